@@ -163,7 +163,7 @@ def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
     assert is_done(box)
 
 
-def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
+def test_a_failing_job_costs_the_others_no_attempt(box: Database) -> None:
     """Those before it are done, those after it given back and done; it is tried again by itself."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
@@ -181,7 +181,7 @@ def test_one_that_fails_costs_the_others_no_attempt(box: Database) -> None:
 
 
 @pytest.mark.parametrize("error", [LeaseHeld("held"), SourceAway("away")], ids=["lease", "source"])
-def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Exception) -> None:
+def test_an_obstacle_of_one_job_delays_the_batch(box: Database, error: Exception) -> None:
     """Each is begun once, and waits as long as the one that failed; no other has an attempt."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
@@ -198,7 +198,7 @@ def test_what_is_in_the_way_of_one_is_in_the_way_of_all(box: Database, error: Ex
     assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
 
 
-def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url: str, box: Database) -> None:
+def test_a_follower_keeps_its_own_start(database_url: str, box: Database) -> None:
     """It is taken along and fails: the attempt knows its delivery, and a next one is planned."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
@@ -226,7 +226,7 @@ def test_one_that_came_after_the_leader_began_has_its_own_beginning(database_url
     narrow.close()
 
 
-def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> None:
+def test_an_error_after_the_last_object_counts_as_its_own(box: Database) -> None:
     """Whatever is to be done once all are read is done again with it."""
     deliver(box, 1, object_id=1)
     tries: list[int] = []
@@ -245,7 +245,7 @@ def test_what_fails_after_the_last_one_was_read_is_its_own(box: Database) -> Non
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
 
 
-def test_one_for_which_no_company_can_be_had_is_done_alone(box: Database) -> None:
+def test_a_leader_without_followers_is_done_alone(box: Database) -> None:
     """The database refuses that question only, as one does that has no connection to spare: no attempt is lost."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
@@ -272,7 +272,7 @@ def test_a_leader_does_not_take_itself_along(box: Database) -> None:
     assert {one.job.required_target.object_id for one in along} == {2, 3}
 
 
-def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
+def test_a_leader_given_back_takes_no_follower(box: Database) -> None:
     """Its thread may still run; nobody would hear of what it began."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
@@ -281,7 +281,7 @@ def test_a_leader_that_was_given_back_takes_nobody_along(box: Database) -> None:
     assert box.transaction(partial(jobs.start_batch, leader=leader, limit=9, concurrency=1)) == []
 
 
-def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) -> None:
+def test_each_exhausted_job_of_a_batch_becomes_a_dead_letter(box: Database) -> None:
     """The others are processed."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
@@ -291,7 +291,7 @@ def test_every_attempt_that_is_used_up_is_a_dead_letter_of_one(box: Database) ->
     assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
 
 
-def test_what_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
+def test_a_delivery_during_the_reading_is_not_settled_by_it(box: Database) -> None:
     """All objects of a batch are read once more, though most had been taken along."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
@@ -313,7 +313,7 @@ def test_what_comes_during_the_reading_is_not_settled_by_it(box: Database) -> No
     assert is_done(box)
 
 
-def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
+def test_deliveries_of_a_batch_are_ignored_for_a_disabled_account(box: Database) -> None:
     """Nothing is read, and nothing stays."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
@@ -323,7 +323,7 @@ def test_a_disabled_account_has_all_of_them_ignored(box: Database) -> None:
     assert nobody_waits(box)
 
 
-def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
+def test_a_stopped_worker_gives_back_the_whole_batch(box: Database) -> None:
     """Those that were taken along, too; no attempt is counted."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
@@ -346,7 +346,7 @@ def test_a_worker_that_is_stopped_gives_all_of_them_back(box: Database) -> None:
     assert is_done(box)
 
 
-def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
+def test_a_batch_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
     """SIGKILL in the middle of a batch: another worker does all of it, each by itself."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
@@ -361,7 +361,7 @@ def test_work_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
     assert all(len(batch) == 1 for batch in batches if died & set(batch))
 
 
-def test_what_was_taken_along_unheard_is_given_back_with_its_leader(box: Database) -> None:
+def test_followers_begun_without_an_answer_return_with_their_leader(box: Database) -> None:
     """The answer to the question for company was lost, and the worker lives on: nothing waits for its end."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
@@ -397,7 +397,7 @@ def settle(env: SyncEnv) -> None:
         working.wait()
 
 
-def test_a_batch_touches_no_row_before_it_knows_whose_they_are(storm: Storm) -> None:
+def test_a_batch_locks_the_account_before_any_row(storm: Storm) -> None:
     """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
     env, moved = storm(reservations=30)
     with env.database.engine.begin() as connection:
@@ -422,7 +422,7 @@ def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_one_that_is_gone_keeps_no_other_back(storm: Storm, status: Any) -> None:
+def test_an_object_that_is_gone_delays_no_other(storm: Storm, status: Any) -> None:
     """With 404 it is suspected to be gone, and not marked; 403 says nothing."""
     env, moved = storm(reservations=30, switches=Switches(deleted_object=status))
     env.sandbox.world.delete_reservation(moved[5])

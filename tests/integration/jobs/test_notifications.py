@@ -146,7 +146,7 @@ def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: p
         assert worker_rows(database) == engines
 
 
-def test_announcements_are_passed_on_together_and_none_is_lost() -> None:
+def test_notifications_wake_together_and_none_is_lost() -> None:
     """Ten thousand in one go are two looks: one at once, and one for all that came after it began."""
 
     async def count() -> int:

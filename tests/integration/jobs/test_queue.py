@@ -58,7 +58,7 @@ def statuses(database: Database) -> list[str]:
     return [status for (status,) in sql.rows(database, "SELECT status FROM webhook_log ORDER BY created_at")]
 
 
-def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
+def test_fifty_waiting_deliveries_cause_one_refresh(box: Database) -> None:
     """All fifty are processed by it, and nothing stays in the queue."""
     for _ in range(50):
         deliver(box, 1, object_id=7)
@@ -69,7 +69,7 @@ def test_fifty_waiting_deliveries_are_one_refreshing(box: Database) -> None:
     assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_delivery_that_comes_during_the_reading_is_not_settled_by_it(box: Database) -> None:
+def test_a_delivery_during_the_reading_is_not_settled(box: Database) -> None:
     """It waits for a reading of its own, which follows."""
     deliver(box, 1, object_id=7)
     seen: list[list[str]] = []
@@ -101,7 +101,7 @@ def test_deliveries_of_a_disabled_account_are_ignored(box: Database) -> None:
     assert sql.rows(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
 
 
-def test_a_failed_attempt_is_written_down_and_planned_again(box: Database) -> None:
+def test_a_failed_attempt_is_stored_and_retried(box: Database) -> None:
     """Attempt, error and time of the next one are in our tables, and a new job waits for that time."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
@@ -123,7 +123,7 @@ def test_draining_ends_when_nothing_is_due(box: Database) -> None:
     assert sql.rows(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
 
 
-def test_draining_remembers_what_was_forgotten(box: Database) -> None:
+def test_draining_defers_forgotten_deliveries(box: Database) -> None:
     """Whoever has cron and no worker loses no delivery that has lost its job."""
     deliver(box, 1)
     sql.execute(box, "DELETE FROM procrastinate_jobs")
@@ -143,7 +143,7 @@ def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
     assert sql.rows(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
 
 
-def test_what_is_in_the_way_is_no_attempt(box: Database) -> None:
+def test_an_obstacle_is_no_attempt(box: Database) -> None:
     """A held lease leaves no trace but a job that waits: neither attempt nor failed delivery."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(LeaseHeld("held"))), policy=PATIENT)
@@ -167,7 +167,7 @@ def test_one_failing_job_blocks_no_other(box: Database) -> None:
     ]
 
 
-def test_used_up_attempts_are_a_dead_letter_with_its_story(box: Database) -> None:
+def test_exhausted_attempts_are_a_dead_letter_with_its_history(box: Database) -> None:
     """Payload, headers, traceback and every attempt are in it, and its deliveries are dead."""
     for _ in range(2):
         deliver(box, 1, object_id=7)
@@ -220,7 +220,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
     assert statuses(box) == ["dead", "processed"]
 
 
-def test_retrying_a_dead_letter_has_the_work_done(box: Database) -> None:
+def test_retrying_a_dead_letter_does_its_job(box: Database) -> None:
     """Its deliveries wait again, with fresh attempts; the letter stays, resolved."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
@@ -249,7 +249,7 @@ def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
     assert len(second.history) == 2
 
 
-def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
+def test_a_discarded_dead_letter_is_resolved(box: Database) -> None:
     """Its deliveries stay dead and may be pruned one day; an unknown number is an error."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(AWAY)))
@@ -265,7 +265,7 @@ def test_a_discarded_dead_letter_waits_for_nobody(box: Database) -> None:
         dead_letters.discard_dead_letter(box, 99)
 
 
-def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) -> None:
+def test_a_stopped_worker_gives_back_unfinished_jobs(box: Database) -> None:
     """The job waits again, as the attempt that it was, and whatever its thread still does is no harm."""
     deliver(box, 1, object_id=7)
     begun, go_on = threading.Event(), threading.Event()
@@ -284,7 +284,7 @@ def test_a_worker_that_is_stopped_gives_back_what_does_not_end(box: Database) ->
     assert statuses(box) == ["processed"]
 
 
-def test_a_worker_that_is_stopped_lets_end_what_can(box: Database) -> None:
+def test_a_stopped_worker_lets_jobs_finish(box: Database) -> None:
     """A job that ends within the grace is finished, and nothing new is begun."""
     for number in (1, 2, 3, 4, 5):
         deliver(box, 1, object_id=number)
@@ -304,7 +304,7 @@ def test_a_worker_that_is_stopped_lets_end_what_can(box: Database) -> None:
     assert statuses(box).count("processed") == 2
 
 
-def test_what_a_worker_dropped_is_rescued(box: Database) -> None:
+def test_dropped_jobs_are_rescued(box: Database) -> None:
     """A job that the engine ended without us, as failed, is given back like that of a worker that died."""
     deliver(box, 1, object_id=7)
     sql.execute(box, "UPDATE procrastinate_jobs SET status = 'failed'")
@@ -313,7 +313,7 @@ def test_what_a_worker_dropped_is_rescued(box: Database) -> None:
     assert sql.rows(box, "SELECT number, traceback FROM job_attempts") == [(1, None)]
 
 
-def test_rescuers_at_once_rescue_once(box: Database) -> None:
+def test_concurrent_rescuers_rescue_once(box: Database) -> None:
     """Each stalled job is given back by one of them: one attempt, one new job."""
     for number in range(1, 9):
         deliver(box, 1, object_id=number)
@@ -334,7 +334,7 @@ def test_rescuers_at_once_rescue_once(box: Database) -> None:
     assert sql.rows(box, "SELECT count(*) FROM job_attempts") == [(8,)]
 
 
-def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> None:
+def test_a_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> None:
     """However often it is rescued, its attempts are counted."""
     deliver(box, 1, object_id=7)
     for _ in range(2):
@@ -344,7 +344,7 @@ def test_work_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> Non
     assert (letter.traceback, statuses(box)) == (None, ["dead"])
 
 
-def test_a_worker_does_what_becomes_due(box: Database) -> None:
+def test_a_worker_does_jobs_that_become_due(box: Database) -> None:
     """Failed work is tried again by the same worker, and forgotten deliveries are found, without anybody's help."""
     calls: list[int] = []
 
@@ -362,7 +362,7 @@ def test_a_worker_does_what_becomes_due(box: Database) -> None:
         eventually(lambda: statuses(box) == ["processed"] * 2, "it was remembered")
 
 
-def test_queued_syncs_are_done_and_die_like_deliveries(box: Database) -> None:
+def test_queued_syncs_are_done_and_fail_like_deliveries(box: Database) -> None:
     """One that fails for good is a dead letter of its own kind; retried, it is asked for as it was."""
     asked: list[tuple[int, bool]] = []
 

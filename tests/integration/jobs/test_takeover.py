@@ -92,7 +92,7 @@ def hanging(box: Database) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("drain", [False, True])
-def test_a_successor_takes_over_what_a_killed_worker_had_in_hand(
+def test_a_successor_takes_over_the_jobs_of_a_killed_worker(
     box: Database, hanging: subprocess.Popen[str], *, drain: bool
 ) -> None:
     """It works until it is stopped, or until nothing is due: the job is done, and the attempt that died is told."""
@@ -165,7 +165,9 @@ def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: su
         (None, 2 * DAY, True),
     ],
 )
-def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: timedelta, *, is_taken: bool) -> None:
+def test_only_jobs_of_dead_workers_are_taken_over(
+    box: Database, owner: str | None, beat_ago: timedelta, *, is_taken: bool
+) -> None:
     """A dead process of this host loses it at once, every other one by its silence alone."""
     names = {"killed": a_dead_process(), "here": name_this_process(), "elsewhere": ELSEWHERE}
     number = registered(box, owner and names[owner], beat_ago)
@@ -175,7 +177,7 @@ def test_whose_job_is_taken_over(box: Database, owner: str | None, beat_ago: tim
     assert sql.row(box, "SELECT count(*) FROM procrastinate_workers")[0] == (owner != "killed")
 
 
-def test_only_the_dead_are_removed(box: Database) -> None:
+def test_only_dead_workers_are_removed(box: Database) -> None:
     """With their rights, and what else was claimed stays; a worker that is being removed elsewhere is left to that."""
     names = [a_dead_process(), name_this_process(), ELSEWHERE, a_dead_process()]
     numbers = [registered(box, name, timedelta(0)) for name in names]
@@ -190,7 +192,7 @@ def test_only_the_dead_are_removed(box: Database) -> None:
     assert left == {"sender of something", *(workers.name_worker_right(number) for number in numbers[1:3])}
 
 
-def test_a_worker_claims_its_right_as_long_as_it_is_registered(box: Database) -> None:
+def test_a_registered_worker_claims_its_right(box: Database) -> None:
     """It is renewed with each heartbeat, and given back at the end."""
     claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
     registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"

@@ -90,7 +90,7 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
 
 
-def test_defaults_give_work_back_within_a_minute() -> None:
+def test_default_timings_give_jobs_back_within_a_minute() -> None:
     """Silence is noticed, and looked for, often enough."""
     usual = WorkerTimings()
     assert usual.silent_s + usual.rescue_s + usual.poll_s < 60
@@ -109,7 +109,7 @@ def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres)
         eventually(lambda: is_processed(box), "it works again")
 
 
-def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
+def test_a_worker_cut_off_in_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
     """The database goes away while a job is in hand, which cannot even be given back: it is rescued and done."""
     deliver(box, 1, object_id=7)
     begun, go_on = threading.Event(), threading.Event()
@@ -128,7 +128,7 @@ def test_a_worker_that_was_cut_off_in_a_job_loses_nothing(box: Database, server:
     join_job_threads()
 
 
-def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
+def test_a_worker_whose_heartbeat_fails_starts_again(box: Database) -> None:
     """It never works on without one: others would take it for dead, and its work for theirs."""
     with worker(box, no_op_handlers(box), drain=False):
         first = eventually(lambda: sql.row(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
@@ -139,7 +139,7 @@ def test_a_worker_whose_heartbeat_fails_begins_anew(box: Database) -> None:
         eventually(lambda: is_processed(box), "it works")
 
 
-def test_a_worker_reads_the_url_as_everybody_else_does(box: Database) -> None:
+def test_a_worker_reads_the_url_like_the_other_connections(box: Database) -> None:
     """With spaces in an option and in the password it reaches the same database, and does the work."""
     deliver(box, 1, object_id=7)
     url = box.engine.url.set(password="a b%+c").update_query_dict({"options": "-c lock_timeout=5s"})  # noqa: S106  (nobody's)

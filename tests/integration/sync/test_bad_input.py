@@ -64,7 +64,7 @@ def test_a_record_without_a_usable_id_is_quarantined_and_counted(sync_env: Build
     assert sql.rows(env.database, "SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
 
 
-def test_a_quarantined_record_is_kept_once_however_often_it_is_met(sync_env: Build) -> None:
+def test_a_quarantined_record_is_kept_once(sync_env: Build) -> None:
     """Every run counts it; the table does not grow."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', env)
@@ -98,7 +98,7 @@ def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: st
     assert 999_001 in env.rows("reservations")
 
 
-def test_a_status_nobody_knows_is_stored_as_it_is(sync_env: Build) -> None:
+def test_an_unknown_status_is_stored_as_it_is(sync_env: Build) -> None:
     """Statuses are an open set."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', env)
@@ -145,7 +145,7 @@ def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("route", ["GET /reservations", "GET /conversations/{id}/messages"])
-def test_one_fault_anywhere_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
+def test_one_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
     """Whatever breaks once is asked for again, and the mirror is whole."""
     env = sync_env()
     env.sandbox.faults.add(effect, route=route)
@@ -154,7 +154,7 @@ def test_one_fault_anywhere_costs_a_retry_and_no_row(sync_env: Build, route: str
     assert env.differences() == {}
 
 
-def test_an_early_empty_page_is_not_believed(sync_env: Build) -> None:
+def test_an_early_empty_page_is_doubted(sync_env: Build) -> None:
     """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
@@ -180,7 +180,7 @@ def test_a_limit_that_the_server_clamps_reads_everything(sync_env: Build) -> Non
     assert env.differences() == {}
 
 
-def test_a_message_edited_to_nothing_but_a_new_signature_is_unchanged(sync_env: Build) -> None:
+def test_a_message_with_only_a_new_signature_is_unchanged(sync_env: Build) -> None:
     """A signed URL that was signed again is no change of the message."""
     env = sync_env()
     first = message(attachments=[{"url": "https://files.example/a.jpg?signature=1"}])

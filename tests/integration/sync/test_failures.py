@@ -33,7 +33,7 @@ def thread_of(env: SyncEnv) -> int:
 @pytest.mark.parametrize(
     "effect", [faults.status(400, b"{}"), faults.bad_gateway(), faults.null_result()], ids=["400", "502", "null"]
 )
-def test_one_broken_conversation_costs_itself_alone(sync_env: Build, effect: Effect) -> None:
+def test_one_broken_conversation_stops_no_other(sync_env: Build, effect: Effect) -> None:
     """All other threads are read, the run is partial and says so, and the broken one stays due."""
     env = sync_env(reservations=40)
     broken = thread_of(env)
@@ -73,7 +73,7 @@ def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> No
     assert sql.rows(env.database, "SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
 
 
-def test_a_run_that_was_overtaken_leaves_the_other_ones_notes_alone(sync_env: Build) -> None:
+def test_an_overtaken_run_leaves_the_notes_of_the_other_alone(sync_env: Build) -> None:
     """A paused run that wakes after another took over ends by itself and costs the other one no count."""
     env = sync_env(reservations=30)
     paused, go_on = threading.Event(), threading.Event()
@@ -130,7 +130,7 @@ def test_a_part_of_an_account_does_not_make_it_fresh(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT last_sync_at FROM accounts") == [(None,)]
 
 
-def test_what_cannot_recover_is_not_tried_again(sync_env: Build) -> None:
+def test_an_error_that_cannot_recover_is_not_retried(sync_env: Build) -> None:
     """An account without inbox rights is read once, not twice, by every sync-all."""
     env = sync_env(accounts=[AccountSpec(reservations=20, inbox="closed")])
     (outcome,) = env.mirror().sync.run_all()
@@ -149,7 +149,7 @@ def test_settings_that_are_wrong_for_all_end_the_fleet() -> None:
         sync_fleet([1, 2], attempt)
 
 
-def test_a_bug_in_one_account_does_not_keep_the_others_from_theirs(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     """The log has its traceback, the others are synced."""
 
     def attempt(account_id: int) -> RunReport:
@@ -162,7 +162,7 @@ def test_a_bug_in_one_account_does_not_keep_the_others_from_theirs(caplog: pytes
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_broken_conversation_does_not_make_every_run_a_full_one(sync_env: Build) -> None:
+def test_a_broken_conversation_causes_no_full_runs(sync_env: Build) -> None:
     """Its thread stays due and is asked for again; the lists are not."""
     env = sync_env(reservations=20)
     env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)

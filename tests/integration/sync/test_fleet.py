@@ -84,7 +84,7 @@ def test_short_runs_come_first_and_first_syncs_last(sync_env: Build) -> None:
     assert list(dict.fromkeys(order)) == [70003, 70001, 70002]
 
 
-def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env: Build) -> None:
+def test_the_outlook_is_the_last_whole_run_of_each_mode(sync_env: Build) -> None:
     """Marks and requests, active accounts only, also such as were never synced."""
     env = sync_env(accounts=specs(*THREE))
     mirror = env.mirror()
@@ -96,7 +96,7 @@ def test_what_is_known_before_a_run_is_the_last_whole_one_of_each_mode(sync_env:
     assert (new.account_id, new.marks, new.calls) == (70002, {}, {})
 
 
-def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Build) -> None:
+def test_an_account_mirrored_meanwhile_is_skipped(sync_env: Build) -> None:
     """The account that somebody else mirrors after sync-all began is skipped, says so, and gets no run."""
     env = sync_env(accounts=specs(70001, 70002))
     other = env.mirror()
@@ -123,7 +123,7 @@ def test_what_another_run_has_mirrored_meanwhile_is_not_done_again(sync_env: Bui
     ("urgent", "expected"),
     [(False, [Priority.NORMAL, Priority.LOW]), (True, [Priority.URGENT, Priority.URGENT])],
 )
-def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
+def test_a_client_has_low_priority_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
     """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""
     with client_env(reservations=3) as env:
         client = env.client(urgent=urgent)
@@ -134,7 +134,7 @@ def test_a_client_stands_back_unless_it_is_urgent(*, urgent: bool, expected: lis
         assert [env.budget.priorities[0], *env.budget.priorities[before:]] == expected
 
 
-def test_full_runs_stand_back_and_incremental_ones_do_not(sync_env: Build) -> None:
+def test_full_runs_have_low_priority_and_incremental_ones_do_not(sync_env: Build) -> None:
     """Only runs that read everything leave no mark that somebody is in a fail_fast."""
     env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
@@ -145,7 +145,7 @@ def test_full_runs_stand_back_and_incremental_ones_do_not(sync_env: Build) -> No
 
 
 @pytest.mark.parametrize(("is_full", "state"), [(False, RunState.SUCCESS), (True, RunState.SKIPPED)])
-def test_a_full_run_is_made_needless_by_a_full_one_only(sync_env: Build, state: RunState, *, is_full: bool) -> None:
+def test_only_a_full_run_makes_a_full_run_needless(sync_env: Build, state: RunState, *, is_full: bool) -> None:
     """`--full` asks for everything: what another run brought up to date is read again, unless that one read it all."""
     env = sync_env(accounts=specs(70001, 70002))
     other = env.mirror()
@@ -178,7 +178,7 @@ def test_an_account_under_way_elsewhere_is_held(sync_env: Build) -> None:
     assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
 
 
-def test_settings_that_are_wrong_end_what_is_under_way() -> None:
+def test_wrong_settings_end_the_runs_under_way() -> None:
     """The first error that would be the same for all ends the others, and no more begin."""
     told = threading.Event()
     tried: list[int] = []
@@ -202,7 +202,7 @@ def test_settings_that_are_wrong_end_what_is_under_way() -> None:
     assert len(tried) < 8
 
 
-def test_jitter_waits_before_anything_is_asked(sync_env: Build) -> None:
+def test_jitter_waits_before_the_first_request(sync_env: Build) -> None:
     """The wait is drawn between nothing and what is allowed, and what others do meanwhile is not done again."""
     env = sync_env()
     waits: list[float] = []

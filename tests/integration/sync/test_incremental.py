@@ -120,7 +120,7 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     assert said in env.rows("messages")
 
 
-def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Build) -> None:
+def test_a_message_during_its_threads_reading_is_due_again(sync_env: Build) -> None:
     """The mark that was set after a reading began outlives that reading."""
     from hostaway_sync.store.records import due_threads
 
@@ -147,7 +147,7 @@ def test_a_message_that_comes_while_its_thread_is_read_is_due_again(sync_env: Bu
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_sweep_comes_by_itself_when_it_is_due(sync_env: Build) -> None:
+def test_a_due_sweep_happens_without_being_asked_for(sync_env: Build) -> None:
     """One daily cron line is enough: a run is full when the last one that was is old."""
     env = mirrored_env(sync_env)
     assert env.mirror(sweep_after_hours=0).sync.run(env.account_id).mode is Mode.FULL
@@ -155,7 +155,7 @@ def test_a_sweep_comes_by_itself_when_it_is_due(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id, full=True).mode is Mode.FULL
 
 
-def test_a_full_run_reads_no_thread_that_is_known_to_be_unchanged(sync_env: Build) -> None:
+def test_a_full_run_reads_no_unchanged_thread(sync_env: Build) -> None:
     """Only lists are walked again; threads whose stamps did not move are left alone once their messages are final."""
     env = mirrored_env(sync_env, reservations=60)
     env.mirror().sync.run(env.account_id, full=True)
@@ -189,7 +189,7 @@ def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> 
     assert env.rows("messages")[message_id]["body"] == "edited in silence"
 
 
-def test_an_automation_that_was_sent_is_found_under_its_old_id(sync_env: Build) -> None:
+def test_a_sent_automation_is_found_under_its_old_id(sync_env: Build) -> None:
     """Awaiting → sent: the reservation moves, the thread is read, the row is updated."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)

@@ -51,7 +51,7 @@ def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> N
     assert env.differences() == {}
 
 
-def test_what_is_missing_already_is_not_asked_for_again(sync_env: Build) -> None:
+def test_a_row_marked_missing_is_not_requested_again(sync_env: Build) -> None:
     """Every sweep costs a request only for what it finds gone itself."""
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
@@ -86,7 +86,7 @@ def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> Non
 
 
 @pytest.mark.parametrize(("reservations", "deleted"), [(40, 15), (3, 3)])
-def test_sudden_emptiness_is_not_believed(sync_env: Build, reservations: int, deleted: int) -> None:
+def test_sudden_emptiness_is_doubted(sync_env: Build, reservations: int, deleted: int) -> None:
     """Many at once, or all: nothing is marked, the run fails loudly, and --accept-missing lets it pass."""
     env = mirrored_env(sync_env, reservations=reservations, conversations=False)
     for row_id in list(env.truth("reservations"))[:deleted]:
@@ -114,7 +114,7 @@ def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
 
 
-def test_a_row_that_is_there_though_not_listed_stays(sync_env: Build) -> None:
+def test_an_unlisted_row_that_is_there_stays(sync_env: Build) -> None:
     """GET says 200: it is brought up to date, and is nothing to worry about."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     hidden = first_of(env, "reservations")
@@ -130,7 +130,7 @@ def test_a_row_that_is_there_though_not_listed_stays(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(sync_env: Build) -> None:
+def test_a_deleted_message_is_marked_when_its_thread_is_read(sync_env: Build) -> None:
     """For messages the walk is the thread; the `messages` view leaves it out."""
     env = mirrored_env(sync_env)
     message_id, message = next(iter(env.truth("messages").items()))
@@ -142,7 +142,7 @@ def test_a_deleted_message_is_marked_when_its_thread_is_read_whole(sync_env: Bui
     assert (message_id,) not in shown
 
 
-def test_with_a_conversation_go_its_messages(sync_env: Build) -> None:
+def test_messages_are_marked_missing_with_their_conversation(sync_env: Build) -> None:
     """Nobody lists them any more, and their thread is not asked for again."""
     env = mirrored_env(sync_env)
     conversation_id = first_of(env, "conversations")

@@ -118,7 +118,7 @@ def test_a_list_that_is_read_again_is_explained(sync_env: Build) -> None:
     assert any("; again: " in why for why in reasons), reasons
 
 
-def test_a_dry_run_says_what_it_would_cost(sync_env: Build) -> None:
+def test_a_dry_run_reports_what_a_run_would_cost(sync_env: Build) -> None:
     """It asks what the run would ask."""
     env = mirrored_env(sync_env)
     conversation = env.sandbox.world.conversations_of(env.truth("conversations").popitem()[1]["reservationId"])[0]

@@ -64,7 +64,7 @@ def nth(env: SyncEnv, number: int) -> int:
 
 @pytest.mark.parametrize("after", [1, 2, 4, 5, 6])
 @pytest.mark.parametrize("full", [True, False])
-def test_a_run_that_was_cut_goes_on_after_its_last_page(
+def test_a_run_that_was_cut_resumes_after_its_last_page(
     sync_env: Build, caplog: pytest.LogCaptureFixture, *, after: int, full: bool
 ) -> None:
     """The next run makes the requests that were left, says so in one line, and the mirror is the source."""
@@ -80,7 +80,7 @@ def test_a_run_that_was_cut_goes_on_after_its_last_page(
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met
 
 
-def test_a_first_sync_that_was_cut_in_its_threads_is_full_to_the_end(sync_env: Build) -> None:
+def test_a_first_sync_cut_in_its_threads_stays_full(sync_env: Build) -> None:
     """All lists are read, and yet what goes on is no run of what changed; the run after it is one."""
     env = sync_env(reservations=40)
     cut(env, after=3, route="GET /conversations/{id}/messages", full=False)
@@ -102,7 +102,7 @@ def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
     ]
 
 
-def test_what_came_and_moved_between_is_met_at_the_top(sync_env: Build) -> None:
+def test_rows_added_or_moved_between_are_met_at_the_top(sync_env: Build) -> None:
     """Rows that were read and those that were not, the cursor's among them, and new ones."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
@@ -144,7 +144,7 @@ def test_a_row_deleted_between_is_noticed(
     assert env.differences() == {}
 
 
-def test_a_row_deleted_between_is_noticed_though_another_one_came(sync_env: Build) -> None:
+def test_a_row_deleted_between_is_noticed_despite_an_added_one(sync_env: Build) -> None:
     """The source counts as many as before, but the records are one more."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
@@ -154,7 +154,7 @@ def test_a_row_deleted_between_is_noticed_though_another_one_came(sync_env: Buil
     assert env.differences() == {}
 
 
-def test_a_source_that_does_not_count_is_read_from_its_beginning(sync_env: Build) -> None:
+def test_a_source_without_counts_is_read_from_the_beginning(sync_env: Build) -> None:
     """Nothing would tell of what was deleted meanwhile."""
     env = env_of_pages(sync_env, reservations_count="absent")
     cut(env, after=2)
@@ -198,7 +198,7 @@ def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None
     ) == [(True,)]
 
 
-def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(sync_env: Build) -> None:
+def test_a_second_attempt_resumes_where_the_first_was_cut(sync_env: Build) -> None:
     """The account is tried once more at the end of sync-all, and its report counts every record once."""
     env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
@@ -211,7 +211,7 @@ def test_the_second_attempt_of_a_run_goes_on_where_the_first_was_cut(sync_env: B
     assert env.differences() == {}
 
 
-def test_lists_that_were_read_whole_are_not_read_again_when_a_later_one_was_cut(sync_env: Build) -> None:
+def test_whole_lists_are_not_read_again_after_a_later_cut(sync_env: Build) -> None:
     """Each list decides for itself; the run is full as long as one of them is read whole."""
     env = sync_env(reservations=80, switches=Switches(max_limit=20))
     cut(env, after=1, route="GET /conversations", full=False)
@@ -223,7 +223,7 @@ def test_lists_that_were_read_whole_are_not_read_again_when_a_later_one_was_cut(
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_runs_that_read_only_what_is_new_leave_a_walk_that_was_cut_as_it_is(sync_env: Build) -> None:
+def test_incremental_runs_leave_a_cut_walk_as_it_is(sync_env: Build) -> None:
     """So do dry runs and runs of other resources; the next sweep takes it up."""
     env = env_of_pages(sync_env)
     go_on(env)
@@ -250,7 +250,7 @@ def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM walks") == [(0,)]
 
 
-def test_a_run_cut_while_it_asks_for_what_is_gone_goes_on_there(sync_env: Build) -> None:
+def test_a_run_cut_while_it_requests_unlisted_rows_continues_there(sync_env: Build) -> None:
     """The list was read to its end: only that is seen once more."""
     env = env_of_pages(sync_env)
     go_on(env)
@@ -278,9 +278,7 @@ def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
 @pytest.mark.no_cover
 @given(seed=st.integers(0, 100_000), moved=st.sampled_from(["restart", "empty"]), after=st.integers(0, 6))
 @settings(WORLDS, max_examples=6)
-def test_whatever_happens_between_one_quiet_full_run_is_exact(
-    sync_env: Build, seed: int, moved: str, after: int
-) -> None:
+def test_after_any_changes_one_quiet_full_run_is_exact(sync_env: Build, seed: int, moved: str, after: int) -> None:
     """Cut anywhere, several times, while guests, hosts and nightly jobs go on: then the mirror is the source."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     env = sync_env(store=False, reservations=80, switches=Switches(max_limit=20, moved_cursor=moved))  # type: ignore[arg-type]  # drawn from the switch's values

@@ -76,7 +76,7 @@ def test_two_whole_sweeps_that_agree_outweigh_a_stamp(
     assert sql.rows(env.database, "SELECT count(*) FROM setbacks") == [(0,)]
 
 
-def test_a_row_that_goes_on_changing_behind_its_stamp_is_followed(sync_env: Build) -> None:
+def test_a_row_changing_behind_its_stamp_is_followed(sync_env: Build) -> None:
     """It was stamped far ahead and is touched every day: the sweeps need not find the same bytes."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
@@ -87,7 +87,7 @@ def test_a_row_that_goes_on_changing_behind_its_stamp_is_followed(sync_env: Buil
     assert env.rows("reservations")[row_id]["updatedOn"] > back["updatedOn"]
 
 
-def test_a_sweep_that_met_a_still_older_version_does_not_agree(sync_env: Build) -> None:
+def test_a_sweep_with_a_still_older_version_does_not_agree(sync_env: Build) -> None:
     """The source gives one old version, then an older one: which is right is not known before the third."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
@@ -102,7 +102,7 @@ def test_a_sweep_that_met_a_still_older_version_does_not_agree(sync_env: Build) 
 
 
 @pytest.mark.parametrize("reading", ["refresh", "incremental", "partial sweep"])
-def test_nothing_but_whole_sweeps_outweighs_a_stamp(sync_env: Build, reading: str) -> None:
+def test_only_whole_sweeps_outweigh_a_stamp(sync_env: Build, reading: str) -> None:
     """An old answer may come from a copy of the source that lags: single readings and cut walks prove nothing."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
@@ -117,7 +117,7 @@ def test_nothing_but_whole_sweeps_outweighs_a_stamp(sync_env: Build, reading: st
     assert env.rows("reservations")[row_id] == back
 
 
-def test_a_row_that_is_overtaken_is_no_setback_any_more(sync_env: Build) -> None:
+def test_a_newer_version_ends_a_setback(sync_env: Build) -> None:
     """The source gave it a greater stamp again: `status` is silent at once, and the next sweep forgets it."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
@@ -140,7 +140,7 @@ def test_verify_with_a_repair_takes_the_older_version_at_once(sync_env: Build) -
     assert "went back" not in wrong(env)
 
 
-def test_a_row_that_is_listed_again_comes_back_with_any_stamp(sync_env: Build) -> None:
+def test_a_row_listed_again_comes_back_with_any_stamp(sync_env: Build) -> None:
     """It was gone, and the source was restored from a backup: that it is there again outweighs its stamp."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     sql.execute(env.database, f"UPDATE reservations SET missing_since = now() WHERE id = {row_id}")

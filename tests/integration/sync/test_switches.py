@@ -34,7 +34,7 @@ def test_a_quiet_run_is_exact_under_every_switch(
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=3)
-def test_a_deep_repair_finds_what_no_stamp_tells(
+def test_a_deep_repair_finds_changes_without_a_stamp(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
     """Messages edited, planned and deleted in silence are among what happens."""

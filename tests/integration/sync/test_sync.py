@@ -131,7 +131,7 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) 
     assert sql.rows(env.database, "SELECT count(*) FROM quarantined_records") == [(0,)]
 
 
-def test_a_dry_run_after_a_sync_says_what_changed(sync_env: Build) -> None:
+def test_a_dry_run_after_a_sync_reports_what_changed(sync_env: Build) -> None:
     """A dry run compares with what is stored."""
     env = sync_env()
     mirror = env.mirror()
@@ -153,7 +153,7 @@ def test_two_accounts_do_not_touch_each_other(sync_env: Build) -> None:
     assert env.differences(70002) == {}
 
 
-def test_sync_all_goes_on_when_one_account_fails_and_tries_it_again(sync_env: Build) -> None:
+def test_sync_all_continues_and_retries_a_failed_account(sync_env: Build) -> None:
     """The account in the middle fails twice, is written down as retried, and the others are whole."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002, 70003)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
@@ -165,7 +165,7 @@ def test_sync_all_goes_on_when_one_account_fails_and_tries_it_again(sync_env: Bu
     assert env.differences(70001) == env.differences(70003) == {}
 
 
-def test_an_account_that_fails_once_is_whole_after_the_second_try(sync_env: Build) -> None:
+def test_an_account_failing_once_is_whole_after_its_retry(sync_env: Build) -> None:
     """What broke during the first pass may work at its end."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70001, route="GET /reservations", times=2)
@@ -206,7 +206,7 @@ def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
-def test_a_token_is_minted_once_and_reused_by_the_next_run(sync_env: Build) -> None:
+def test_a_token_is_issued_once_and_reused(sync_env: Build) -> None:
     """The token of `account add` serves the first sync and the runs after it, in any process."""
     from pydantic import SecretStr
 
@@ -217,7 +217,7 @@ def test_a_token_is_minted_once_and_reused_by_the_next_run(sync_env: Build) -> N
     assert env.sandbox.calls["POST /accessTokens"] == 1
 
 
-def test_a_token_revoked_in_the_middle_is_renewed_once_for_all_threads(sync_env: Build) -> None:
+def test_a_revoked_token_is_renewed_once_for_all_threads(sync_env: Build) -> None:
     """Four threads lose their token at once; one renewal serves them all and nothing is lost."""
     env = sync_env(reservations=40)
 
@@ -262,7 +262,7 @@ def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
 
 
-def test_a_queued_run_waits_for_the_lease_and_skips_nothing(sync_env: Build) -> None:
+def test_a_queued_run_waits_for_the_lease(sync_env: Build) -> None:
     """It comes again every half minute: a day of that would be all that the history shows."""
     env = sync_env()
     mirror = env.mirror()
@@ -293,7 +293,7 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
     assert env.rows("conversations") == {}
 
 
-def test_a_cancelled_fleet_member_that_another_run_holds_is_no_failure(sync_env: Build) -> None:
+def test_an_account_held_by_another_run_is_no_failure(sync_env: Build) -> None:
     """sync-all skips an account that is being worked on elsewhere."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     leases.acquire_lease(env.database, 70001, "elsewhere/x/1/1")

@@ -133,7 +133,7 @@ def a_thread(env: SyncEnv) -> int:
 
 
 @pytest.mark.parametrize("how", ["sweep", "repair"])
-def test_a_conversation_behind_its_thread_is_newer_until_it_is_read(sync_env: Build, how: str) -> None:
+def test_a_conversation_behind_its_thread_counts_as_newer(sync_env: Build, how: str) -> None:
     """It is counted, its thread is read to be sure, and the run makes no call more than before."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)

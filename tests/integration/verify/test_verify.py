@@ -91,7 +91,7 @@ def test_a_deep_verification_reads_every_thread(sync_env: Build) -> None:
 
 @pytest.mark.parametrize("resource", [Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_found_whatever_the_hash_says_and_repaired(sync_env: Build, resource: Resource, damage: str) -> None:
+def test_damage_is_found_despite_an_equal_hash_and_repaired(sync_env: Build, resource: Resource, damage: str) -> None:
     """A row changed, deleted or marked behind our back is found and named; --repair mends it and proves it."""
     env = mirrored_env(sync_env)
     row_id = first_of(env, resource)
@@ -109,7 +109,7 @@ def test_damage_is_found_whatever_the_hash_says_and_repaired(sync_env: Build, re
     assert verify(env).state is Equality.EQUAL
 
 
-def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(sync_env: Build) -> None:
+def test_a_repair_marks_an_extra_row_as_missing(sync_env: Build) -> None:
     """A row that the source neither lists nor has is asked for once, and keeps its payload."""
     env = mirrored_env(sync_env)
     sql.execute(
@@ -129,7 +129,7 @@ def test_a_ghost_is_extra_and_is_marked_missing_by_the_repair(sync_env: Build) -
     ]
 
 
-def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(sync_env: Build) -> None:
+def test_an_extra_message_is_found_within_and_outside_threads(sync_env: Build) -> None:
     """Deep: also what belongs to a conversation that is gone, or to none."""
     env = mirrored_env(sync_env)
     thread = first_of(env, "conversations")
@@ -149,7 +149,7 @@ def test_a_ghost_message_is_found_in_its_thread_and_beside_all_threads(sync_env:
     assert env.differences() == {}
 
 
-def test_lag_is_told_from_damage(sync_env: Build) -> None:
+def test_late_changes_are_told_from_damage(sync_env: Build) -> None:
     """What the source changed after the last sync is newer; what was damaged is not."""
     env = mirrored_env(sync_env)
     paid, damaged = list(env.truth("reservations"))[:2]
@@ -177,7 +177,7 @@ def test_a_source_restored_from_a_backup_is_repaired(sync_env: Build) -> None:
     assert mirror.sync.run(env.account_id, full=True).resources[Resource.RESERVATIONS].counts.stale == 0
 
 
-def test_a_silent_edit_of_a_message_is_found_by_depth_alone(sync_env: Build) -> None:
+def test_only_a_deep_verification_finds_a_silent_message_edit(sync_env: Build) -> None:
     """A shallow certificate says which threads it trusted; a deep one finds the edit, and repairs it."""
     env = mirrored_env(sync_env, switches=Switches(edits_bump=False))
     message_id, message = next(iter(env.truth("messages").items()))
@@ -231,7 +231,7 @@ def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_thread_that_a_repair_has_read_is_read_again_for_the_certificate(sync_env: Build) -> None:
+def test_a_repaired_thread_is_read_again_for_the_certificate(sync_env: Build) -> None:
     """What was written is compared once more, from the database."""
     env = mirrored_env(sync_env)
     moved = first_of(env, "conversations")
@@ -241,7 +241,7 @@ def test_a_thread_that_a_repair_has_read_is_read_again_for_the_certificate(sync_
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_sudden_emptiness_is_not_believed(sync_env: Build, *, deep: bool) -> None:
+def test_sudden_emptiness_is_doubted(sync_env: Build, *, deep: bool) -> None:
     """All unlisted rows count as extra, none is asked for one by one, and a repair marks none."""
     env = mirrored_env(sync_env, reservations=40)
     for row_id in list(env.truth("reservations"))[:15]:
@@ -274,7 +274,7 @@ def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("is_equal", [True, False])
-def test_a_row_that_is_there_though_not_listed_is_compared(sync_env: Build, *, is_equal: bool) -> None:
+def test_an_unlisted_row_that_is_there_is_compared(sync_env: Build, *, is_equal: bool) -> None:
     """GET says 200: with equal content it is no difference."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     hidden = first_of(env, "reservations")
@@ -291,7 +291,7 @@ def test_a_row_that_is_there_though_not_listed_is_compared(sync_env: Build, *, i
     assert env.differences() == {}
 
 
-def test_a_row_with_later_facts_is_asked_for_itself(sync_env: Build) -> None:
+def test_a_row_newer_than_the_list_is_requested_itself(sync_env: Build) -> None:
     """The list was older than what a webhook had brought: no false difference, and no older over newer."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
@@ -307,7 +307,7 @@ def test_a_row_with_later_facts_is_asked_for_itself(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_later_row_that_differs_even_from_the_object_is_different(sync_env: Build) -> None:
+def test_a_newer_row_that_differs_from_the_object_is_different(sync_env: Build) -> None:
     """A clock from the future protects no damage; a repair mends it."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
@@ -321,7 +321,7 @@ def test_a_later_row_that_differs_even_from_the_object_is_different(sync_env: Bu
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(sync_env: Build, status: int) -> None:
+def test_a_forbidden_newer_row_is_compared_with_the_list(sync_env: Build, status: int) -> None:
     """Refused, it counts as different; gone since it was listed, it is an extra row."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     row_id = first_of(env, "reservations")
@@ -335,7 +335,7 @@ def test_a_later_row_that_cannot_be_asked_for_is_what_the_list_said(sync_env: Bu
     assert numbers(part) == ((0, 0, 1, 0) if status == 403 else (0, 1, 0, 0))
 
 
-def test_what_happens_between_the_two_comparisons_is_no_failure(sync_env: Build) -> None:
+def test_changes_between_the_two_comparisons_are_no_failure(sync_env: Build) -> None:
     """A guest books while a repair works: it is brought in, compared, and the mirror is equal."""
     env = mirrored_env(sync_env, conversations=False)
     asked: list[str] = []
@@ -356,7 +356,7 @@ def test_what_happens_between_the_two_comparisons_is_no_failure(sync_env: Build)
 @pytest.mark.parametrize(
     "raw", [rb'{"id": 999001, "body": "a\u0000b"}', rb'{"id": 999001, "body": "half \ud83d"}', b'{"body": "no id"}']
 )
-def test_what_could_not_be_stored_as_it_is_must_have_its_bytes_in_quarantine(sync_env: Build, raw: bytes) -> None:
+def test_a_cleaned_record_needs_its_bytes_in_quarantine(sync_env: Build, raw: bytes) -> None:
     """Cleaned or without an id: equal while the exact bytes are kept, missing when they are not, repaired."""
     env = sync_env(conversations=False)
     env.sandbox.world.append_raw("reservations", raw)
@@ -382,7 +382,7 @@ def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) ->
     assert env.sandbox.calls["GET /listings"] == 1
 
 
-def test_a_list_that_is_never_whole_is_walked_three_times_and_not_certified(sync_env: Build) -> None:
+def test_a_list_never_whole_is_not_certified(sync_env: Build) -> None:
     """Where there is doubt no row is called extra."""
     env = mirrored_env(sync_env, conversations=False)
     env.sandbox.faults.add(faults.change_rows(lambda rows: rows[:-1]), route="GET /listings", times=None)

@@ -53,7 +53,7 @@ def meanwhile(env: SyncEnv, route: str, number: int, happens: Callable[[], objec
 
 @pytest.mark.parametrize(("route", "number"), PLACES)
 @pytest.mark.parametrize("is_repair", [False, True])
-def test_what_others_clean_up_is_not_a_living_verifications(
+def test_cleaning_up_spares_a_running_verification(
     sync_env: Build, route: str, number: int, *, is_repair: bool
 ) -> None:
     """The end of another account's run, and `prune`, leave the notes of a verification under way alone."""
@@ -110,7 +110,7 @@ def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("cleaner", ["verify", "sync", "prune"])
-def test_what_a_killed_verification_left_goes_with_its_lease(sync_env: Build, cleaner: str) -> None:
+def test_notes_of_a_killed_verification_go_with_its_lease(sync_env: Build, cleaner: str) -> None:
     """The next owner of the lease empties it; pruning does once the lease has ended, and not before."""
     env = two_accounts(sync_env)
     with Barrier(env.sandbox, *PLACES[0]) as barrier:

@@ -54,7 +54,7 @@ def work_off(mirror: Mirror) -> None:
         working.wait()
 
 
-def test_deliveries_in_any_order_and_number_end_as_the_source_is(sync_env: Callable[..., SyncEnv]) -> None:
+def test_deliveries_in_any_order_end_equal_to_the_source(sync_env: Callable[..., SyncEnv]) -> None:
     """Whatever happened, however its announcements are shuffled and repeated: the mirror holds the source's state."""
     env = sync_env(reservations=8, listings=2, switches=PLAIN)
     mirror = env.mirror()

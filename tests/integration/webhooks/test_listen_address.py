@@ -31,7 +31,7 @@ async def say_caller(scope: dict[str, Any], _: object, send: Callable[[dict[str,
 
 @needs_both
 @pytest.mark.parametrize("host", ["::", "[::]", "0::0", "0:0:0:0:0:0:0:0"])
-def test_every_address_is_of_both_kinds(host: str) -> None:
+def test_the_wildcard_address_takes_ipv4_and_ipv6(host: str) -> None:
     """Who asks for all addresses is not asked over IPv6 alone, as a proxy's `127.0.0.1` would find out."""
     with open_listener(host, 0) as listener:
         port = listener.getsockname()[1]
@@ -40,7 +40,7 @@ def test_every_address_is_of_both_kinds(host: str) -> None:
 
 
 @needs_both
-def test_one_address_is_that_address() -> None:
+def test_one_address_listens_on_itself_alone() -> None:
     """And nothing else."""
     with open_listener("::1", 0) as listener, pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10)
@@ -48,7 +48,7 @@ def test_one_address_is_that_address() -> None:
 
 @needs_both
 @pytest.mark.parametrize(("address", "caller"), [("127.0.0.1", "203.0.113.9"), ("::1", "::1")])
-def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller: str) -> None:
+def test_a_dual_stack_socket_knows_a_trusted_ipv4_proxy(address: str, caller: str) -> None:
     """There IPv4 is written as IPv6, which no network of the setting would match."""
     stop = threading.Event()
     with open_listener("::", 0) as listener:
@@ -73,7 +73,7 @@ def test_a_trusted_proxy_is_known_on_a_socket_of_both_kinds(address: str, caller
     ("written", "plain"),
     [("::ffff:10.1.2.3", "10.1.2.3"), ("10.1.2.3", "10.1.2.3"), ("fd00::1", "fd00::1"), ("socket", "socket")],
 )
-def test_an_address_of_ipv4_is_written_as_one(written: str, plain: str) -> None:
+def test_a_mapped_ipv4_address_is_written_as_ipv4(written: str, plain: str) -> None:
     """Whatever kind of socket it came in by."""
     assert unmap_ipv4(written) == plain
 
@@ -111,7 +111,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("host", WRONG)
-def test_what_can_be_no_address_is_a_usage_error(host: str) -> None:
+def test_a_text_that_is_no_address_is_a_usage_error(host: str) -> None:
     """An empty one above all, which the system takes for every address."""
     with pytest.raises(UsageError, match=r"--host .* is no address to listen on: write .* --port") as caught:
         open_listener(host, 0)
@@ -119,7 +119,7 @@ def test_what_can_be_no_address_is_a_usage_error(host: str) -> None:
 
 
 @given(st.text(max_size=30))
-def test_any_host_is_taken_or_refused_in_a_sentence(host: str) -> None:
+def test_any_host_is_accepted_or_refused_in_a_sentence(host: str) -> None:
     """Nothing but ASCII is taken, and never nothing."""
     try:
         assert parse_listen_address(host).isascii()
@@ -129,7 +129,7 @@ def test_any_host_is_taken_or_refused_in_a_sentence(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "fe80::1%lo", "localhost", "my_host-1.internal.", "10.example"])
-def test_addresses_and_names_are_taken(host: str) -> None:
+def test_addresses_and_names_are_accepted(host: str) -> None:
     """With brackets, where IPv6 has them."""
     assert parse_listen_address(host) == host.strip("[]")
 

@@ -81,7 +81,7 @@ def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(
     assert str(row.id) == answer.headers["x-request-id"]
 
 
-def test_probes_need_the_path_only(receiver: RunningReceiver, credentials: Credentials) -> None:
+def test_probes_need_the_path_secret_only(receiver: RunningReceiver, credentials: Credentials) -> None:
     """GET and POST of the test body without login are answered, and nothing is stored."""
     path = path_of(credentials)
     answers = [
@@ -246,9 +246,7 @@ def test_a_body_that_does_not_come_in_time_gets_503(
     assert inbox(receiver.database) == []
 
 
-def test_a_head_that_does_not_come_in_time_is_not_waited_for(
-    receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_head_is_not_waited_for(receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the first one nor a later one on the same connection may trickle for ever."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
@@ -264,7 +262,7 @@ def test_a_head_that_is_too_long_is_refused(receiver: RunningReceiver) -> None:
     assert receiver.exchange(b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 40_000).status == 400
 
 
-def test_a_sender_who_waits_for_permission_gets_it(receiver: RunningReceiver, credentials: Credentials) -> None:
+def test_a_sender_that_expects_100_continue_gets_it(receiver: RunningReceiver, credentials: Credentials) -> None:
     """`Expect: 100-continue` is answered with it when the credentials are right, and with 401 at once when not."""
     body = event()
     path, login = path_of(credentials), login_of(credentials)
@@ -400,7 +398,7 @@ def test_many_at_once_are_all_stored(receiver: RunningReceiver, credentials: Cre
     assert {row.object_id for row in inbox(receiver.database)} == set(range(1, 61))
 
 
-def test_a_key_that_is_restored_opens_the_door_again(
+def test_a_restored_key_authenticates_again(
     database: Database, credentials: Credentials, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is restarted for it, half a minute is the longest that it takes, and one line of the log complained."""
@@ -431,7 +429,7 @@ class _Failing:
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["it does not open", "it cannot be used at all"])
-def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
+def test_guesses_do_not_hammer_a_failing_secrets_store(
     database: Database, credentials: Credentials, *, is_there: bool
 ) -> None:
     """Readings that guesses set in motion ask it after pauses that grow; what was replaced is asked for at once."""
@@ -462,7 +460,7 @@ def test_guesses_do_not_hammer_a_store_of_secrets_that_fails(
         assert store.asked > before
 
 
-def test_a_key_ring_that_does_not_open_is_no_reason_for_401(database: Database, credentials: Credentials) -> None:
+def test_an_unopenable_key_ring_causes_no_401(database: Database, credentials: Credentials) -> None:
     """503: the sender comes again, and by then somebody has restored the key."""
     with running_receiver(database, ring=KeyRing([b"x" * 32])) as receiver:
         assert receiver.deliver(credentials, event()).status == 503

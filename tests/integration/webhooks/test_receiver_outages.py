@@ -72,7 +72,7 @@ def count(database: Database) -> Any:
     )
 
 
-def test_a_database_that_is_away_gets_503_and_nothing_is_lost_when_it_is_back(
+def test_an_outage_gets_503_and_loses_no_delivery(
     server: EmbeddedPostgres, database: Database, credentials: Credentials
 ) -> None:
     """Good and bad credentials alike: the sender must come again, whoever it is."""
@@ -116,7 +116,7 @@ def test_a_database_that_does_not_answer_gets_503_in_time(
         assert receiver.deliver(credentials, event()).status == 200
 
 
-def test_what_the_database_refuses_of_a_delivery_is_left_out(
+def test_a_payload_that_the_database_refuses_is_left_out(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A payload that passed every check and is refused all the same costs the payload, never the delivery."""
@@ -149,7 +149,7 @@ def test_an_unexpected_failure_is_503(
         assert receiver.deliver(credentials, event()).status == 503
 
 
-def test_closing_finishes_what_is_in_hand(database: Database, credentials: Credentials) -> None:
+def test_closing_finishes_the_requests_in_hand(database: Database, credentials: Credentials) -> None:
     """A delivery whose second half comes after the order to stop is stored and acknowledged; a new one is not taken."""
     body = event()
     with running_receiver(database) as receiver:
@@ -257,7 +257,7 @@ def test_a_receiver_that_stores_nothing_is_not_ready(
     assert count(database) in {1, 2}
 
 
-def test_asking_for_readiness_leaves_nothing_behind(database: Database, credentials: Credentials) -> None:
+def test_a_readiness_check_stores_nothing(database: Database, credentials: Credentials) -> None:
     """What is stored to prove it is never seen, and questions that hang are one."""
     del credentials
     with running_receiver(database) as receiver:

@@ -67,7 +67,7 @@ def place(database: Database) -> Iterator[Callable[..., Place]]:
         yield lambda **options: stack.enter_context(opened(**options))
 
 
-def test_registering_lets_deliveries_in(place: Callable[..., Place]) -> None:
+def test_deliveries_arrive_after_registering(place: Callable[..., Place]) -> None:
     """The probes are answered during the call, and what happens afterwards is announced."""
     env = place()
     done = env.registering.register(env.receiver.base)
@@ -80,7 +80,7 @@ def test_registering_lets_deliveries_in(place: Callable[..., Place]) -> None:
     assert env.registering.check().problems == ()
 
 
-def test_registering_again_exchanges_the_credentials_of_the_same_webhook(place: Callable[..., Place]) -> None:
+def test_registering_again_renews_the_credentials_of_the_same_webhook(place: Callable[..., Place]) -> None:
     """No second webhook appears, and what was sent with the old ones is still accepted."""
     env = place()
     env.registering.register(env.receiver.base)
@@ -96,7 +96,7 @@ def test_registering_again_exchanges_the_credentials_of_the_same_webhook(place: 
         assert env.receiver.post(path, event(), login=f"Basic {login}").status == 200
 
 
-def test_our_own_webhook_is_known_by_its_id_its_secret_or_its_address(place: Callable[..., Place]) -> None:
+def test_our_webhook_is_recognized_by_id_secret_or_address(place: Callable[..., Place]) -> None:
     """Whatever was forgotten, nothing is delivered twice."""
     env = place()
     env.registering.register(env.receiver.base)
@@ -133,7 +133,7 @@ def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> No
     assert env.webhook_api.list_legacy_webhooks() == []
 
 
-def test_a_receiver_that_is_not_reached_is_refused_and_nothing_is_lost(place: Callable[..., Place]) -> None:
+def test_an_unreachable_receiver_is_not_registered(place: Callable[..., Place]) -> None:
     """What was registered before stays good, and trying again later gives one webhook."""
     env = place()
     env.registering.register(env.receiver.base)
@@ -167,7 +167,7 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(place: Callable[..., Pl
     assert env.registering.check().problems == ()
 
 
-def test_a_creation_that_never_happened_is_told_and_may_be_tried_again(place: Callable[..., Place]) -> None:
+def test_a_failed_creation_is_reported_and_may_be_repeated(place: Callable[..., Place]) -> None:
     """Nothing is sent a second time by itself; whoever tries again registers the same credentials."""
     env = place()
     env.sandbox.faults.add(faults.bad_gateway(), route=f"POST {HOOKS}")
@@ -177,7 +177,7 @@ def test_a_creation_that_never_happened_is_told_and_may_be_tried_again(place: Ca
     assert env.registering.register(env.receiver.base).is_new
 
 
-def test_what_was_certainly_not_done_is_sent_again(place: Callable[..., Place]) -> None:
+def test_a_request_that_had_no_effect_is_sent_again(place: Callable[..., Place]) -> None:
     """A 429 waits for its window, and a refused token is renewed."""
     env = place()
     env.sandbox.faults.add(faults.rate_limited(), route=f"POST {HOOKS}")
@@ -194,7 +194,7 @@ def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
         env.registering.register(env.receiver.base)
 
 
-def test_unregistering_lets_what_is_on_its_way_in(place: Callable[..., Place]) -> None:
+def test_deliveries_on_their_way_arrive_after_unregistering(place: Callable[..., Place]) -> None:
     """For a day; and registering anew works."""
     env = place()
     env.registering.register(env.receiver.base)
@@ -215,7 +215,7 @@ def test_two_webhooks_that_lead_here_become_one(place: Callable[..., Place]) -> 
     assert len(env.urls()) == 1
 
 
-def test_a_disabled_webhook_is_enabled_again_in_passing(place: Callable[..., Place]) -> None:
+def test_a_run_enables_a_disabled_webhook(place: Callable[..., Place]) -> None:
     """One call where all is well; where not, it says what it did."""
     env = place()
     assert env.registering.keep_enabled() is None
@@ -231,7 +231,7 @@ def test_a_disabled_webhook_is_enabled_again_in_passing(place: Callable[..., Pla
     assert env.registering.keep_enabled() is None
 
 
-def test_what_cannot_be_mended_in_passing_is_said(place: Callable[..., Place]) -> None:
+def test_problems_that_a_run_cannot_repair_are_reported(place: Callable[..., Place]) -> None:
     """A webhook that is gone, or that somebody led elsewhere, is left to a person."""
     env = place()
     env.registering.register(env.receiver.base)
@@ -243,7 +243,7 @@ def test_what_cannot_be_mended_in_passing_is_said(place: Callable[..., Place]) -
     assert env.calls("PUT") == 0
 
 
-def test_a_check_knocks_at_the_public_address(place: Callable[..., Place]) -> None:
+def test_a_check_tests_the_public_address(place: Callable[..., Place]) -> None:
     """It proves that login and password arrive, not only the path."""
     env = place()
     assert "has no webhook" in env.registering.check().problems[0]
@@ -262,7 +262,7 @@ def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) ->
         registering.listed()
 
 
-def test_changes_of_what_is_not_there(place: Callable[..., Place]) -> None:
+def test_changes_of_an_unknown_webhook_fail(place: Callable[..., Place]) -> None:
     """An update says so, a deletion is content."""
     env = place()
     with pytest.raises(NotFound):
@@ -300,7 +300,7 @@ def test_an_address_is_kept_without_its_last_slash() -> None:
     assert [mask_url("https://[broken"), mask_url("nonsense")] == ["?", "://?/…"]
 
 
-def test_rows_that_are_no_webhooks_are_passed_over(place: Callable[..., Place]) -> None:
+def test_rows_that_are_no_webhooks_are_ignored(place: Callable[..., Place]) -> None:
     """What has no id is none; a state that nobody knows counts as enabled."""
     env = place()
     env.hooks.create({"url": None, "isEnabled": "perhaps", "login": ""})

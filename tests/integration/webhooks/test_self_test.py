@@ -56,14 +56,14 @@ def somebody(status: int, content: bytes) -> Iterator[str]:
         (401, json.dumps(GOOD).encode(), "GET: the answer is 401"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
+def test_a_failed_self_test_gives_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
     """Only our own receiver's answer, with the login that arrived, is good."""
     with somebody(status, content) as url:
         found = run_self_test(url, generate_credentials())
     assert found == trouble if trouble is None else str(found).startswith(trouble)
 
 
-def test_a_door_that_does_not_open_is_said() -> None:
+def test_an_unreachable_address_is_reported() -> None:
     """Nobody there, no TLS where there should be, and a name that nobody has."""
     with somebody(200, b"") as url:
         assert "certificate" in (run_self_test(url.replace("http:", "https:"), generate_credentials()) or "")

@@ -113,9 +113,7 @@ def test_an_account_without_a_webhook_costs_no_call(sync_env: Callable[..., Sync
     assert sql.rows(env.database, "SELECT 1 FROM polled_changes UNION ALL SELECT 1 FROM delivery_audits") == []
 
 
-def test_a_run_looks_once_whether_its_webhook_is_enabled(
-    place: Callable[..., Place], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_run_checks_its_webhook_once(place: Callable[..., Place], caplog: pytest.LogCaptureFixture) -> None:
     """One call more, which is counted and explained; nothing is said when all is well."""
     env = place()
     seen: list[str] = []
@@ -130,7 +128,7 @@ def test_a_run_looks_once_whether_its_webhook_is_enabled(
     assert env.sync(dry_run=True).api_calls == 2
 
 
-def test_a_run_enables_what_the_source_disabled_and_says_so(
+def test_a_run_enables_a_disabled_webhook_and_logs_it(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture
 ) -> None:
     """As a warning, which cron mails; the next run has nothing to say."""
@@ -147,7 +145,7 @@ def test_a_run_enables_what_the_source_disabled_and_says_so(
 
 
 @pytest.mark.parametrize("route", [HOOKS, UPDATE])
-def test_a_webhook_that_cannot_be_looked_after_fails_no_run(
+def test_a_webhook_that_cannot_be_checked_fails_no_run(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, route: str
 ) -> None:
     """It is a success with a warning."""
@@ -159,7 +157,7 @@ def test_a_webhook_that_cannot_be_looked_after_fails_no_run(
     assert "its webhook could not be checked" in caplog.text
 
 
-def test_a_source_that_fails_is_not_asked_for_webhooks_as_well(place: Callable[..., Place]) -> None:
+def test_a_failing_source_is_not_asked_for_webhooks(place: Callable[..., Place]) -> None:
     """The run that is tried again looks, once."""
     env = place()
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
@@ -168,7 +166,7 @@ def test_a_source_that_fails_is_not_asked_for_webhooks_as_well(place: Callable[.
     assert env.calls(HOOKS) == 1
 
 
-def test_a_run_that_is_tried_again_for_another_reason_looks_once(place: Callable[..., Place]) -> None:
+def test_a_retried_run_checks_its_webhook_once(place: Callable[..., Place]) -> None:
     """A thread that cannot be read is no reason to look twice."""
     env = place()
     env.world.create_reservation()
@@ -178,7 +176,7 @@ def test_a_run_that_is_tried_again_for_another_reason_looks_once(place: Callable
     assert env.calls(HOOKS) == 1
 
 
-def test_bookings_that_no_delivery_announced_are_counted(place: Callable[..., Place]) -> None:
+def test_unannounced_bookings_are_counted(place: Callable[..., Place]) -> None:
     """New ones, and those with another status, dates or listing; an hour after they were found."""
     env = place()
     env.world.outbox.clear()
@@ -193,7 +191,7 @@ def test_bookings_that_no_delivery_announced_are_counted(place: Callable[..., Pl
     assert (silence.unannounced, silence.announced) == (3, 0)
 
 
-def test_what_nobody_announces_is_not_counted(place: Callable[..., Place]) -> None:
+def test_changes_without_an_announcement_rule_are_not_counted(place: Callable[..., Place]) -> None:
     """Payments, jobs at night, what hosts write, and inquiries."""
     env = place()
     known = list(env.sync_env.rows("reservations"))
@@ -205,7 +203,7 @@ def test_what_nobody_announces_is_not_counted(place: Callable[..., Place]) -> No
     assert env.silence() is None
 
 
-def test_what_was_changed_before_the_registration_is_not_counted(place: Callable[..., Place]) -> None:
+def test_changes_before_the_registration_are_not_counted(place: Callable[..., Place]) -> None:
     """Nobody could announce it; and registering anew begins the count anew."""
     env = place()
     env.execute("UPDATE accounts SET webhook_confirmed_at = now()")
@@ -248,7 +246,7 @@ def test_old_changes_are_forgotten(place: Callable[..., Place]) -> None:
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("log", ["samples", "prose"])
-def test_a_sweep_has_lost_deliveries_read_again(
+def test_a_sweep_reads_objects_of_lost_deliveries_again(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, log: str, order: str
 ) -> None:
     """Those that failed and those that never came here, wherever the log is and however it is ordered."""
@@ -277,7 +275,7 @@ def test_a_sweep_has_lost_deliveries_read_again(
     assert "0 of 0 announced objects were lost" in caplog.text
 
 
-def test_a_delivery_that_came_at_the_second_try_is_not_lost(place: Callable[..., Place]) -> None:
+def test_a_delivery_that_arrived_late_is_not_lost(place: Callable[..., Place]) -> None:
     """The newest entry about an object counts."""
     env = place()
     env.world.outbox.clear()
@@ -306,7 +304,7 @@ def test_a_message_whose_delivery_failed_is_found_by_the_run(place: Callable[...
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_log_that_is_not_there_is_said_once(
+def test_a_missing_delivery_log_is_reported_once(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, status: Any
 ) -> None:
     """The run goes on; whoever checks is told every time."""
@@ -322,7 +320,7 @@ def test_a_log_that_is_not_there_is_said_once(
     assert (check.problems, check.audit.has_log) == ((), False)
 
 
-def test_a_check_audits_what_was_delivered(place: Callable[..., Place]) -> None:
+def test_a_check_audits_the_deliveries(place: Callable[..., Place]) -> None:
     """It has lost objects read again, and names how many; after that all is well."""
     env = place()
     env.world.outbox.clear()
@@ -340,7 +338,7 @@ def test_a_check_audits_what_was_delivered(place: Callable[..., Place]) -> None:
 
 
 @pytest.mark.parametrize("effect", [faults.null_result(), faults.bad_gateway(), faults.torn_json()])
-def test_a_log_that_cannot_be_read_is_no_finding(
+def test_an_unreadable_delivery_log_is_no_finding(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, effect: Any
 ) -> None:
     """The run is a success, the check says what is wrong, and the next audit goes on where the last one ended."""

@@ -23,7 +23,7 @@ def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, jit
     return POLICY.decide_after_error(error, attempt, early=early, jitter=jitter)
 
 
-def test_waits_grow_as_designed_until_the_work_is_dead() -> None:
+def test_waits_grow_until_the_job_is_dead() -> None:
     """Half a minute, two, ten, then one hour, four, twelve; the attempt after that is the last."""
     waits = [after(AWAY, attempt).delay for attempt in range(1, 7)]
     assert waits == [timedelta(seconds=seconds) for seconds in (30, 120, 600, 3_600, 14_400, 43_200)]
@@ -38,7 +38,7 @@ def test_jitter_spreads_by_a_fifth(attempt: int, jitter: float) -> None:
 
 
 @pytest.mark.parametrize("attempt", [1, 7, 70])
-def test_what_goes_by_itself_is_waited_for_and_never_counted(attempt: int) -> None:
+def test_passing_obstacles_are_waited_for_and_never_counted(attempt: int) -> None:
     """A held lease snoozes for half a minute, a spent budget for as long as the source said, however often."""
     held = after(errors.LeaseHeld("held"), attempt)
     assert held == RetryDecision(Action.SNOOZE, timedelta(seconds=30), is_counted=False)
@@ -56,7 +56,7 @@ def test_what_goes_by_itself_is_waited_for_and_never_counted(attempt: int) -> No
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_no_attempt_can_cure_is_dead_at_once(error: Exception) -> None:
+def test_a_permanent_error_is_dead_at_once(error: Exception) -> None:
     """A permanent error, and one that whoever does the work should have skipped, wait for a person."""
     assert after(error) == RetryDecision(Action.DEAD)
 
@@ -66,18 +66,18 @@ def test_what_no_attempt_can_cure_is_dead_at_once(error: Exception) -> None:
     [errors.SecretError("no key"), errors.ConfigurationError("x"), errors.LeaseLost("lost"), ValueError("bug")],
     ids=lambda error: type(error).__name__,
 )
-def test_faults_of_the_worker_do_not_kill_the_work(error: Exception) -> None:
+def test_faults_of_the_worker_do_not_kill_the_job(error: Exception) -> None:
     """Wrong settings, a lost lease and a bug may be cured before the attempts are used up."""
     assert after(error).action is Action.RETRY
 
 
-def test_an_extra_try_costs_no_attempt() -> None:
+def test_an_extra_attempt_is_not_counted() -> None:
     """What was pulled forward and failed goes back to its planned time, even when that try would be the last."""
     assert after(AWAY, 7, early=MINUTE) == RetryDecision(Action.RETRY, MINUTE, is_counted=False)
     assert after(AWAY, 7, early=-MINUTE).action is Action.DEAD
 
 
-def test_a_worker_that_died_is_an_accident_once() -> None:
+def test_the_first_death_of_a_worker_is_retried_at_once() -> None:
     """The first time the work is given back at once, then with growing waits, and work that kills ends dead."""
     assert POLICY.decide_after_death(1, jitter=0.5) == RetryDecision(Action.RETRY)
     assert POLICY.decide_after_death(2, jitter=0.5).delay == timedelta(seconds=30)
@@ -92,7 +92,7 @@ def test_a_worker_that_died_is_an_accident_once() -> None:
     attempt=st.integers(1, 9),
     moments=st.tuples(*[st.none() | st.datetimes(timezones=st.just(UTC))] * 2),
 )
-def test_a_job_survives_being_written_down(
+def test_a_job_survives_a_round_trip_through_json(
     account_id: int,
     target: RefreshTarget | None,
     full: bool,  # noqa: FBT001  (drawn)

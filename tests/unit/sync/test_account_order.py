@@ -51,7 +51,7 @@ def test_short_runs_come_first_and_first_syncs_last(*, full: bool, expected: lis
         (NOON + HOUR, -HOUR, True, True),
     ],
 )
-def test_an_account_is_done_when_all_of_it_was_mirrored_since(
+def test_an_account_is_done_when_it_was_mirrored_whole_since(
     *, synced: datetime | None, swept: timedelta, full: bool, is_done: bool
 ) -> None:
     """By a whole run that began then or later; where everything is asked for, by one that read everything."""

@@ -44,7 +44,7 @@ def reported(states: Mapping[Resource, tuple[str, bool]]) -> AlarmFindings:
 
 
 @given(st.lists(st.tuples(REPORTS, st.integers(1, 40)), max_size=8))
-def test_an_alarm_ends_only_by_what_shows_that_its_cause_is_gone(
+def test_an_alarm_ends_only_when_its_cause_is_shown_gone(
     runs: list[tuple[dict[Resource, tuple[str, bool]], int]],
 ) -> None:
     """Whatever runs follow: told when it begins, has another cause, or was not told for 24 hours; and when it ends."""
@@ -87,7 +87,7 @@ def test_a_doubt_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
     assert update_alarms(begun.alarms, reported({Resource.LISTINGS: ("success", True)}), NOON + HOUR).alarms == ()
 
 
-def test_a_source_that_is_away_is_no_alarm_of_an_account() -> None:
+def test_an_outage_of_the_source_is_no_alarm() -> None:
     """It has a mark of its own, and every run says so."""
     assert reported({Resource.LISTINGS: ("away", True)}).causes == ()
 
@@ -120,7 +120,7 @@ REACHED = "listings: Hostaway cannot be reached at http://127.0.0.1:18081/v1: "
         ),
     ],
 )
-def test_another_cause_is_told_at_once(first: str, then: str, *, is_told: bool) -> None:
+def test_another_cause_is_reported_at_once(first: str, then: str, *, is_told: bool) -> None:
     """Other figures, times and ids are the same cause; another error, address or status is not."""
     begun = update_alarms((), AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", first),)), NOON)
     later = update_alarms(begun.alarms, AlarmFindings((Cause(AlarmKind.PARTIAL, "listings", then),)), NOON + HOUR)
@@ -144,7 +144,7 @@ def causes_told(sentences: list[str]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("causes", [("refused", "torn"), ("refused", "torn", "late")])
-def test_causes_that_come_in_turns_are_each_told_once_a_day(causes: tuple[str, ...]) -> None:
+def test_alternating_causes_are_each_reported_once_a_day(causes: tuple[str, ...]) -> None:
     """An hourly line in a crontab does not mail each hour because another cause comes back."""
     turns = [causes[hour % len(causes)] for hour in range(48)]
     told = causes_told(turns)
@@ -153,7 +153,7 @@ def test_causes_that_come_in_turns_are_each_told_once_a_day(causes: tuple[str, .
     assert told[: len(causes)] == [[cause] for cause in causes]
 
 
-def test_what_follows_from_another_resource_is_no_alarm_of_its_own() -> None:
+def test_a_resource_that_fails_with_another_causes_no_alarm() -> None:
     """Where only the list of conversations was not whole, that one says so."""
     braked = ResourceReport(RunState.FAILED, ChangeCounts(), error="15 of 40 rows are gone")
     following = ResourceReport(RunState.FAILED, ChangeCounts(), error="not listed", caused_by=Resource.CONVERSATIONS)
@@ -173,7 +173,7 @@ def report(state: RunState, error: str | None, told_at: datetime | None) -> RunR
     return RunReport(7, Mode.FULL, state, 0, 0.0, {Resource.LISTINGS: part}, error, alarms=standing)
 
 
-def test_only_news_must_be_said() -> None:
+def test_only_news_is_reported() -> None:
     """What a run finds again is not said again; what else went wrong is, and on a terminal all of it."""
     assert list_failures(report(RunState.SUCCESS, None, None)) == [("listings: torn", True)]
     assert list_failures(report(RunState.FAILED, "torn", NOON)) == [("listings: torn", False)]
@@ -202,6 +202,6 @@ DAMAGED = Certificate(NOON - HOUR, is_equal=False, is_deep=True, api_calls=1, di
         ([Certificate(NOON, is_equal=False, is_deep=False, api_calls=1, differences=1), DAMAGED], 1),
     ],
 )
-def test_the_certificate_that_counts(given_ones: list[Certificate], counts: int) -> None:
+def test_the_newest_full_certificate_counts(given_ones: list[Certificate], counts: int) -> None:
     """Damage that stands before what was left open, before depth, before youth; an outdated one comes last."""
     assert choose_weightiest(given_ones) is given_ones[counts]

@@ -50,7 +50,7 @@ def account(listings: int, reservations: int, conversations: int, *, recent: Rec
         ((12, 787, 757), 1 + 2 + 2 + 8),
     ],
 )
-def test_lists_take_their_pages(sizes: tuple[int, int, int], calls: int) -> None:
+def test_lists_cost_their_pages(sizes: tuple[int, int, int], calls: int) -> None:
     """One request a page, at least one a list, and two more where the end of the reservations must be proven."""
     assert count_list_calls(account(*sizes), TERMS) == calls
 
@@ -61,7 +61,7 @@ def test_missing_rows_are_not_read() -> None:
     assert count_list_calls(facts, TERMS) == 3
 
 
-def test_a_first_sync_is_all_lists_and_one_request_a_thread() -> None:
+def test_a_first_sync_costs_all_lists_and_each_thread() -> None:
     """At the budget's speed, of which two per cent are kept free."""
     known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
@@ -114,7 +114,7 @@ def test_a_sweep_reads_its_share_of_the_threads() -> None:
     assert count_threads_per_sweep(900, replace(daily, threads_after=timedelta(days=1.1))) == 900
 
 
-def test_recorded_runs_are_believed_before_assumptions() -> None:
+def test_recorded_runs_outweigh_assumptions() -> None:
     """The mean of what was measured; three requests where nothing was."""
     recorded = estimate_need(account(1, 1, 1, recent=RecentRuns(incremental_calls=7.5)), TERMS)
     assumed = estimate_need(account(1, 1, 1), TERMS)
@@ -125,7 +125,7 @@ def test_recorded_runs_are_believed_before_assumptions() -> None:
     assert assumed.per_day == pytest.approx(22.8 * 3 + 1.2 * assumed.sweep_calls)
 
 
-def test_an_account_never_synced_is_unknown_and_not_in_the_sums() -> None:
+def test_an_account_never_synced_is_not_in_the_sums() -> None:
     """Nor is one that is disabled."""
     unknown = replace(account(1, 1, 1), last_sync_at=None)
     disabled = replace(account(1, 1, 1), is_active=False)
@@ -134,7 +134,7 @@ def test_an_account_never_synced_is_unknown_and_not_in_the_sums() -> None:
     assert told.load.accounts == 1
 
 
-def test_nobody_knows_how_many_fit_before_the_first_account_is_known() -> None:
+def test_no_capacity_is_told_before_the_first_account_is_known() -> None:
     """There is nothing to reckon with."""
     nothing = sum_load([], TERMS)
     assert (nothing.accounts, nothing.per_day, nothing.accounts_that_fit, nothing.sweeps_minutes) == (0, 0, None, 0)

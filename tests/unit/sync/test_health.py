@@ -75,7 +75,7 @@ def test_messages_to_guests_that_need_a_look_are_named() -> None:
     assert "waiting" not in words(messages=MessageBacklog(unsettled=1))[1][0]
 
 
-def test_a_disabled_account_is_left_in_peace() -> None:
+def test_a_disabled_account_has_no_troubles() -> None:
     """Whatever its past was, nothing is wrong with it."""
     assert words(is_active=False, last_sync_at=None, last_run=run(RunState.FAILED)) == (Condition.DISABLED, ())
 
@@ -95,7 +95,7 @@ def test_a_run_without_a_lease_has_died() -> None:
 
 
 @pytest.mark.parametrize("lease", [None, LEASE])
-def test_between_two_attempts_the_first_failure_is_told_and_no_older_one(lease: Lease | None) -> None:
+def test_between_attempts_the_first_failure_of_the_run_is_reported(lease: Lease | None) -> None:
     """What `sync-all` will try once more is not told twice."""
     condition, wrong = words(
         open_run=run(RunState.RETRYING, error="away"), lease=lease, last_run=run(RunState.FAILED, hours=9, error="old")
@@ -120,12 +120,12 @@ def test_differences_stay_until_a_verification_finds_none() -> None:
     assert words(certificate=replace(DIFFERENT, is_equal=True, differences=0, late=0)) == (Condition.OK, ())
 
 
-def test_what_the_source_changed_since_the_last_run_is_no_damage() -> None:
+def test_changes_since_the_last_run_are_no_damage() -> None:
     """The next run brings it."""
     assert words(certificate=replace(DIFFERENT, differences=1)) == (Condition.OK, ())
 
 
-def test_what_could_not_be_verified_is_told() -> None:
+def test_an_incomplete_verification_is_reported() -> None:
     """Neither equal nor different: somebody should know."""
     unknown = replace(DIFFERENT, differences=0, late=0, error="messages: no access")
     assert words(certificate=unknown) == (Condition.CHECK, ("verify left something open 5 h ago: messages: no access",))
@@ -143,7 +143,7 @@ def test_an_account_that_never_succeeded_is_told_what_to_do() -> None:
     assert words(last_sync_at=None, last_run=None) == (Condition.NEVER, ("never synced whole: `hostaway-sync sync 7`",))
 
 
-def test_records_without_a_row_are_told() -> None:
+def test_records_without_a_row_are_reported() -> None:
     """The mirror is as complete as it can be, but somebody should know."""
     assert words(quarantine=QuarantineCounts(rowless=2, cleaned=5)) == (
         Condition.CHECK,
@@ -152,7 +152,7 @@ def test_records_without_a_row_are_told() -> None:
     assert words(quarantine=QuarantineCounts(cleaned=5)) == (Condition.OK, ())
 
 
-def test_threads_that_a_run_left_unread_are_told() -> None:
+def test_unread_threads_are_reported() -> None:
     """A mark set since the last run began is for the next one; while one is at work, all are."""
     old, new = DueThreads(2, NOON - 3 * HOUR), DueThreads(1, NOON - MINUTE)
     both = {Resource.CONVERSATIONS: old, Resource.RESERVATIONS: new}
@@ -162,7 +162,7 @@ def test_threads_that_a_run_left_unread_are_told() -> None:
     assert words(due=both, last_run=None) == (Condition.OK, ())
 
 
-def test_what_the_source_did_to_the_limit_is_told() -> None:
+def test_rate_limit_changes_of_the_source_are_reported() -> None:
     """A lowered limit, and silence that was asked for."""
     assert words(limit=LIMIT) == (Condition.OK, ())
     harmed = replace(LIMIT, lowered_to=15, lowered_until=NOON + 5 * HOUR, silent_until=NOON + 3 * MINUTE)
@@ -172,12 +172,12 @@ def test_what_the_source_did_to_the_limit_is_told() -> None:
     )
 
 
-def test_runs_that_died_are_told() -> None:
+def test_runs_that_died_are_reported() -> None:
     """One today is worth a look."""
     assert words(recent=RecentRuns(abandoned=1)) == (Condition.CHECK, ("1 run died in the last 24 h",))
 
 
-def test_the_worst_comes_first() -> None:
+def test_the_worst_trouble_comes_first() -> None:
     """A failing run before differences, before lateness, before anything slight."""
     condition, wrong = words(
         last_run=run(RunState.FAILED, error="away"),
@@ -212,20 +212,20 @@ def test_verified_is_the_newest_moment_that_is_proven() -> None:
         (1e8, "1157 d"),
     ],
 )
-def test_ages_are_told_in_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
+def test_ages_use_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
     """Rounded down; a clock that was set back makes nothing negative."""
     assert format_age(timedelta(seconds=seconds)) == said
     assert format_ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"
 
 
-def test_dead_letters_wait_for_somebody_who_knows_of_them() -> None:
+def test_dead_letters_are_reported() -> None:
     """The sentence has the command that shows them."""
     condition, (wrong,) = words(deferred=DeferredWork(dead_letters=2))
     assert condition is Condition.CHECK
     assert wrong == "2 dead letters waiting for you: `hostaway-sync dead-letters list --account 7`"
 
 
-def test_work_that_nobody_does_is_said() -> None:
+def test_work_without_a_worker_is_reported() -> None:
     """Not at once, and why depends on whether a worker lives."""
     assert words(deferred=DeferredWork(3, NOON - HOUR, due_since=NOON - UNWORKED_AFTER)) == (Condition.OK, ())
     late = NOON - UNWORKED_AFTER - MINUTE
@@ -233,7 +233,7 @@ def test_work_that_nobody_does_is_said() -> None:
     assert "more is deferred" in words(deferred=DeferredWork(due_since=late, has_worker=True))[1][0]
 
 
-def test_webhooks_that_seem_silent_are_said() -> None:
+def test_silent_webhooks_are_reported() -> None:
     """How many changes that were, and what finds out why."""
     condition, (wrong,) = words(announcements=AnnouncementCounts(12, 2))
     assert condition is Condition.CHECK
@@ -262,7 +262,7 @@ def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced:
         (1, 0, True, False),
     ],
 )
-def test_a_message_without_a_worker_is_told_at_once(
+def test_a_message_without_a_worker_is_reported_at_once(
     queued: int, resting: int, *, has_worker: bool, is_told: bool
 ) -> None:
     """Nobody waits ten minutes for that; one that rests until morning, or has a worker, is well."""
@@ -272,13 +272,13 @@ def test_a_message_without_a_worker_is_told_at_once(
     assert (condition, wrong) == ((Condition.CHECK, (told,)) if is_told else (Condition.OK, ()))
 
 
-def test_what_waits_for_long_is_told_once() -> None:
+def test_long_waiting_work_is_reported_once() -> None:
     """One cause is one sentence."""
     deferred = DeferredWork(due_since=NOON - HOUR, has_worker=False)
     assert len(words(messages=MessageBacklog(queued=1), deferred=deferred)[1]) == 1
 
 
-def test_rows_in_doubt_are_said() -> None:
+def test_rows_in_doubt_are_reported() -> None:
     """Which, how many, since when, and what settles it; the mirror is complete nevertheless."""
     doubts = Doubts({Resource.RESERVATIONS: Doubt(2, NOON - 3 * HOUR)}, {Resource.LISTINGS: Doubt(1, NOON - HOUR)})
     condition, (suspected, set_back) = words(doubts=doubts)

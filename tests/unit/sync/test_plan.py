@@ -66,9 +66,7 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
         (page(total=9), 9, None),
     ],
 )
-def test_a_walk_that_was_taken_up_is_believed_only_when_the_records_are_exactly_as_many_as_the_source_counts(
-    last: Page | None, distinct: int, said: str | None
-) -> None:
+def test_a_resumed_walk_needs_exactly_the_counted_records(last: Page | None, distinct: int, said: str | None) -> None:
     """More are those that were deleted while it rested; where the source does not count, nobody knows."""
     assert plan.find_doubt_after_cut(last, distinct) == said
 
@@ -96,7 +94,7 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
         (page(NOON + HOUR, NOON - HOUR), NOON - HOUR),
     ],
 )
-def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Page, mark: datetime | None) -> None:
+def test_the_watermark_is_the_top_stamp_up_to_the_signpost(first: Page, mark: datetime | None) -> None:
     """A source whose clock is ahead, and rows without a stamp, do not move it too far."""
     assert plan.compute_watermark(first, NOON) == mark
 
@@ -113,7 +111,7 @@ def test_the_watermark_is_the_top_stamp_and_never_beyond_the_signpost(first: Pag
         (errors.RequestRejected(""), False),
     ],
 )
-def test_a_run_ends_where_the_next_resource_would_fail_alike(error: errors.SourceError, *, ends: bool) -> None:
+def test_a_run_ends_where_the_next_resource_would_fail_too(error: errors.SourceError, *, ends: bool) -> None:
     """A source that is away or refuses us ends the run; one list that is refused does not."""
     assert plan.ends_the_run(error) is ends
 
@@ -158,9 +156,7 @@ def test_lists_that_were_not_whole_give_one_sentence(
         ({}, Mode.FULL),
     ],
 )
-def test_a_run_is_incremental_when_all_it_is_asked_for_was_swept(
-    swept: dict[Resource, timedelta | None], mode: Mode
-) -> None:
+def test_a_run_is_incremental_when_its_lists_were_swept(swept: dict[Resource, timedelta | None], mode: Mode) -> None:
     """Never swept, or not for long: everything is read. Messages have no list that could be swept."""
     marks = {resource: Mark(NOON, None if age is None else NOON - age) for resource, age in swept.items()}
     asked = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.MESSAGES)
@@ -191,14 +187,14 @@ def test_a_run_that_was_not_whole_is_no_success(reports: list[ResourceReport], s
     assert plan.derive_run_state(reports) is state
 
 
-def test_the_error_of_a_run_names_every_resource_that_was_not_whole() -> None:
+def test_the_error_of_a_run_names_every_failed_resource() -> None:
     """One part a resource, in the order of the run; None when all is well."""
     assert plan.describe_run_error({Resource.LISTINGS: WHOLE}) is None
     reports = {Resource.LISTINGS: FAILED, Resource.RESERVATIONS: WHOLE, Resource.CONVERSATIONS: PARTIAL}
     assert plan.describe_run_error(reports) == "listings: away; conversations: one record was left out"
 
 
-def test_what_could_not_be_stored_as_it_is_never_goes_by_in_silence() -> None:
+def test_values_that_could_not_be_stored_are_reported() -> None:
     """Quarantined, cleaned and misfitting records are each said; a clean run says nothing."""
     odd = ResourceReport(RunState.SUCCESS, ChangeCounts(seen=2, quarantined=2), QualityCounts(cleaned=3, misfits=4))
     assert plan.list_warnings({Resource.LISTINGS: WHOLE, Resource.MESSAGES: odd}) == [
@@ -218,7 +214,7 @@ def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
 
 
 @pytest.mark.parametrize("mark", [timestamps.EARLIEST, timestamps.EARLIEST + timedelta(minutes=1), timestamps.LATEST])
-def test_a_watermark_at_an_end_of_time_can_be_read_from(mark: datetime) -> None:
+def test_a_list_can_be_read_from_an_extreme_watermark(mark: datetime) -> None:
     """A stamp of year 1 has nothing before it."""
     found = plan.choose_since(Mark(mark, None), is_whole=False)
     assert found is not None
@@ -265,15 +261,13 @@ def test_a_suspicion_brings_one_sweep_forward(
         (1, 1_000, 50, False),
     ],
 )
-def test_what_was_marked_lately_counts_as_gone_at_once(
-    unlisted: int, live: int, marked: int, *, is_sudden: bool
-) -> None:
+def test_rows_marked_lately_count_as_gone_at_once(unlisted: int, live: int, marked: int, *, is_sudden: bool) -> None:
     """Many small steps are one large one; without anything new there is nothing to stop."""
     assert plan.is_sudden(unlisted, live, marked) is is_sudden
 
 
 @given(gone=st.integers(11, 1_000_000))
-def test_a_tenth_may_be_gone_at_once_and_not_one_row_more(gone: int) -> None:
+def test_at_most_a_tenth_may_be_gone_at_once(gone: int) -> None:
     """A tenth itself is believed; whether it is found now or was marked lately does not matter."""
     for marked in (0, gone - 1):
         assert not plan.is_sudden(gone - marked, 10 * gone - marked, marked)
@@ -290,7 +284,7 @@ def test_few_rows_may_be_gone_whatever_their_share(gone: int, known: int, marked
     assert plan.is_sudden(gone - marked, known - marked, marked) is is_sudden
 
 
-def test_rows_whose_stamp_went_back_are_said() -> None:
+def test_rows_whose_stamp_went_back_are_reported() -> None:
     """The run was whole, and yet these rows are not what the source says."""
     [said] = plan.list_warnings({}, {Resource.RESERVATIONS: 3})
     assert said.startswith("reservations: 3 rows stay as they were")

@@ -48,6 +48,6 @@ def test_a_list_is_read_again_for_its_doubt() -> None:
     )
 
 
-def test_an_object_is_asked_for_where_a_walk_left_it_out() -> None:
+def test_an_unlisted_object_is_requested_for_a_reason() -> None:
     """It may be gone."""
     assert reasons.explain_unlisted(Resource.MESSAGES) == "messages: is it gone? a whole walk did not list it"

@@ -98,7 +98,7 @@ def test_path_and_login_must_belong_together(desk: Desk, path: str, login: str |
     assert desk.admits(path, login) is entry
 
 
-def test_what_was_read_is_believed_for_a_while(desk: Desk) -> None:
+def test_credentials_are_trusted_for_a_while(desk: Desk) -> None:
     """Good deliveries cost one reading every few seconds."""
     for _ in range(3):
         assert desk.admits("path1") is AuthLevel.PATH
@@ -107,7 +107,7 @@ def test_what_was_read_is_believed_for_a_while(desk: Desk) -> None:
     assert len(desk.readings) == 2
 
 
-def test_a_refusal_is_believed_only_from_a_reading_that_began_after_it_came(desk: Desk) -> None:
+def test_a_refusal_needs_credentials_read_after_the_request(desk: Desk) -> None:
     """Credentials that were exchanged since the last reading open the door at once."""
     assert desk.admits("path1") is AuthLevel.PATH
     desk.now += 1
@@ -121,7 +121,7 @@ def test_a_refusal_is_believed_only_from_a_reading_that_began_after_it_came(desk
     assert not desk.keeper.is_active(70003)
 
 
-def test_readings_keep_their_distance(desk: Desk) -> None:
+def test_readings_keep_a_distance(desk: Desk) -> None:
     """However often somebody guesses."""
     for number in range(20):
         assert desk.admits(f"guess{number}", account_id=number) is AuthLevel.NOTHING
@@ -129,7 +129,7 @@ def test_readings_keep_their_distance(desk: Desk) -> None:
     assert min(gaps) >= READ_DISTANCE_S - 1e-9
 
 
-def test_those_who_wait_share_a_reading(desk: Desk) -> None:
+def test_waiting_requests_share_a_reading(desk: Desk) -> None:
     """Fifty guesses at once are one or two questions."""
 
     async def guess() -> list[AuthLevel]:
@@ -141,7 +141,7 @@ def test_those_who_wait_share_a_reading(desk: Desk) -> None:
     assert len(desk.readings) <= 2
 
 
-def test_those_who_wait_share_a_failure(desk: Desk) -> None:
+def test_waiting_requests_share_a_failure(desk: Desk) -> None:
     """With the database away nobody waits for fifty failures, and once it is back nobody hears of them."""
     desk.failure = StoreUnavailable("away")
 
@@ -155,7 +155,7 @@ def test_those_who_wait_share_a_failure(desk: Desk) -> None:
     assert desk.admits("path1") is AuthLevel.PATH
 
 
-def test_what_was_read_opens_the_door_while_the_database_is_away(desk: Desk) -> None:
+def test_trusted_credentials_authenticate_while_the_database_is_away(desk: Desk) -> None:
     """But a refusal needs a reading, and is not given without one."""
     desk.admits("path1")
     desk.failure = StoreUnavailable("away")
@@ -164,7 +164,7 @@ def test_what_was_read_opens_the_door_while_the_database_is_away(desk: Desk) -> 
         desk.admits("guess")
 
 
-def test_an_account_whose_keys_cannot_be_opened_is_not_refused(desk: Desk) -> None:
+def test_unopenable_credentials_raise_instead_of_refusing(desk: Desk) -> None:
     """It may be all right; others are let in as ever."""
     desk.keys[70002] = None
     with pytest.raises(SecretError):

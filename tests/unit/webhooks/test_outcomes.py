@@ -29,7 +29,7 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
     return write
 
 
-def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_log_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """The next one says how many more there were."""
     for number in range(50):
         note(RequestOutcome.REFUSED, LINE_INTERVAL_S * number / 100)
@@ -40,14 +40,14 @@ def test_refusals_make_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixt
     ]
 
 
-def test_every_kind_has_its_own_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_outcome_has_its_own_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """Guesses do not hide that nothing can be stored."""
     note(RequestOutcome.REFUSED, 0)
     note(RequestOutcome.NOT_STORED, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
-def test_every_delivery_that_was_stored_has_its_line(note: Note, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_stored_delivery_is_logged(note: Note, caplog: pytest.LogCaptureFixture) -> None:
     """Only who knows the credentials can make those."""
     for _ in range(5):
         note(RequestOutcome.STORED, 0)

@@ -13,7 +13,7 @@ def record(words: str, *arguments: object, error: Exception | None = None) -> lo
     return logging.LogRecord("library", logging.ERROR, "", 1, words, arguments, info)
 
 
-def test_a_line_a_second_of_each_kind_is_written() -> None:
+def test_a_line_a_second_of_each_kind_is_logged() -> None:
     """The kind is its template with the kind of its exception; the next one says how many were left out."""
     now = [0.0]
     sparse = SparseFilter((ConnectionError,), seconds=lambda: now[0])
@@ -25,7 +25,7 @@ def test_a_line_a_second_of_each_kind_is_written() -> None:
     assert last.getMessage() == "100 % is wrong; and 4 more like it"
 
 
-def test_a_fault_of_a_sender_gets_no_traceback() -> None:
+def test_an_error_of_a_sender_gets_no_traceback() -> None:
     """A bug of ours does."""
     sparse = SparseFilter((ConnectionError,))
     theirs, ours = record("it broke", error=ConnectionResetError("words")), record("it broke", error=ValueError())

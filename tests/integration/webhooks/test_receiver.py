@@ -41,21 +41,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def credentials(database: Database) -> Credentials:
-    """Give what opens the door of an account."""
+    """Return the credentials of a stored account."""
     store_account(database)
     return renew(database)
 
 
 @pytest.fixture
-def env(database: Database, credentials: Credentials) -> Iterator[RunningReceiver]:
-    """Give a receiver."""
+def receiver(database: Database, credentials: Credentials) -> Iterator[RunningReceiver]:
+    """Run a receiver."""
     del credentials
     with running_receiver(database) as opened:
         yield opened
 
 
 def inbox(database: Database) -> list[Any]:
-    """Give the rows of the inbox, oldest first."""
+    """Return the rows of the inbox, oldest first."""
     query = sa.text("SELECT * FROM hostaway.webhook_log ORDER BY created_at")
     return database.transaction(lambda connection: list(connection.execute(query)))
 

@@ -153,10 +153,10 @@ import sys
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
-revisions.current(database)
+revisions.read_revision(database)
 print("ready", flush=True)
 sys.stdin.readline()
-revisions.upgrade(database)
+revisions.upgrade_database(database)
 revisions.require_current(database)
 database.close()
 """

@@ -65,7 +65,7 @@ database = Database(sys.argv[1], schema="hostaway")
 print("ready", flush=True)
 sys.stdin.readline()
 for round in range(50):
-    database.transaction(partial(jobs.defer, job=jobs.Job(1 + round % 3)))
+    database.transaction(partial(jobs.defer_job, job=jobs.Job(1 + round % 3)))
 database.close()
 """
 

@@ -56,11 +56,11 @@ def test_outcome_is_unknown_without_a_whole_answer(effect: Effect, *, is_taken: 
     """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
     with a_thread() as (env, message):
         env.sandbox.faults.add(effect, route=SEND)
-        posted = env.client(read_timeout=BRIEFLY, urgent=True).message_api.send(message, before_send=lambda: None)
-        assert (posted.state, posted.page, env.calls(SEND)) == (UNKNOWN, None, 1)
+        result = env.client(read_timeout=BRIEFLY, urgent=True).message_api.send(message, before_send=lambda: None)
+        assert (result.state, result.page, env.calls(SEND)) == (UNKNOWN, None, 1)
         assert env.sandbox.world.accepted == [(message.conversation_id, TEXT)] * is_taken
         assert (env.budget.reserved[-1], env.budget.priorities[-1].value) == (("send:70001",), "urgent")
-        assert TEXT not in (posted.error or "")
+        assert TEXT not in (result.error or "")
 
 
 def test_message_to_an_unreachable_source_failed() -> None:
@@ -70,15 +70,15 @@ def test_message_to_an_unreachable_source_failed() -> None:
         client.check_credentials()
         env.sandbox.stop()
         left: list[bool] = []
-        posted = client.message_api.send(message, before_send=lambda: left.append(True))
-        assert (posted.state, left) == (FAILED, [])
+        result = client.message_api.send(message, before_send=lambda: left.append(True))
+        assert (result.state, left) == (FAILED, [])
 
 
 def test_message_to_an_unknown_host_failed() -> None:
     """A name that cannot be resolved."""
     with a_thread() as (env, message):
-        posted = env.client(api_url="https://nowhere.invalid/v1").message_api.send(message, before_send=lambda: None)
-        assert posted.state is FAILED
+        result = env.client(api_url="https://nowhere.invalid/v1").message_api.send(message, before_send=lambda: None)
+        assert result.state is FAILED
 
 
 def test_before_send_can_keep_the_message_back() -> None:
@@ -88,8 +88,8 @@ def test_before_send_can_keep_the_message_back() -> None:
         raise LeaseLost("another process owns it")
 
     with a_thread() as (env, message):
-        posted = env.client().message_api.send(message, before_send=refuse)
-        assert (posted.state, posted.error, env.calls(SEND)) == (FAILED, "another process owns it", 0)
+        result = env.client().message_api.send(message, before_send=refuse)
+        assert (result.state, result.error, env.calls(SEND)) == (FAILED, "another process owns it", 0)
 
 
 def test_message_is_not_sent_without_a_budget() -> None:
@@ -100,8 +100,8 @@ def test_message_is_not_sent_without_a_budget() -> None:
             def reserve(self, buckets: Sequence[Bucket], *, priority: Priority) -> Grant:
                 raise StoreUnavailable(f"away: {buckets}, {priority}")
 
-        posted = env.client(budget=Away()).message_api.send(message, before_send=lambda: None)
-        assert (posted.state, env.calls(SEND)) == (FAILED, 0)
+        result = env.client(budget=Away()).message_api.send(message, before_send=lambda: None)
+        assert (result.state, env.calls(SEND)) == (FAILED, 0)
 
 
 def test_message_answered_429_penalizes_budget_without_waiting() -> None:
@@ -109,8 +109,8 @@ def test_message_answered_429_penalizes_budget_without_waiting() -> None:
     with a_thread() as (env, message):
         env.sandbox.faults.add(faults.rate_limited(), route=SEND)
         env.clock.slept.clear()
-        posted = env.client().message_api.send(message, before_send=lambda: None)
-        assert (posted.state, env.calls(SEND)) == (FAILED, 1)
+        result = env.client().message_api.send(message, before_send=lambda: None)
+        assert (result.state, env.calls(SEND)) == (FAILED, 1)
         assert [keys for keys, _, _ in env.budget.penalties] == [("send:70001",)]
         assert env.clock.slept == []
 
@@ -120,8 +120,8 @@ def test_request_sent_once_uses_its_own_connection() -> None:
     with a_thread() as (env, message), TcpProxy(env.sandbox.url, forgets=True) as proxy:
         client = env.client(api_url=proxy.url)
         client.check_credentials()
-        posted = client.message_api.send(message, before_send=lambda: None)
-        assert (posted.state, posted.error, env.calls(SEND)) == (IntentState.SENT, None, 1)
+        result = client.message_api.send(message, before_send=lambda: None)
+        assert (result.state, result.error, env.calls(SEND)) == (IntentState.SENT, None, 1)
         client.check_credentials()
         client.webhook_api.delete(1)
         assert env.calls("DELETE /webhooks/unifiedWebhooks/{id}") == 1
@@ -146,6 +146,6 @@ def test_connection_closed_during_the_wait_sends_nothing() -> None:
             monotonic=lambda: next(jumps),
         )
         left: list[bool] = []
-        posted = client.message_api.send(message, before_send=lambda: left.append(True))
-        assert (posted.state, left) == (FAILED, [])
-        assert "closed the connection before" in (posted.error or "")
+        result = client.message_api.send(message, before_send=lambda: left.append(True))
+        assert (result.state, left) == (FAILED, [])
+        assert "closed the connection before" in (result.error or "")

@@ -223,7 +223,7 @@ class HostawayApi:
         Raises:
             SourceError: whether it is refused is not known.
         """
-        buckets, cause, given = self._buckets(Call.TOKEN), Cause("token: it is to end"), {"token": token.value}
+        buckets, cause, given = self._buckets(Call.TOKEN), Cause("token: revoke it"), {"token": token.value}
         request = Request("DELETE", "/accessTokens", buckets, cause, secret_params=given, bearer=token.value)
         with suppress(TokenRejected, NotFound):
             self._retry(request, partial(self._decode_result, asked="DELETE /accessTokens"))

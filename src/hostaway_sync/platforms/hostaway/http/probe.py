@@ -73,7 +73,7 @@ def probe(api_url: str, budget: Budget, *, egress: str, address_limit: Rate, tim
     bucket = Bucket(f"ip:{egress}", *address_limit)
     with closing(transport):
         began = clock.monotonic()
-        reply = transport.send(Request("GET", _PATH, (bucket,), Cause("is anybody there?"), params={"limit": 1}))
+        reply = transport.send(Request("GET", _PATH, (bucket,), Cause("does Hostaway answer?"), params={"limit": 1}))
         took = clock.monotonic() - began
     local_time = clock.now() - timedelta(seconds=took / 2)
     return ProbeResult(reply.status, took, _parse_date(reply.headers.get("Date")), local_time, reply.observed_at)

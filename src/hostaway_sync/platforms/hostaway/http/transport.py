@@ -110,7 +110,7 @@ class Transport:
             return self._api_calls
 
     def lower_priority(self) -> None:
-        """Let others go first from now on, unless requests are urgent."""
+        """Let the requests of other clients go first from now on, unless those of this one are urgent."""
         if self._priority is Priority.NORMAL:
             self._priority = Priority.LOW
 
@@ -120,15 +120,7 @@ class Transport:
         Raises:
             SourceError: no whole answer came.
         """
-        began = self._monotonic()
-        slot = SendSlot(
-            budget=self._budget,
-            buckets=request.buckets,
-            priority=self._priority,
-            pause=self.pause,
-            monotonic=self._monotonic,
-        )
-        progress = _RequestProgress(slot, self._monotonic() - began)
+        progress = self._wait_for_slot(request)
         outcome: Reply | SourceError
         status = failure = None
         try:
@@ -175,6 +167,17 @@ class Transport:
         self._http.close()
         if self._single_use is not None:
             self._single_use.close()
+
+    def _wait_for_slot(self, request: Request) -> _RequestProgress:
+        began = self._monotonic()
+        slot = SendSlot(
+            budget=self._budget,
+            buckets=request.buckets,
+            priority=self._priority,
+            pause=self.pause,
+            monotonic=self._monotonic,
+        )
+        return _RequestProgress(slot, self._monotonic() - began)
 
     def _client(self, request: Request) -> httpx.Client:
         """Return the httpx client that a request goes through.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.redaction import Redactor
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
     from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
-    from hostaway_sync.platforms.hostaway.paging.walk import Row, Walk
+    from hostaway_sync.platforms.hostaway.paging.walk import Positions, Row, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +45,20 @@ def stream_pages(
 
     Args:
         walk: asks for positions; those that it names in advance and no longer wants are dropped.
-        spec: of the resource.
+        spec: says how the list is read.
         fetch: fetches one position; what it raises is raised when the walk reaches that position.
         prefetching: runs `fetch` for the positions that the walk names in advance.
         state: updated by `walk`.
         redactor: hides fields of the records.
         parent: id of the object whose list it is.
     """
-    fetching: dict[int | None, Future[FetchedPage]] = {}
+    prefetcher = _Prefetcher(fetch, prefetching)
     wanted = next(walk)
     try:
         while True:
-            for position in wanted[1:]:
-                if position not in fetching:
-                    fetching[position] = prefetching.submit(in_current_context(fetch), position)
-            started = fetching.pop(wanted[0], None)
-            fetched = fetch(wanted[0]) if started is None else started.result()
+            fetched = prefetcher.fetch(wanted)
             listing = fetched.listing
-            raws = listing.rows if listing else []
-            rows = [_without_future_stamp(as_row(raw, spec, redactor), fetched.observed_at) for raw in raws]
-            page = Page(spec.shape, LazyRecords(spec, raws, rows, redactor), fetched.observed_at, parent=parent)
+            rows, page = _make_page(fetched, spec, redactor, parent)
             count = listing.count if listing else None
             is_total = spec.is_whole and (spec.paging is Paging.OFFSET or wanted[0] is None)
             try:
@@ -72,13 +66,40 @@ def stream_pages(
             except StopIteration as end:
                 yield replace(page, total=end.value.total, doubt=end.value.doubt, position=state.position)
                 return
-            for position in fetching.keys() - set(wanted):
-                fetching.pop(position).cancel()
+            prefetcher.drop_all_but(wanted)
             if listing:
                 yield replace(page, total=count if is_total else None, position=state.position)
     finally:
-        for future in fetching.values():
-            future.cancel()
+        prefetcher.drop_all_but(())
+
+
+class _Prefetcher:
+    """Fetches the position that is needed now, and meanwhile those that will probably be needed next."""
+
+    def __init__(self, fetch: Callable[[int | None], FetchedPage], executor: Executor) -> None:
+        self._fetch = fetch
+        self._executor = executor
+        self._started: dict[int | None, Future[FetchedPage]] = {}
+
+    def fetch(self, wanted: Positions) -> FetchedPage:
+        for position in wanted[1:]:
+            if position not in self._started:
+                self._started[position] = self._executor.submit(in_current_context(self._fetch), position)
+        started = self._started.pop(wanted[0], None)
+        return self._fetch(wanted[0]) if started is None else started.result()
+
+    def drop_all_but(self, wanted: Positions) -> None:
+        for position in self._started.keys() - set(wanted):
+            self._started.pop(position).cancel()
+
+
+def _make_page(
+    fetched: FetchedPage, spec: ResourceSpec, redactor: Redactor | None, parent: int | None
+) -> tuple[list[Row], Page]:
+    """Return the rows of an answer for the walk, and its page for the store."""
+    raws = fetched.listing.rows if fetched.listing else []
+    rows = [_without_future_stamp(as_row(raw, spec, redactor), fetched.observed_at) for raw in raws]
+    return rows, Page(spec.shape, LazyRecords(spec, raws, rows, redactor), fetched.observed_at, parent=parent)
 
 
 def _without_future_stamp(row: Row, asked_at: datetime) -> Row:

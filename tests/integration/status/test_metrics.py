@@ -27,12 +27,12 @@ MEASURED = tuple(metric.name for metric in metric_catalog.ALL if not metric.is_s
 
 
 def stored(found: Samples) -> Samples:
-    """Give the numbers that the database holds."""
+    """Return the stored metrics."""
     return {key: number for key, number in found.items() if not key[0].startswith(MEASURED)}
 
 
 def test_textfile_and_receiver_give_the_same_stored_metrics(sync_env: Build, tmp_path: Path) -> None:
-    """What the tables hold is one and the same in the file and from the receiver; ages grow in between."""
+    """Only ages may grow between the two readings."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002, 70003)])
     mirror = env.mirror()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", account_id=70002, times=None)
@@ -52,7 +52,7 @@ def test_textfile_and_receiver_give_the_same_stored_metrics(sync_env: Build, tmp
 
 
 def test_metrics_count_what_happened(sync_env: Build, tmp_path: Path) -> None:
-    """Runs, rows, requests, waiting work, and the account that fails, each where one looks for it."""
+    """Runs, rows, requests, waiting jobs and the failing account are in the metrics that are named for them."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
     mirror = env.mirror(retry_attempts=1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)

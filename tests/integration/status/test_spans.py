@@ -40,7 +40,7 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 @contextmanager
 def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PATIENCE) -> Iterator[None]:
-    """Make spans while the block runs, and hand them over at its end."""
+    """Record spans during the block, and export them at its end."""
     monkeypatch.setenv(ENDPOINT, url)
     start_tracing(os.environ, hide_private)
     try:
@@ -51,7 +51,7 @@ def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PA
 
 @pytest.fixture(autouse=True)
 def nobody_left() -> Iterator[None]:
-    """Wait for what still tries to reach a collector: what it complains of would be heard in another test."""
+    """Wait for threads that still try to reach a collector: their warnings would appear in another test."""
     yield
     for thread in threading.enumerate():
         if thread.name in {"spans", "OtelBatchSpanRecordProcessor"}:
@@ -61,18 +61,18 @@ def nobody_left() -> Iterator[None]:
 
 @pytest.fixture
 def collector() -> Iterator[OtlpCollector]:
-    """Give a collector that listens."""
+    """Return a collector that listens."""
     with serving(OtlpCollector()) as opened:
         yield opened
 
 
 def requests_of(env: SyncEnv) -> Counter[str]:
-    """Give how many requests the source has had, by method and route."""
+    """Return how many requests the sandbox received, by method and route."""
     return Counter({route: number for route, number in env.sandbox.calls.items() if number})
 
 
 def private_words(env: SyncEnv) -> set[str]:
-    """Give what guests are called, write and are reached at, by everything that the source holds."""
+    """Return names, texts, mail addresses and telephone numbers of all guests in the sandbox."""
     found: set[str] = set()
 
     def look(value: Any, name: str) -> None:
@@ -95,7 +95,7 @@ def private_words(env: SyncEnv) -> set[str]:
 
 
 def require_discreet(collector: OtlpCollector, *secrets: str, words: set[str]) -> None:
-    """Fail when anything of it stands in any byte that was sent, or a span has an event, as a traceback would be."""
+    """Fail if any byte that was sent holds a secret or a private word, or a span has an event such as a traceback."""
     sent = b"".join(post.body for post in collector.posts).decode("utf-8", errors="replace")
     assert words
     assert [
@@ -105,7 +105,7 @@ def require_discreet(collector: OtlpCollector, *secrets: str, words: set[str]) -
 
 
 def rows(one: ReceivedSpan) -> dict[str, int]:
-    """Give the rows of a span by what became of them."""
+    """Return the row counts of a span by change."""
     return {name.removeprefix("rows_"): fact for name, fact in one.facts.items() if name.startswith("rows_") and fact}
 
 
@@ -234,7 +234,7 @@ def test_failed_spans_tell_what_failed_and_why(
 def test_each_attempt_of_a_job_has_a_span(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why it failed, and what comes of it."""
+    """The span tells why the attempt failed, and what follows; a verification is a trace of its own."""
     env = sync_env(reservations=2, listings=1)
     mirror = env.mirror(retry_attempts=1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
@@ -332,7 +332,7 @@ def test_an_invalid_endpoint_is_named_without_its_value(address: str) -> None:
 
 
 def test_a_refused_variable_gives_one_error_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own words, and no traceback."""
+    """The message holds the text of OpenTelemetry, and there is no traceback."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     with pytest.raises(ConfigurationError, match="refuses one of its variables: max_export_batch_size must"):
         start_tracing({ENDPOINT: "http://127.0.0.1:1"}, hide_private)
@@ -342,7 +342,7 @@ def test_a_refused_variable_gives_one_error_message(monkeypatch: pytest.MonkeyPa
 def test_attributes_after_the_end_are_ignored(
     collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What it has to say of a span that has ended is left out."""
+    """OpenTelemetry would warn of each attribute that is set after the end of a span."""
     with switched_on(monkeypatch, collector.url):
         with start_span("job refresh"):
             late = in_current_context(current_span)

@@ -102,7 +102,7 @@ def test_a_proxy_is_found_with_the_variable_that_names_it(
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
 def test_an_invalid_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """And by nothing else: it may hold a password."""
+    """The error does not repeat the value, which may hold a password."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name.upper()} ") as caught:
         find_proxy(API)
@@ -136,7 +136,7 @@ def test_any_value_gives_a_client_or_blames_its_variable(
 
 
 def _blamed() -> str | None:
-    """Give the first word of the sentence that refuses a client; None: there is one."""
+    """Return the first word of the error that refuses a client, or None if the client is made."""
     try:
         _http_client(API, SECONDS, SECONDS, kept_alive=1).close()
     except ConfigurationError as error:

@@ -142,7 +142,7 @@ def test_a_data_directory_must_be_utf8(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody mends one to meet the next."""
+    """An operator corrects all of them in one step."""
     setting(monkeypatch, "RETRY_ATTEMPTS", "0")
     setting(monkeypatch, "RATE_LIMIT_IP", "fast")
     sentence = "HOSTAWAY_SYNC_RATE_LIMIT_IP must be requests/seconds, for example 200/10; HOSTAWAY_SYNC_RETRY_ATTEMPTS"
@@ -165,7 +165,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sources_have_an_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the caller says, the variable, the named file, .env, then systemd's credentials."""
+    """The caller's value, the variable, the named file, `.env`, then systemd's credentials."""
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
@@ -268,7 +268,7 @@ def test_the_data_directory_is_found_without_home(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_home_the_data_directory_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container that runs under a number that nobody has."""
+    """As in a container whose user id has no name."""
 
     def nobody(user: int) -> pwd.struct_passwd:
         raise KeyError(user)

@@ -44,7 +44,7 @@ KINDS = ("file", "directory", "link", "link to a directory", "pipe")
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Give a directory that other users may enter."""
+    """Return a directory that other users may enter."""
     with open_room() as directory:
         yield directory
 
@@ -101,7 +101,7 @@ def test_files_of_other_owners_or_writers_are_refused(room: Path, user: int) -> 
 
 @only_root
 def test_a_new_lock_is_private_to_its_owner(room: Path) -> None:
-    """Whatever the umask: nobody else may hold it, or write into it."""
+    """With any umask, no other user may hold the lock or write to the file."""
     room.chmod(0o777)
     for user in (0, NOBODY):
         path = room / f"lock of {user}"

@@ -87,7 +87,7 @@ def test_lines_of_an_env_file_are_parsed(line: str, value: str) -> None:
     ],
 )
 def test_an_unparsable_line_with_our_prefix_is_named(text: str, line: int) -> None:
-    """It is not passed over: the setting would be missing, and the default would count in its place."""
+    """If it were ignored, the default would silently replace the setting."""
     with pytest.raises(ConfigurationError, match=rf"\.env .*line {line}\b"):
         read(text)
 
@@ -187,7 +187,7 @@ def test_comments_and_values_with_our_name_are_ignored(line: str) -> None:
 
 
 def near(name: str) -> list[tuple[str, str | None]]:
-    """Give what is unknown in an environment with this variable."""
+    """Return the unknown names of an environment with this variable."""
     return [(one.name, one.nearest) for one in read(**{name: "x"}).unknown]
 
 
@@ -277,7 +277,7 @@ def test_unknown_names_are_found_in_every_place(tmp_path: Path) -> None:
 
 
 def test_unknown_names_raise_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names it, where it stands and what was meant; who knows more of it gets the rest."""
+    """The error has the name, its place and the suggestion; a caller who allows the name gets the settings."""
     monkeypatch.setenv("HOSTAWAY_SYNC_DATABSE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("HOSTAWAY_SYNC_EGRESS", "office")
     expected = (
@@ -304,7 +304,7 @@ def test_names_in_small_letters_are_accepted(monkeypatch: pytest.MonkeyPatch, na
 
 
 def test_a_directory_called_env_holds_no_settings() -> None:
-    """Some call their virtual environment so."""
+    """It may be a virtual environment."""
     Path(".env").mkdir()
     assert read().values == {}
 

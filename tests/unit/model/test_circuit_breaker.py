@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 
 
 def failing(times: int) -> Outage:
-    """Give what is known after so many failures, a second apart."""
+    """Return the outage after so many failures, a second apart."""
     outage = record_failure(None, NOW, "503", was_probe=False)
     for number in range(1, times):
         outage = record_failure(outage, NOW + number * SECOND, "503", was_probe=False)
@@ -28,7 +28,7 @@ def failing(times: int) -> Outage:
 
 
 def test_circuit_opens_after_many_failures_in_a_row() -> None:
-    """One failure fewer changes nothing; then it is away since the first of them, and asked again soon."""
+    """The circuit opens at the last of 20 failures, counts as open since the first, and is probed soon."""
     assert failing(FAILURES_TO_OPEN - 1).away_since is None
     outage = failing(FAILURES_TO_OPEN)
     assert (outage.away_since, outage.failures) == (NOW, FAILURES_TO_OPEN)
@@ -36,14 +36,14 @@ def test_circuit_opens_after_many_failures_in_a_row() -> None:
 
 
 def test_failures_far_apart_are_no_outage() -> None:
-    """A failure long after the last one begins a new row; what is away stays away however long nobody asks."""
+    """A failure long after the last one begins a new row; an open circuit stays open without requests."""
     later = NOW + MAX_FAILURE_GAP + FAILURES_TO_OPEN * SECOND
     assert record_failure(failing(FAILURES_TO_OPEN - 1), later, "x", was_probe=False) == Outage(1, later, later, "x")
     assert record_failure(failing(FAILURES_TO_OPEN), later, "x", was_probe=False).away_since == NOW
 
 
 def test_only_one_probe_runs_at_a_time() -> None:
-    """Before its moment nobody may ask, then one; while that one asks, nobody; but a person always may."""
+    """No probe may run before its time or beside another one, except one that a person forces."""
     outage = failing(FAILURES_TO_OPEN)
     assert outage.probe_at is not None
     assert not may_probe(outage, outage.probe_at - SECOND, force_probe=False)
@@ -56,7 +56,7 @@ def test_only_one_probe_runs_at_a_time() -> None:
 
 
 def test_failed_probes_double_the_pause() -> None:
-    """Each probe in vain doubles the pause, up to five minutes; a straggler's failure moves nothing."""
+    """Each failed probe doubles the pause up to five minutes; the failure of another request does not."""
     outage, pauses = failing(FAILURES_TO_OPEN), []
     moment = NOW
     for _ in range(6):

@@ -8,7 +8,7 @@ from hostaway_sync.errors import HostawaySyncError, RateLimited
 
 
 def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str, str, int]]:
-    """Give an error and all below it: depth, name, advice and exit code."""
+    """Return an error and all its subclasses: depth, name, advice and exit code."""
     below = [line for child in error.__subclasses__() for line in tree(child, depth + 1)]
     return [(depth, error.__name__, error.advice.value, error.exit_code), *below]
 
@@ -30,7 +30,7 @@ def test_errors_use_only_the_documented_exit_codes() -> None:
 
 
 def test_rate_limited_holds_what_the_answer_tells() -> None:
-    """Time, limit and scope are there where they were said, and None where not."""
+    """Time, limit and scope are None if the answer does not tell them."""
     silent = RateLimited("slow down")
     assert (silent.retry_in, silent.limit, silent.scope) == (None, None, None)
     told = RateLimited("slow down", retry_in=timedelta(seconds=3), limit=15, scope="ip")

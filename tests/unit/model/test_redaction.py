@@ -44,7 +44,7 @@ def hides_more(rules: tuple[RedactionRule, ...], others: tuple[RedactionRule, ..
 
 
 def covered(setting: str, payload: Any, resource: str = "reservations", secret: bytes = SECRET) -> Any:
-    """Give a payload as it would be stored."""
+    """Return a payload as it would be stored."""
     redactor = Redaction(parse_rules(setting), secret, VOCABULARY).redactor_for(resource)
     assert redactor is not None
     return json.loads(redactor.redact(json.dumps(payload)))
@@ -106,7 +106,7 @@ def test_redacting_twice_changes_nothing_more(payload: Any, key: str, how: str) 
     ],
 )
 def test_invalid_rules_are_refused(setting: str, said: str) -> None:
-    """It is said at once."""
+    """The error names what is wrong with the setting."""
     with pytest.raises(ConfigurationError, match=f"HOSTAWAY_SYNC_PAYLOAD_FIELDS.*{said}"):
         load_settings(payload_fields=setting)
 
@@ -119,7 +119,7 @@ def test_invalid_rules_are_refused(setting: str, said: str) -> None:
 def test_rules_that_hide_needed_fields_are_refused(
     tmp_path: Path, use: Callable[[Settings], object], setting: str, named: str
 ) -> None:
-    """Whatever is opened with it says so before it looks for a database."""
+    """The error comes before any connection to a database."""
     told = load_settings(payload_fields=setting, data_dir=tmp_path / "data")
     with pytest.raises(ConfigurationError) as refused:
         use(told)
@@ -280,5 +280,5 @@ def test_hides_at_least_is_a_partial_order(one: str, two: str, three: str) -> No
     ],
 )
 def test_hides_at_least_in_plain_cases(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
-    """What an operator would say."""
+    """A table of cases that are easy to judge."""
     assert hides_more(parse_rules(setting), parse_rules(other)) is expected

@@ -37,7 +37,7 @@ SPACED = st.builds(
 
 @given(st.text(st.characters() | st.sampled_from("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), min_size=1))
 def test_every_error_message_is_one_line(name: str) -> None:
-    """Whatever a directory, an account or a database is called."""
+    """Names of directories, accounts and databases may hold line breaks."""
     for kind in (HostawaySyncError, RunIncomplete):
         for told in (str(kind(f"{name} belongs to {name}")), strip_invisible(join_lines(f"{name} is {name}"))):
             assert len(told.splitlines()) == 1
@@ -109,7 +109,7 @@ def test_private_text_is_never_quoted(before: str, private: str, after: str) -> 
 
 @given(st.text(max_size=300))
 def test_a_quotation_is_one_short_stable_line(words: str) -> None:
-    """Whatever it is made of; what was quoted once is quoted alike again."""
+    """For any text; quoting a quotation changes nothing."""
     said = quote_safely(words)
     assert len(said) <= MAX_QUOTE_LENGTH
     assert said.isprintable()
@@ -127,7 +127,7 @@ def test_control_and_invisible_characters_are_removed(sign: str) -> None:
 
 
 def test_invisible_characters_do_not_protect_an_address() -> None:
-    """They are taken out first."""
+    """They are removed before the patterns are applied."""
     assert hide_private("ida\u200b@\u2060example\u00ad.org") == HIDDEN
     assert strip_invisible("👩\u200d👩\u200d👧 Ida\u200d") == "👩\u200d👩\u200d👧 Ida"
 

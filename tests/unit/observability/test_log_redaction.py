@@ -34,7 +34,7 @@ ODD[0].append(ODD)
 
 @pytest.fixture(autouse=True, scope="module")
 def _source_that_was_opened() -> None:
-    """Tell the names of its fields, as whoever opens a source does first."""
+    """Register the platform's private fields, as opening a platform does."""
     register_private_fields(VOCABULARY.private_keys)
 
 
@@ -55,7 +55,7 @@ class Unshowable:
 
 @pytest.fixture(params=["json", "console"])
 def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Give what the program logs, in either form."""
+    """Return the log of the program, in either format."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -75,7 +75,7 @@ def fail(written: str) -> None:
 
 
 def clean(text: str) -> bool:
-    """Say that nothing of the guest and no secret is in a text, as it is or escaped."""
+    """Whether a text holds no data of the guest and no secret, plain or escaped."""
     return not any(word in text or json.dumps(word)[1:-1] in text for word in SAID)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def one_run(seconds: float = 0.3) -> Meter:
-    """Give what one run measures."""
+    """Return a meter with the numbers of one run."""
     meter = Meter()
     meter.count(metric_catalog.API_REQUESTS, "GET", "/reservations/{id}", "200")
     meter.observe(metric_catalog.DATABASE_SECONDS, "select", seconds=seconds)
@@ -25,7 +25,7 @@ def one_run(seconds: float = 0.3) -> Meter:
 
 
 def value(found: Samples, metric: metric_catalog.Metric, suffix: str = "", **labels: str) -> float | None:
-    """Give one number; None when it is not there."""
+    """Return one number, or None if it is missing."""
     return found.get((metric.name + suffix, frozenset(labels.items())))
 
 
@@ -57,7 +57,7 @@ def test_measured_numbers_grow_from_run_to_run(tmp_path: Path) -> None:
 
 
 def test_the_textfile_is_replaced_atomically_and_readable_by_all(tmp_path: Path) -> None:
-    """Whoever has the old one open reads it to its end, and nothing else stays in the directory."""
+    """A reader of the old file is not disturbed, and no temporary file stays behind."""
     old = os.umask(0o077)
     try:
         write_textfile(tmp_path, one_run().samples(), [])
@@ -71,7 +71,7 @@ def test_the_textfile_is_replaced_atomically_and_readable_by_all(tmp_path: Path)
 
 
 def test_concurrent_writers_lose_no_count(tmp_path: Path) -> None:
-    """They take turns."""
+    """The writers wait for each other."""
     threads = [threading.Thread(target=write_textfile, args=(tmp_path, one_run().samples(), [])) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -110,7 +110,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_reset_starts_a_meter_from_zero() -> None:
-    """Nothing is written twice."""
+    """No number is written to the textfile twice."""
     meter = one_run()
     assert meter.samples(reset=True)
     assert meter.samples() == []

@@ -36,7 +36,7 @@ SECRET = SecretStr("hunter2")
 
 
 def text_of(key: bytes) -> str:
-    """Give a key as settings hold it."""
+    """Return a key as settings hold it."""
     return base64.b64encode(key).decode()
 
 
@@ -159,7 +159,7 @@ print(ring.seal(SecretStr("hunter2"), Place("accounts", "client_secret", 1)).hex
 
 
 def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
-    """Whoever is first makes the key, exactly one says so, and what any of them seals all can open."""
+    """The first process creates the key and reports it; all can open what any of them seals."""
     command = [sys.executable, "-c", FIND_A_RING, str(tmp_path)]
     racers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -241,7 +241,7 @@ class Desktop:
         self.asked = 0
 
     def get_password(self, service: str, username: str) -> str | None:
-        """Give what is stored for our entry."""
+        """Return the entry of this program."""
         self.asked += 1
         if self.broken:
             raise RuntimeError("no bus")
@@ -271,7 +271,7 @@ class Terminal(io.StringIO):
     """A stdin where a person sits."""
 
     def isatty(self) -> bool:
-        """Say that it is a terminal."""
+        """Return True."""
         return True
 
 
@@ -380,7 +380,7 @@ def test_a_configured_keyring_that_fails_is_one_sentence(monkeypatch: pytest.Mon
 
 
 def test_a_prompting_keyring_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Under cron nobody types the password it waits for."""
+    """Under cron no person types the password that it waits for."""
     desktop = Prompting()
     sit_at(monkeypatch, desktop, None)
     monkeypatch.setattr(find_keys, "KEYRING_TIMEOUT_S", 0.01)
@@ -430,7 +430,7 @@ def test_a_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
 
 
 def test_a_configured_file_is_read_again(tmp_path: Path) -> None:
-    """Whoever replaced it need not start us anew; once it is gone, nothing more is sealed."""
+    """A replaced file needs no restart; without the file, nothing more is sealed."""
     path = tmp_path / "keys"
     path.write_text(text_of(b"o" * 32), encoding="ascii")
     found = find_key_ring(SecretStr(text_of(b"o" * 32)), tmp_path, may_create=False, configured_file=path)
@@ -451,5 +451,5 @@ def test_plain_text_is_distinguished_from_damaged_values(value: bytes, is_plain:
 
 
 def test_a_sealed_value_is_never_plain_text(ring: KeyRing) -> None:
-    """Whichever value it is."""
+    """This holds for any value."""
     assert read_plain_text(ring.seal(SECRET, HERE)) is None

@@ -48,8 +48,8 @@ def test_a_listing_is_read_again(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_reservation_without_news_costs_one_call(sync_env: Build) -> None:
-    """Nothing is due, so nothing hangs on it."""
+def test_an_unchanged_reservation_costs_one_call(sync_env: Build) -> None:
+    """No thread is due, so nothing else is read."""
     env = mirrored_env(sync_env)
     _, reservation_id = single_thread(env)
     env.sandbox.world.pay(reservation_id)
@@ -59,8 +59,8 @@ def test_a_reservation_without_news_costs_one_call(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_reservation_that_moved_brings_its_thread(sync_env: Build) -> None:
-    """What was said is stored and no longer due, so that the next run has nothing to do."""
+def test_a_moved_reservation_reads_its_thread(sync_env: Build) -> None:
+    """The thread's messages are stored and no longer due, so that the next run has nothing to do."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -71,7 +71,7 @@ def test_a_reservation_that_moved_brings_its_thread(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
-def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Build) -> None:
+def test_a_new_reservation_reads_its_conversation_and_listing(sync_env: Build) -> None:
     """Neither was known; both are read at once."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
@@ -84,8 +84,8 @@ def test_a_new_reservation_brings_its_conversation_and_its_listing(sync_env: Bui
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Build) -> None:
-    """It is not there yet; the reservation is."""
+def test_an_unreadable_listing_does_not_stop_its_reservation(sync_env: Build) -> None:
+    """The listing has no row yet; the reservation has one."""
     env = mirrored_env(sync_env)
     booked = env.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
     assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, booked).change is Change.INSERTED
@@ -93,8 +93,8 @@ def test_a_listing_that_cannot_be_had_does_not_keep_its_reservation(sync_env: Bu
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Build) -> None:
-    """A message of a booking that nobody has seen yet leaves nothing out."""
+def test_a_conversation_reads_its_thread_reservation_and_listing(sync_env: Build) -> None:
+    """A message of an unknown booking leaves nothing out."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     conversation_id = world.conversations_of(world.create_reservation(listingMapId=world.create_listing()))[0]
@@ -104,8 +104,8 @@ def test_a_conversation_brings_its_thread_reservation_and_listing(sync_env: Buil
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_an_inquiry_has_no_reservation_to_fetch(sync_env: Build) -> None:
-    """Its conversation and thread are all there is."""
+def test_an_inquiry_reads_no_reservation(sync_env: Build) -> None:
+    """It has only a conversation and a thread."""
     env = mirrored_env(sync_env)
     inquiry = env.sandbox.world.create_conversation()
     env.sandbox.world.guest_message(inquiry)
@@ -115,7 +115,7 @@ def test_an_inquiry_has_no_reservation_to_fetch(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("resource", [LISTINGS, RESERVATIONS, CONVERSATIONS])
-def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, resource: Resource) -> None:
+def test_a_404_raises_a_suspicion_for_the_next_run(sync_env: Build, resource: Resource) -> None:
     """One 404 marks nothing, be it said twice; the next run sweeps that list alone, and marks the row."""
     env = mirrored_env(sync_env, switches=Switches(deleted_reservation_keeps_threads=True))
     gone = next(iter(env.truth(resource)))
@@ -132,7 +132,7 @@ def test_what_is_gone_is_suspected_and_the_next_run_judges(sync_env: Build, reso
     assert env.differences() == {}
 
 
-def test_what_was_never_known_and_is_gone_leaves_nothing(sync_env: Build) -> None:
+def test_a_404_for_an_unknown_object_stores_nothing(sync_env: Build) -> None:
     """Neither row nor error."""
     env = mirrored_env(sync_env)
     assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, 987_654) == RefreshResult(RefreshFinding.GONE)
@@ -191,8 +191,8 @@ def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
     assert sql.rows(env.database, DUE) == [(1,)]
 
 
-def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: Build) -> None:
-    """What is new is stored at once; that something is gone is for a run to say."""
+def test_a_thread_with_a_lost_message_stays_due(sync_env: Build) -> None:
+    """New messages are stored at once; that one is gone is for a run to prove."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     message_id = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id)
@@ -209,7 +209,7 @@ def test_a_thread_that_lost_a_message_stays_due_until_a_run_proves_it(sync_env: 
     assert env.differences() == {}
 
 
-def test_a_message_alone_is_not_refreshed(sync_env: Build) -> None:
+def test_a_single_message_is_not_refreshed(sync_env: Build) -> None:
     """It is read as part of its conversation's thread."""
     env = mirrored_env(sync_env)
     with pytest.raises(ValueError, match="with their conversation"):

@@ -50,7 +50,7 @@ def end(run: Future[RunReport]) -> RunReport:
     return report
 
 
-def test_a_page_from_before_a_suspicion_does_not_settle_it(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+def test_an_earlier_page_does_not_end_a_suspicion(sync_env: Build, beside: ThreadPoolExecutor) -> None:
     """It shows the object, and was asked for before the object was gone: the next run judges, and marks the row."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.truth("reservations")))
@@ -66,7 +66,7 @@ def test_a_page_from_before_a_suspicion_does_not_settle_it(sync_env: Build, besi
     assert gone not in env.rows("reservations")
 
 
-def test_a_page_from_before_does_not_bring_back_what_is_gone(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+def test_an_earlier_page_does_not_bring_back_a_missing_row(sync_env: Build, beside: ThreadPoolExecutor) -> None:
     """It shows a newer version than the stored one, and still it is older than the proof."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.truth("reservations")))
@@ -80,7 +80,7 @@ def test_a_page_from_before_does_not_bring_back_what_is_gone(sync_env: Build, be
 
 
 @pytest.mark.parametrize("resource", [RESERVATIONS, CONVERSATIONS])
-def test_a_page_that_found_nothing_new_outweighs_an_answer_from_before(
+def test_a_page_without_news_outweighs_an_earlier_answer(
     sync_env: Build, beside: ThreadPoolExecutor, resource: Resource
 ) -> None:
     """A run read the row after a delivery had asked for it: what the delivery brings afterwards is older."""
@@ -101,9 +101,7 @@ def test_a_page_that_found_nothing_new_outweighs_an_answer_from_before(
 
 
 @pytest.mark.parametrize("unread", [True, False])
-def test_a_page_from_before_does_not_undo_a_refresh(
-    sync_env: Build, beside: ThreadPoolExecutor, *, unread: bool
-) -> None:
+def test_an_earlier_page_does_not_undo_a_refresh(sync_env: Build, beside: ThreadPoolExecutor, *, unread: bool) -> None:
     """A conversation has no stamp: the later request decides, even where it found what was stored already."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
@@ -122,8 +120,8 @@ def test_a_page_from_before_does_not_undo_a_refresh(
     assert env.differences().keys() <= {RESERVATIONS}
 
 
-def test_a_row_that_came_during_a_sweep_is_not_asked_for(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """The sweep did not list it; that somebody has read it since the sweep began is enough."""
+def test_a_row_read_during_a_sweep_is_not_asked_for(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """The sweep did not list it; that a delivery read it since the sweep began is enough."""
     env = mirrored_env(sync_env, switches=Switches(reservations_count="absent"))
     new = env.sandbox.world.create_reservation(conversation=False)
     env.sandbox.faults.add(
@@ -140,9 +138,7 @@ def test_a_row_that_came_during_a_sweep_is_not_asked_for(sync_env: Build, beside
     assert env.differences() == {}
 
 
-def test_threads_that_are_read_beside_a_run_do_not_look_empty_to_it(
-    sync_env: Build, beside: ThreadPoolExecutor
-) -> None:
+def test_a_thread_read_beside_a_run_loses_no_message(sync_env: Build, beside: ThreadPoolExecutor) -> None:
     """The run did not read them, and so it may not conclude from them that messages are gone."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
@@ -154,9 +150,7 @@ def test_threads_that_are_read_beside_a_run_do_not_look_empty_to_it(
     assert env.sandbox.calls["GET /conversations/{id}/messages/{id}"] == 0
 
 
-def test_a_message_that_comes_while_a_run_reads_its_thread_is_not_lost(
-    sync_env: Build, beside: ThreadPoolExecutor
-) -> None:
+def test_a_message_during_a_threads_reading_is_not_lost(sync_env: Build, beside: ThreadPoolExecutor) -> None:
     """The refresh marks the thread, fails to read it, and the run, whose reading began before, leaves the mark."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
@@ -193,8 +187,8 @@ def test_a_thread_may_be_read_twice_at_once(sync_env: Build, beside: ThreadPoolE
     assert sql.rows(env.database, DUE) == []
 
 
-def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """Deliveries come in bursts; whoever reads, nothing is doubled and nothing stays due."""
+def test_many_refreshes_of_one_reservation_store_it_once(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """Deliveries come in bursts; no row is doubled and no thread stays due."""
     env = mirrored_env(sync_env)
     booked = env.sandbox.world.create_reservation()
     env.sandbox.world.guest_message(env.sandbox.world.conversations_of(booked)[0])
@@ -207,7 +201,7 @@ def test_one_reservation_may_be_read_by_many(sync_env: Build, beside: ThreadPool
     assert sql.rows(env.database, DUE) == []
 
 
-def test_what_came_back_meanwhile_is_not_marked(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+def test_a_row_that_came_back_is_not_marked_missing(sync_env: Build, beside: ThreadPoolExecutor) -> None:
     """A delivery was told 404 and a run has read the row since: nothing is marked, and it is no loss either."""
     env = mirrored_env(sync_env)
     listing_id = next(iter(env.truth("listings")))

@@ -76,7 +76,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("way", "resource", "route"), WAYS)
-def test_a_404_of_a_moment_hides_nothing(
+def test_a_temporary_404_marks_no_row(
     sync_env: Build, way: Callable[[SyncEnv, Resource, int], None], resource: Resource, route: str
 ) -> None:
     """Nothing is marked, `status` speaks of it, and the next run sweeps that list and finds the row there."""
@@ -108,7 +108,7 @@ def test_an_object_that_answers_again_is_no_longer_suspected(sync_env: Build) ->
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
 
 
-def test_a_storm_of_404_hides_nothing_and_costs_one_sweep(sync_env: Build) -> None:
+def test_many_404s_mark_no_row_and_cost_one_sweep(sync_env: Build) -> None:
     """Each run would sweep because of new suspicions: the first does, the next one only hours later."""
     env = mirrored_env(sync_env, reservations=40, conversations=False)
     mirror = env.mirror()
@@ -140,8 +140,8 @@ def hide(env: SyncEnv, rows: list[int]) -> None:
 
 @pytest.mark.parametrize("first", ["sync", "verify"])
 @pytest.mark.parametrize("second", ["sync", "verify"])
-def test_the_brake_counts_what_any_way_has_marked(sync_env: Build, first: str, second: str) -> None:
-    """Six rows a time are too few to be doubted, but twelve within a day are not, whoever finds them."""
+def test_the_brake_counts_rows_marked_by_any_reading(sync_env: Build, first: str, second: str) -> None:
+    """Six rows a time are too few for it, but twelve within a day are not, whichever reading finds them."""
     env = mirrored_env(sync_env, reservations=60, conversations=False, switches=Switches(reservations_count="absent"))
     rows = list(env.truth("reservations"))
     mirror = env.mirror()
@@ -162,7 +162,7 @@ def test_the_brake_counts_what_any_way_has_marked(sync_env: Build, first: str, s
     assert sql.rows(env.database, MISSING.format("reservations")) == [(12,)]
 
 
-def test_what_a_person_accepted_does_not_count_for_the_brake(sync_env: Build) -> None:
+def test_the_brake_does_not_count_accepted_rows(sync_env: Build) -> None:
     """After --accept-missing, one more row that is gone is one row."""
     env = mirrored_env(sync_env, reservations=40, conversations=False)
     rows = list(env.truth("reservations"))
@@ -176,8 +176,8 @@ def test_what_a_person_accepted_does_not_count_for_the_brake(sync_env: Build) ->
     assert sql.rows(env.database, MISSING.format("reservations")) == [(16,)]
 
 
-def test_messages_that_went_with_their_conversation_do_not_count_for_the_brake(sync_env: Build) -> None:
-    """Nobody found them missing; a message that is lost beside them is marked."""
+def test_the_brake_does_not_count_messages_of_missing_conversations(sync_env: Build) -> None:
+    """No walk found them missing; a message that is lost beside them is marked."""
     env = mirrored_env(sync_env, reservations=12)
     mirror = env.mirror()
     conversations = list(env.truth("conversations"))
@@ -189,7 +189,7 @@ def test_messages_that_went_with_their_conversation_do_not_count_for_the_brake(s
     assert env.differences() == {}
 
 
-def test_verify_raises_a_suspicion_where_a_listed_row_is_not_found(sync_env: Build) -> None:
+def test_verify_raises_a_suspicion_for_a_404(sync_env: Build) -> None:
     """Its row knows later facts than the list, so it is asked for by itself; a 404 then marks nothing."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = next(iter(env.truth("reservations")))
@@ -203,7 +203,7 @@ def test_verify_raises_a_suspicion_where_a_listed_row_is_not_found(sync_env: Bui
     assert sql.rows(env.database, SUSPECTED) == [("reservations", row_id)]
 
 
-def test_the_moment_of_a_suspicion_is_the_databases(sync_env: Build) -> None:
+def test_a_suspicion_has_the_time_of_the_database(sync_env: Build) -> None:
     """It is compared with the moments of readings, which are the database's, too."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.status(404), route="GET /listings/{id}")

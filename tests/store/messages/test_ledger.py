@@ -58,7 +58,7 @@ def now_of(store: Database, intent: Intent) -> Intent:
     return row
 
 
-def test_a_key_is_there_once(store: Database) -> None:
+def test_an_account_has_a_key_once(store: Database) -> None:
     """Whatever a program decides, the table refuses a second one; rows without any are many."""
     begun(store, key="k")
     begun(store)
@@ -67,7 +67,7 @@ def test_a_key_is_there_once(store: Database) -> None:
         begun(store, key="k")
 
 
-def test_whoever_lost_its_row_sends_nothing(store: Database) -> None:
+def test_a_process_that_lost_its_row_sends_nothing(store: Database) -> None:
     """Another process took it up: the first one's request does not leave, and its answer changes nothing."""
     mine = begun(store, "one")
     theirs = store.transaction(lambda connection: ledger.take_up_intent(connection, mine, MESSAGE, "two"))
@@ -79,15 +79,15 @@ def test_whoever_lost_its_row_sends_nothing(store: Database) -> None:
     assert left(store, theirs).state is IntentState.SENDING
 
 
-def test_a_commit_that_was_not_heard_of_may_be_repeated(store: Database) -> None:
-    """Leaving twice is leaving once; what left is not taken up by anybody."""
+def test_an_unconfirmed_commit_can_be_repeated(store: Database) -> None:
+    """Marked twice is marked once; a row that is sending is taken up by no other process."""
     intent = begun(store)
     assert left(store, intent).state is left(store, intent).state is IntentState.SENDING
     with pytest.raises(LeaseLost):
         store.transaction(lambda connection: ledger.take_up_intent(connection, intent, MESSAGE, "two"))
 
 
-def test_who_lives_is_told_by_the_right_it_claims(store: Database) -> None:
+def test_a_row_belongs_to_its_process_while_its_right_lasts(store: Database) -> None:
     """While its process has the right the row is its own; from then on the outcome is unknown."""
     intent = left(store, begun(store))
     with store.claim(senders.right_name("one")):
@@ -98,7 +98,7 @@ def test_who_lives_is_told_by_the_right_it_claims(store: Database) -> None:
     assert now_of(store, intent).error == ledger.DIED
 
 
-def test_an_answer_takes_its_message_from_whom_it_was_given(store: Database) -> None:
+def test_an_answer_reclaims_a_message_matched_by_text(store: Database) -> None:
     """Two rows of the same words: one was settled by the text alone, and the answer says that it was the other's."""
     first = unknown(store, left(store, begun(store)))
     second = left(store, begun(store, "two"))
@@ -112,8 +112,8 @@ def test_an_answer_takes_its_message_from_whom_it_was_given(store: Database) -> 
         store.transaction(lambda connection: ledger.record_found(connection, third, 107, None))
 
 
-def test_who_gives_up_says_how_far_it_came(store: Database) -> None:
-    """Before its request left it failed; after that nobody knows; what is settled stays settled."""
+def test_an_interrupted_sender_records_how_far_it_came(store: Database) -> None:
+    """Before its request left it failed; after that the outcome is unknown; a settled row stays settled."""
     waiting, gone, done = begun(store), left(store, begun(store)), left(store, begun(store))
     store.transaction(partial(ledger.record_answer, intent=done, state=IntentState.SENT, message_id=107, error=None))
     for intent in (waiting, gone, done):
@@ -122,8 +122,8 @@ def test_who_gives_up_says_how_far_it_came(store: Database) -> None:
     assert states == ["failed", "outcome_unknown", "sent"]
 
 
-def test_only_what_is_unknown_is_settled_by_thread_or_person(store: Database) -> None:
-    """The machine has no other arrows."""
+def test_thread_and_person_settle_unknown_outcomes_only(store: Database) -> None:
+    """The state machine has no other arrows."""
     moves: list[Callable[[sa.Connection, Intent], object]] = [
         lambda connection, intent: ledger.record_found(connection, intent, 107, None),
         lambda connection, intent: ledger.record_manual_outcome(connection, intent.intent_id, was_sent=True),
@@ -141,7 +141,7 @@ def _moved(connection: sa.Connection, move: Callable[[sa.Connection, Intent], ob
     return move(connection, intent)
 
 
-def test_numbers_of_what_needs_a_look(store: Database) -> None:
+def test_messages_that_need_attention_are_counted(store: Database) -> None:
     """Those on their way are left alone for ten minutes; an account without any has no entry."""
     assert store.transaction(lambda connection: count_by_account(connection, None)) == {}
     begun(store)

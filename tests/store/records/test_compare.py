@@ -50,7 +50,7 @@ def note(database: Database, resource: Resource, *found: Note, notes: Notes = NO
     )
 
 
-def test_what_was_written_is_equal_and_what_was_not_is_missing(database: Database) -> None:
+def test_a_written_record_is_equal_and_another_missing(database: Database) -> None:
     """Record by record, in one account alone."""
     write(database, page(record(1, {"a": 1})))
     assert compare(database, page(record(1, {"a": 1}), record(2, {}))) == {
@@ -90,10 +90,8 @@ def test_a_new_signature_of_a_url_is_no_difference(database: Database) -> None:
 
 @pytest.mark.parametrize("damaged", ['{"a": 2}', '{"a": 1, "b": null}', "{}", "null", "[]", '"a"', "1"])
 @pytest.mark.parametrize("shape", [LISTINGS, RESERVATIONS, MESSAGES])
-def test_a_damaged_payload_is_different_though_its_hash_is_right(
-    database: Database, shape: Shape, damaged: str
-) -> None:
-    """A repair mends even what is no object any more, and says when the payload changed."""
+def test_a_damaged_payload_differs_despite_its_hash(database: Database, shape: Shape, damaged: str) -> None:
+    """A repair stores even over something that is no object, and records when the payload changed."""
     given = page(record(1, {"a": 1}, stamp=0), shape=shape)
     write(database, given)
     table = {"messages": "conversation_messages"}.get(shape.resource, shape.resource.value)
@@ -109,7 +107,7 @@ def test_a_damaged_payload_is_different_though_its_hash_is_right(
 
 
 @pytest.mark.parametrize("damage", ["status = 'new'", "listing_id = NULL", "source_updated_at = NULL"])
-def test_what_was_read_from_a_payload_counts_too(database: Database, damage: str) -> None:
+def test_columns_read_from_the_payload_are_compared(database: Database, damage: str) -> None:
     """A typed column or stamp that is not the record's is a difference; repaired, the payload has not changed."""
     given = page(record(1, {}, stamp=0, columns={"listing_id": 5, "status": "old"}), shape=RESERVATIONS)
     write(database, given)
@@ -123,7 +121,7 @@ def test_what_was_read_from_a_payload_counts_too(database: Database, damage: str
     assert compare(database, given) == {1: RowComparison.EQUAL}
 
 
-def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None:
+def test_a_disbelieved_stamp_is_no_difference(database: Database) -> None:
     """It was from the future when its row was written, and no longer is when it is compared."""
     far = 60 * 24 * 30
     write(database, page(record(1, {}, stamp=far)))
@@ -131,8 +129,8 @@ def test_a_stamp_that_was_not_believed_is_not_missed(database: Database) -> None
     assert compare(database, page(record(1, {}, stamp=far), asked=2 * far)) == {1: RowComparison.EQUAL}
 
 
-def test_a_row_marked_missing_is_none(database: Database) -> None:
-    """The source lists it: a repair takes the mark away, and older stamps do not stop it."""
+def test_a_listed_record_with_a_missing_row_is_missing(database: Database) -> None:
+    """A repair clears the mark, and an older stamp does not stop it."""
     write(database, page(record(1, {"a": 1}, stamp=9)))
     sql.execute(database, "UPDATE listings SET missing_since = now(), observed_at = now()")
     older = page(record(1, {"a": 0}, stamp=0), asked=5)
@@ -143,8 +141,8 @@ def test_a_row_marked_missing_is_none(database: Database) -> None:
     assert compare(database, older) == {1: RowComparison.EQUAL}
 
 
-def test_a_row_with_later_facts_says_so(database: Database) -> None:
-    """Whoever compares may ask the source once more before calling it different."""
+def test_a_row_read_after_the_page_is_reported(database: Database) -> None:
+    """The caller may ask the source once more before it calls the row different."""
     write(database, page(record(1, {"a": 1}), asked=5))
     for asked, expected in ((4, True), (5, False), (6, False)):
         (found,) = database.transaction(lambda c, a=asked: compare_page(c, OWNER, page(record(1, {}), asked=a)))  # type: ignore[misc]  # bound at once
@@ -215,7 +213,9 @@ OBJECTS = st.dictionaries(st.sampled_from(["a", "policy", "é"]), JSON, max_size
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stored=OBJECTS, received=OBJECTS)
-def test_equal_is_what_json_calls_equal(database: Database, stored: dict[str, Any], received: dict[str, Any]) -> None:
+def test_records_equal_as_json_compare_as_equal(
+    database: Database, stored: dict[str, Any], received: dict[str, Any]
+) -> None:
     """Whatever the payloads are, and whatever was there: after a repair they are equal."""
 
     def kept(payload: dict[str, Any]) -> Any:
@@ -258,8 +258,8 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
     assert tally == FindingCounts(expected, newer=1)
 
 
-def test_ids_are_of_one_kind_and_few(database: Database) -> None:
-    """What has no usable id has none to give."""
+def test_ids_of_one_verdict_are_limited(database: Database) -> None:
+    """An object without a usable id has none to return."""
     note(
         database,
         Resource.LISTINGS,
@@ -275,8 +275,8 @@ def test_ids_are_of_one_kind_and_few(database: Database) -> None:
     assert (ids(2), ids(20)) == ([3, 4], [3, 4, 5])
 
 
-def test_notes_are_taken_away(database: Database) -> None:
-    """Those of others stay."""
+def test_notes_are_deleted(database: Database) -> None:
+    """Those of other comparisons stay."""
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), notes=Notes(1, fencing_token=1))
     database.transaction(lambda connection: verify_findings.delete_notes(connection, NOTES))
@@ -308,7 +308,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     assert (tally.counts[RowComparison.EXTRA], tally.counts[RowComparison.EQUAL]) == (2, 1)
 
 
-def test_a_repair_of_one_record_leaves_the_others_of_its_account_alone(database: Database) -> None:
+def test_a_repair_changes_no_other_rows(database: Database) -> None:
     """Rows that are not in the page keep their bytes, their marks and their time."""
     write(database, page(record(1, {"a": 1}), record(2, {"a": 2})))
     before = rows_by_id(database)[2]

@@ -53,8 +53,8 @@ def marked(database: Database, table: sa.Table = conversations) -> dict[int, dat
     return database.transaction(lambda connection: {row.id: row.thread_due_at for row in connection.execute(query)})
 
 
-def test_a_conversation_keeps_the_later_of_its_own_mark_and_its_reservations(database: Database) -> None:
-    """With the earlier one a reading that began between the two would take away what it cannot have seen."""
+def test_a_conversation_keeps_the_later_of_two_marks(database: Database) -> None:
+    """Its own and that of its reservation: the earlier would be cleared by a reading that began between the two."""
     pairs = dict(enumerate(product((None, at(1), at(2), at(3)), (at(1), at(2), at(3))), start=1))
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs.values()), {"thread_due_at": at(9)})
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in pairs.items()))
@@ -64,8 +64,8 @@ def test_a_conversation_keeps_the_later_of_its_own_mark_and_its_reservations(dat
     assert marked(database, reservations) == {lonely: at(9)}, "one without a conversation stays due itself"
 
 
-def test_a_mark_that_lies_ahead_is_handed_on_as_now(database: Database) -> None:
-    """Else no reading would ever be late enough to take it away."""
+def test_a_future_mark_is_moved_as_now(database: Database) -> None:
+    """Else no reading would be late enough to clear it."""
     pairs = [(AHEAD, at(1)), (at(1), AHEAD), (AHEAD, AHEAD)]
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs))
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in enumerate(pairs, 1)))
@@ -73,10 +73,10 @@ def test_a_mark_that_lies_ahead_is_handed_on_as_now(database: Database) -> None:
     assert [at(1) < mark < AHEAD for mark in marked(database).values()] == [True] * 3
 
 
-def test_what_moved_after_a_thread_was_read_keeps_it_due_whatever_is_proven_of_its_lost_messages(
+def test_a_later_move_keeps_a_proven_thread_due(
     database: Database,
 ) -> None:
-    """That lost messages are gone says nothing of a message that came after the reading."""
+    """That its lost messages are gone proves nothing about a message that came after the reading."""
     marks = (at(1), at(2), at(3), AHEAD, at(1))
     add(database, conversations, *({"thread_due_at": mark, "thread_read_at": at(2)} for mark in marks))
     database.transaction(lambda connection: due_threads.clear_proven_marks(connection, 1, [1, 2, 3, 4]))
@@ -89,7 +89,7 @@ def sweep(database: Database, whole_after: timedelta = MONTH) -> set[int]:
     return set(marked(database))
 
 
-def test_a_sweep_marks_threads_of_conversations_that_are_there(database: Database) -> None:
+def test_a_sweep_marks_only_live_conversations(database: Database) -> None:
     """Never read, not for long, or with a message that waited: of one that is gone the thread is not asked for."""
     never, long_ago, waits, fresh = range(1, 5)
     add(database, conversations, *({"id": n} for n in (never, long_ago, waits, fresh)))
@@ -100,7 +100,7 @@ def test_a_sweep_marks_threads_of_conversations_that_are_there(database: Databas
     assert sweep(database) == {never, long_ago, waits}
 
 
-def test_a_sweep_leaves_the_marks_that_are_set(database: Database) -> None:
+def test_a_sweep_keeps_earlier_marks(database: Database) -> None:
     """A mark says since when something is to be read: a later one would hide how long that waits."""
     add(database, conversations, {"thread_due_at": at(1)})
     assert sweep(database) == {1}
@@ -119,7 +119,7 @@ WAITING: tuple[tuple[str, dict[str, Any], bool], ...] = (
 )
 
 
-def test_a_sweep_marks_threads_with_an_unsent_message_whose_time_has_passed_or_is_not_known(
+def test_a_sweep_marks_threads_with_an_overdue_message(
     database: Database,
 ) -> None:
     """Nothing announces that a planned message was sent; one without a time may have been sent at any time."""
@@ -132,7 +132,7 @@ def test_a_sweep_marks_threads_with_an_unsent_message_whose_time_has_passed_or_i
     assert sweep(database) == {number for number, (_, _, is_due) in enumerate(WAITING, 1) if is_due}
 
 
-def test_threads_that_were_read_on_one_day_come_up_again_on_many(database: Database) -> None:
+def test_threads_read_together_become_due_on_many_days(database: Database) -> None:
     """None before three quarters of the time, all when it is over, and between them about as many every day."""
     threads = 256
     add(database, conversations, *({} for _ in range(threads)))
@@ -150,7 +150,7 @@ def test_threads_that_were_read_on_one_day_come_up_again_on_many(database: Datab
 
 
 @pytest.mark.parametrize("resource", [Resource.RESERVATIONS, Resource.CONVERSATIONS])
-def test_threads_are_due_when_something_was_said_or_their_row_came_back(database: Database, resource: Resource) -> None:
+def test_new_activity_or_a_returned_row_marks_the_thread(database: Database, resource: Resource) -> None:
     """Of a row that was missing nobody has looked at the thread meanwhile; else a mark stays as it is."""
     cases = dict(enumerate(product((None, at(2)), ("same", "other"), (False, True), ("before", "later", None)), 1))
     table, shape = MIRRORED[resource], Shape(resource)

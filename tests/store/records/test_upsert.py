@@ -57,7 +57,7 @@ def compare(database: Database, asked: Page) -> dict[int, Change]:
     return dict(database.transaction(lambda connection: preview_page(connection, OWNER, asked)))
 
 
-def test_a_new_record_is_inserted_with_all_that_is_known_of_it(database: Database) -> None:
+def test_a_new_record_is_inserted_with_all_columns(database: Database) -> None:
     """A first record becomes a row with payload, hash, stamp, owner and typed columns."""
     customer = UUID(int=7)
     columns = {
@@ -125,7 +125,7 @@ def test_older_never_replaces_newer(database: Database, asked: int) -> None:
         assert row.source_updated_at == (None if stamp is None else at(stamp))
 
 
-def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database: Database) -> None:
+def test_records_of_one_page_keep_their_own_times(database: Database) -> None:
     """Of two that are stored together, one was asked for before another reading of its row, and one after it."""
     write(database, page(*(record(number, {"v": "run"}) for number in (1, 2)), asked=2))
     both = page(*(record(number, {"v": "delivery"}) for number in (1, 2, 3)), asked=1)
@@ -137,8 +137,8 @@ def test_records_that_were_asked_for_one_by_one_each_have_their_moment(database:
     assert {number: row.observed_at for number, row in rows_by_id(database).items()} == {1: at(5), 2: at(5), 3: at(4)}
 
 
-def test_rows_are_held_in_the_order_of_their_ids(database: Database) -> None:
-    """Whoever waits for a row holds none that stands after it: two who write several never wait in a circle."""
+def test_rows_are_locked_in_the_order_of_their_ids(database: Database) -> None:
+    """So two writers of several rows never deadlock."""
     write(database, page(*(record(number, {"v": 1}) for number in (1, 2, 3))))
     with database.engine.begin() as first:
         first.execute(sa.text("SELECT 1 FROM hostaway.listings WHERE id = 1 FOR UPDATE"))
@@ -221,7 +221,7 @@ def test_a_new_signature_of_a_url_is_no_change(database: Database) -> None:
     assert set(rewritten(database, "imagesUrls", pairs).values()) == {Change.UNCHANGED}
 
 
-def test_what_stands_beside_a_signature_is_a_change(database: Database) -> None:
+def test_a_change_beside_a_url_signature_counts(database: Database) -> None:
     """Nothing but the query of a URL is left out of the comparison."""
     pairs: list[tuple[object, object]] = [
         ([f"{SIGNED}?sig=1"], [f"{SIGNED}x?sig=1"]),
@@ -324,7 +324,7 @@ def test_a_record_without_id_is_quarantined(database: Database) -> None:
 
 
 @pytest.mark.parametrize("last_bytes", [b"\x00" * 8, b"\xff" * 8])
-def test_keys_of_nameless_records_fit_a_bigint(database: Database, last_bytes: bytes) -> None:
+def test_keys_of_records_without_id_fit_a_bigint(database: Database, last_bytes: bytes) -> None:
     """Whatever the hash, the key is negative and no smaller than the smallest BIGINT."""
     nameless = replace(record(None, {}, exact=b"{}"), payload_hash=b"\x01" + b"\x07" * 8 + last_bytes)
     (key,) = write(database, page(nameless))
@@ -344,8 +344,8 @@ def test_a_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> N
     assert second.last_seen_at > first.last_seen_at
 
 
-def test_comparing_writes_nothing(database: Database) -> None:
-    """A comparison gives the verdicts of a write and leaves every table as it was."""
+def test_a_preview_writes_nothing(database: Database) -> None:
+    """It returns the changes of a write and leaves every table as it was."""
     write(database, page(*(record(number, {"v": number}, stamp=5) for number in range(1, 5)), asked=5))
     before = rows_by_id(database)
     mixed = page(
@@ -392,7 +392,7 @@ MOMENTS = 6
     are_listed=st.lists(st.booleans(), min_size=MOMENTS, max_size=MOMENTS),
 )
 @pytest.mark.parametrize("shape", [CONVERSATIONS, MESSAGES], ids=lambda shape: str(shape.resource))
-def test_the_latest_reading_stays_although_it_found_nothing_new(
+def test_an_unchanged_row_keeps_its_latest_reading(
     database: Database, shape: Shape, contents: list[str], arrivals: list[int], are_listed: list[bool]
 ) -> None:
     """A row that was read again and was the same is as new as that reading, from a list or by itself."""
@@ -407,9 +407,7 @@ def test_the_latest_reading_stays_although_it_found_nothing_new(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals=st.one_of(versions(stamped=True), versions(stamped=False)))
-def test_the_newest_version_stays_in_whatever_order_versions_arrive(
-    database: Database, arrivals: list[Version]
-) -> None:
+def test_the_newest_version_wins_in_any_order(database: Database, arrivals: list[Version]) -> None:
     """Any order, with repetitions, ends with the newest by stamp and then by the moment of asking."""
     sql.execute(database, "DELETE FROM listings")
     for version in arrivals:

@@ -108,7 +108,7 @@ def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:
     assert database.transaction(lambda c: walks.count_met_records(c, WALK, Resource.LISTINGS)) == 3
 
 
-def test_where_a_walk_stands_is_what_the_last_page_said(database: Database) -> None:
+def test_the_last_page_stores_the_position_of_a_walk(database: Database) -> None:
     """One row a list; another account or list has none."""
     add_account(database, 2)
     assert cut(database) is None
@@ -119,15 +119,15 @@ def test_where_a_walk_stands_is_what_the_last_page_said(database: Database) -> N
     assert cut(database, resource=Resource.LISTINGS) is None
 
 
-def test_a_walk_that_lost_its_position_cannot_be_taken_up(database: Database) -> None:
+def test_a_walk_without_a_position_cannot_be_resumed(database: Database) -> None:
     """It can only begin again."""
     stand(database)
     stand(database, position=None)
     assert cut(database) is None
 
 
-def test_with_a_walk_that_is_over_goes_what_earlier_runs_noted_for_it(database: Database) -> None:
-    """What the run itself noted is counted until the run is over, too."""
+def test_a_finished_walk_deletes_the_pages_of_earlier_runs(database: Database) -> None:
+    """The run's own pages are counted until it is over."""
     stand(database)
     note(database, (1, Change.INSERTED))
     note(database, (2, Change.INSERTED), run_id=LATER_RUN)
@@ -137,15 +137,15 @@ def test_with_a_walk_that_is_over_goes_what_earlier_runs_noted_for_it(database: 
     assert runs_with_pages(database) == [LATER_RUN, uuid.UUID(int=3)]
 
 
-def test_what_a_run_noted_is_forgotten(database: Database) -> None:
-    """At the end of a run its own notes go, and nobody else's: another run may be at work since."""
+def test_a_finished_run_deletes_its_own_pages_only(database: Database) -> None:
+    """Another run may be at work since."""
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=LATER_RUN)
     database.transaction(lambda connection: walks.delete_pages_of_run(connection, RUN))
     assert runs_with_pages(database) == [LATER_RUN]
 
 
-def test_a_run_that_was_cut_leaves_its_walk(database: Database) -> None:
+def test_an_interrupted_run_leaves_its_walk(database: Database) -> None:
     """Only what belongs to no walk that can be taken up goes with the run, or when the next one begins."""
     stand(database)
     note(database, (1, Change.INSERTED))
@@ -156,7 +156,7 @@ def test_a_run_that_was_cut_leaves_its_walk(database: Database) -> None:
     assert cut(database) is not None
 
 
-def test_what_dead_runs_noted_is_forgotten(database: Database) -> None:
+def test_a_starting_run_deletes_the_pages_of_dead_runs(database: Database) -> None:
     """When a run begins, the notes of the account's other runs go; its own earlier attempt and other accounts stay."""
     add_account(database, 2)
     note(database, (1, Change.INSERTED))
@@ -166,7 +166,7 @@ def test_what_dead_runs_noted_is_forgotten(database: Database) -> None:
     assert runs_with_pages(database) == [RUN, uuid.UUID(int=3)]
 
 
-def test_a_walk_that_is_too_old_is_forgotten_with_its_pages(database: Database) -> None:
+def test_an_old_walk_is_deleted_with_its_pages(database: Database) -> None:
     """By the database's clock; too much may have changed to tell."""
     stand(database, began_at=datetime.now(UTC) - timedelta(hours=25))
     note(database, (1, Change.INSERTED))

@@ -86,8 +86,8 @@ def test_a_held_lease_is_refused(database: Database) -> None:
             leases.acquire_lease(database, 1, owner)
 
 
-def test_a_lease_taken_by_a_commit_whose_answer_was_lost_is_ones_own(database: Database) -> None:
-    """Every run names itself anew: whoever meets its own name has it already."""
+def test_a_lease_of_an_unconfirmed_commit_is_our_own(database: Database) -> None:
+    """Every run has a new name: one that meets its own name has the lease already."""
     owner = process_names.name_this_process()
     leases.acquire_lease(database, 1, owner)
     assert leases.acquire_lease(database, 1, owner).fencing_token == 2
@@ -133,7 +133,7 @@ def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) ->
         fence(database, old)
 
 
-def test_a_lease_that_was_given_back_is_nobodys(database: Database) -> None:
+def test_a_released_lease_has_no_owner(database: Database) -> None:
     """Its token is still the highest one, and yet its owner neither writes under it nor takes it up by renewing it."""
     lease = leases.acquire_lease(database, 1, ELSEWHERE)
     leases.release_lease(database, lease)
@@ -154,8 +154,8 @@ def test_a_token_without_its_owner_gives_no_right(database: Database) -> None:
     fence(database, held)
 
 
-def test_only_a_lease_that_runs_has_a_holder(database: Database) -> None:
-    """A lease that ran out, or was renewed by a clock that was ahead, is free for all: nobody works under it."""
+def test_only_an_unexpired_lease_has_a_holder(database: Database) -> None:
+    """A lease that expired, or was renewed by a clock that was ahead, is free."""
     lease = leases.acquire_lease(database, 1, ELSEWHERE)
     for expires, shown in (
         ("expires_at", {1: "far"}),
@@ -198,14 +198,14 @@ def test_a_killed_process_of_this_host_loses_its_lease_at_once(
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_a_process_that_was_reaped_is_dead_too(database: Database, holder: subprocess.Popen[str]) -> None:
+def test_a_reaped_process_is_dead(database: Database, holder: subprocess.Popen[str]) -> None:
     """Nothing is left of its number."""
     holder.kill()
     holder.wait()
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_a_process_that_may_not_be_looked_at_lives(
+def test_a_hidden_process_counts_as_alive(
     database: Database, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another user's process that /proc hides is not taken for dead; one that /proc shows is judged as ever."""
@@ -227,14 +227,14 @@ def test_a_process_that_may_not_be_looked_at_lives(
 
 
 @pytest.mark.parametrize("owner", ["somebody", "a/b", "host/notanumber/1", ""])
-def test_an_owner_of_another_make_is_only_out_with_time(database: Database, owner: str) -> None:
+def test_an_unknown_form_of_owner_expires_only_with_time(database: Database, owner: str) -> None:
     """A name that says nothing about a process is taken as alive."""
     leases.acquire_lease(database, 1, owner)
     with pytest.raises(LeaseHeld):
         leases.acquire_lease(database, 1, process_names.name_this_process())
 
 
-def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
+def test_only_owners_of_this_host_can_be_found_dead() -> None:
     """Dead is who is gone from our host, or whose number now belongs to a process that started otherwise."""
     owner = "here/boot/pid:[1]/42/1000"
     assert process_names.is_dead(owner, host="here/boot/pid:[1]", started=None)
@@ -244,7 +244,7 @@ def test_whether_an_owner_died_is_said_of_our_host_only() -> None:
     assert not process_names.is_dead("1000", host="", started=None)
 
 
-def test_the_start_of_a_process_can_be_told_without_proc() -> None:
+def test_the_start_of_a_process_is_known_without_proc() -> None:
     """Where there is no /proc, a living process has a start and a number that nobody has does not."""
     assert process_names._started_without_proc(os.getpid()) is not None  # noqa: SLF001  (no public way to see it)
     assert process_names._started_without_proc(2**22 + 1) is None  # noqa: SLF001  (no public way to see it)

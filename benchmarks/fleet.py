@@ -89,7 +89,7 @@ def _sync_all(on: Stage, jobs: int) -> tuple[float, float]:
 
 
 def _print_waits(on: Stage) -> None:
-    """Say how long the budget kept the requests of some small accounts, whatever else the machine was busy with."""
+    """Return how long the budget kept the requests of some small accounts, whatever else the machine was busy with."""
     runs = [play(on, "sync", str(spec.id), "--explain").output for spec in SMALL[:8]]
     waits = sorted(call["waited"] for run in runs for call in run["calls"])
     print(f"    held back by the budget: {sum(waits) / len(waits):.2f} s a call in the mean, {waits[-1]:.2f} s at most")

@@ -21,7 +21,7 @@ PATIENCE = 120
 
 
 def settings_of(on: Stage) -> dict[str, str]:
-    """Give what `load_settings` needs to find sandbox and database."""
+    """Return what `load_settings` needs to find sandbox and database."""
     names = ("api_url", "data_dir")
     return {name: on.environment[f"HOSTAWAY_SYNC_{name.upper()}"] for name in names}
 
@@ -54,10 +54,10 @@ def run(container: Container, statement: str) -> None:
 
 
 def numbers(container: Container, query: str) -> list[int]:
-    """Give the first column of an answer."""
+    """Return the first column of an answer."""
     return container.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
 
 
 def number(container: Container, query: str) -> int:
-    """Give the first value of an answer."""
+    """Return the first value of an answer."""
     return numbers(container, query)[0]

@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def started(stack: ExitStack, directory: Path) -> str:
-    """Start a server of its own, and give its URL."""
+    """Start a server of its own and return its URL."""
     server = EmbeddedPostgres(directory)
     server.start()
     stack.callback(server.release)

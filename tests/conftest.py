@@ -1,4 +1,4 @@
-"""What all tests stand on: a real PostgreSQL, a database a test copied from a migrated template, no environment."""
+"""Fixtures of all tests: a real PostgreSQL, a migrated database for each test, and no environment of the machine."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ for _name in [
     name for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.endswith("_TEST_PG_BIN")
 ]:
     del os.environ[_name]
-# Nor may what it ignores: whoever runs the tests under nohup would have every program of theirs ignore it, too.
+# Nor may its ignored signals: under nohup every program of the tests would ignore SIGHUP, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What lands must depend neither on the machine's speed nor on jitter: no example has a deadline, and CI draws the same
-# ones every time, everybody else new ones.
+# ones every time, a developer's machine new ones.
 _any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("any machine", _any_machine)
 settings.register_profile("repeatable", _any_machine, derandomize=True)
@@ -48,7 +48,7 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "any machine")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail whatever test lets a secret out."""
+    """Fail every test that prints or logs a secret."""
     report = yield
     secret_scan.fail_on_secrets(report)
     return report
@@ -56,7 +56,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """Give a PostgreSQL of this test process; HOSTAWAY_SYNC_TEST_PG_BIN names other binaries than the embedded ones."""
+    """Return a PostgreSQL of this test process; HOSTAWAY_SYNC_TEST_PG_BIN names other binaries."""
     del tmp_path_factory  # it is below a 0700 directory, where root's server could not go
     binaries = os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN")
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-tests-"))
@@ -73,7 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgre
 
 @pytest.fixture(scope="session")
 def template(server: EmbeddedPostgres) -> str:
-    """Give the name of a migrated database that others are copied from."""
+    """Return the name of a migrated database that others are copied from."""
     name = "template_of_tests"
     _execute(server, f"CREATE DATABASE {name}")
     database = Database(server.url(name), schema="hostaway")
@@ -84,7 +84,7 @@ def template(server: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 def empty_database_url(server: EmbeddedPostgres) -> Iterator[str]:
-    """Give the URL of a database in which nothing was migrated yet."""
+    """Return the URL of a database without migrations."""
     name = f"test_{uuid.uuid4().hex}"
     _execute(server, f"CREATE DATABASE {name}")
     yield server.url(name)
@@ -93,13 +93,13 @@ def empty_database_url(server: EmbeddedPostgres) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def spare() -> list[str]:
-    """Give the names of databases that were swept clean after a test, for the next one."""
+    """Return the names of databases that were emptied after a test, for the next one."""
     return []
 
 
 @pytest.fixture
 def database_url(server: EmbeddedPostgres, template: str, spare: list[str]) -> Iterator[str]:
-    """Give the URL of a migrated, empty database: one that an earlier test left in order, or a copy of the template."""
+    """Return the URL of a migrated, empty database: one that an earlier test used, or a copy of the template."""
     if spare:
         name = spare.pop()
     else:
@@ -114,7 +114,7 @@ def database_url(server: EmbeddedPostgres, template: str, spare: list[str]) -> I
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Give a migrated, empty database; waits between attempts take no time."""
+    """Return a migrated, empty database; waits between attempts take no time."""
     database = Database(database_url, sleep=lambda _: None, schema="hostaway")
     yield database
     database.close()
@@ -122,7 +122,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def db_roles(database: Database) -> Iterator[DbRoles]:
-    """Give the roles of a database, with the three groups made."""
+    """Return the roles of a database, with the three groups made."""
     db_roles = DbRoles(database)
     db_roles.create_groups()
     yield db_roles
@@ -131,13 +131,13 @@ def db_roles(database: Database) -> Iterator[DbRoles]:
 
 @pytest.fixture
 def ring() -> KeyRing:
-    """Give a key ring of one key."""
+    """Return a key ring of one key."""
     return KeyRing([b"k" * 32])
 
 
 @pytest.fixture
 def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """Give an AWS of this test, to which this process is led as well."""
+    """Return a fake AWS of this test; the environment of this process leads to it."""
     from tests.support.servers.fake_aws import running_fake_aws
 
     with running_fake_aws() as fake_aws:
@@ -148,7 +148,7 @@ def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
 
 @pytest.fixture
 def sync_env(database: Database, tmp_path: Path) -> Iterator[Callable[..., SyncEnv]]:
-    """Give a function that starts a sandbox with the options given and stores its accounts."""
+    """Return a function that starts a sandbox with the options given and stores its accounts."""
     with ExitStack() as stack:
 
         def build(*, store: bool = True, **options: Any) -> SyncEnv:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def program() -> Program:
-    """Give a function that runs `hostaway-sync` to its end and holds what it prints free of secrets."""
+    """Return a function that runs `hostaway-sync` to its end and holds what it prints free of secrets."""
     start = _measured if COVERAGE else _forked
 
     def run(env: SyncEnv | None, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

@@ -55,7 +55,7 @@ PLANTED = {
 
 
 def found(text: str) -> Iterator[tuple[str, str]]:
-    """Give what looks like a secret: its kind, and the words."""
+    """Return what looks like a secret: its kind, and the words."""
     for kind, pattern in KINDS.items():
         for match in re.finditer(pattern, text):
             yield kind, match[0]

@@ -22,7 +22,7 @@ PROGRAM = "/opt/hostaway-sync/bin/hostaway-sync"
 
 
 def settings(text: str) -> Unit:
-    """Give the values of every setting of a unit, in order."""
+    """Return the values of every setting of a unit, in order."""
     unit: Unit = {}
     for line in text.splitlines():
         if line and line[0] not in "#;[":
@@ -32,7 +32,7 @@ def settings(text: str) -> Unit:
 
 
 def read(path: Path) -> Unit:
-    """Give the settings of a unit that we ship."""
+    """Return the settings of a unit that we ship."""
     return settings(path.read_text(encoding="utf-8"))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def open_sandbox() -> Iterator[OpenSandbox]:
-    """Give a function that starts a sandbox and a caller; both end with the test."""
+    """Return a function that starts a sandbox and a caller; both end with the test."""
     started: list[tuple[Sandbox, SandboxClient]] = []
 
     def start(**options: Any) -> tuple[Sandbox, SandboxClient]:
@@ -32,5 +32,5 @@ def open_sandbox() -> Iterator[OpenSandbox]:
 
 @pytest.fixture(scope="session")
 def opened_sandbox() -> OpenedSandbox:
-    """Give the context manager that property tests use for each example."""
+    """Return the context manager that property tests use for each example."""
     return open_once

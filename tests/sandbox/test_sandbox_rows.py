@@ -13,7 +13,7 @@ from hostaway_sync.sandbox import RESOURCES, Switches, World
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Give the usual account."""
+    """Return the usual account."""
     return World()
 
 

@@ -16,7 +16,7 @@ Stamps = tuple[str, str]
 
 
 def _first(world: World) -> tuple[int, int]:
-    """Give a reservation that has a thread, far from the top, and that thread."""
+    """Return a reservation that has a thread, far from the top, and that thread."""
     for _, number in list(world.reservation_order)[40:]:
         for thread in world.conversations_of(number):
             return number, thread

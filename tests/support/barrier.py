@@ -1,4 +1,4 @@
-"""A point in time that tests choose: one request is held back while something else happens."""
+"""A barrier that holds back one request while the test does something else."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Watched(Protocol):
     """A sandbox, or anything else whose requests have a `route`."""
 
     def on_request(self, look: Callable[[Any], None], /) -> object:
-        """Have each request looked at before it is answered."""
+        """Call `look` before each request is answered."""
 
     def after_request(self, look: Callable[[Any, Any], None], /) -> object:
-        """Have each request looked at when its answer is worked out."""
+        """Call `look` when the answer of a request is computed."""
 
 
 class Barrier:
-    """Holds back the n-th request of a route until told otherwise, and says when it came.
+    """Holds back the n-th request of a route until the end of the block, and tells when it came.
 
-    With `answered` its answer is worked out before, so that it is an old one when it arrives. Opens with the block.
+    With `answered` the answer is computed first, so that it is outdated when it arrives.
     """
 
     def __init__(self, sandbox: Watched, route: str, number: int = 1, *, answered: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What tests of the client stand on: a sandbox, and clients of it that share a clock, a budget and a vault."""
+"""The environment of tests of the client: a sandbox, and clients that share a clock, a budget and a vault."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ LISTED = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS)
 
 
 class Clock:
-    """Time that passes only while somebody sleeps; given to the sandbox and the client alike."""
+    """Time that passes only in `sleep`; the sandbox and its clients share it."""
 
     def __init__(self) -> None:
         self.now = START
         self.slept: list[float] = []
 
     def time(self) -> float:
-        """Give Unix seconds."""
+        """Return Unix seconds."""
         return self.now.timestamp()
 
     def sleep(self, seconds: float) -> None:
@@ -49,7 +49,7 @@ class Clock:
 
 
 class OpenBudget:
-    """A budget that grants at once, and remembers what it was told."""
+    """A budget that grants at once and records its calls."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -58,13 +58,13 @@ class OpenBudget:
         self.penalties: list[tuple[tuple[str, ...], timedelta, int | None]] = []
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
-        """Grant this moment."""
+        """Record the call and grant a slot now."""
         self.priorities.append(priority)
         self.reserved.append(tuple(bucket.key for bucket in buckets))
         return Grant(self.clock.now, timedelta(0))
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Write it down."""
+        """Record a penalty."""
         self.penalties.append((tuple(bucket.key for bucket in buckets), retry_in, limit))
 
 
@@ -75,15 +75,15 @@ class MemoryVault:
         self.token: AccessToken | None = None
 
     def load(self) -> AccessToken | None:
-        """Give what is there."""
+        """Return the stored token."""
         return self.token
 
     def save(self, token: AccessToken) -> None:
-        """Replace it."""
+        """Store a token."""
         self.token = token
 
     def claim_renewal(self) -> AbstractContextManager[bool]:
-        """Let whoever asks renew it."""
+        """Return a lock that every caller gets."""
         return nullcontext(enter_result=True)
 
 
@@ -140,10 +140,10 @@ def _taken(settings: _Settings, options: dict[str, Any]) -> _Settings:
 
 
 def ids_of(pages: Sequence[Page]) -> set[int | None]:
-    """Give the distinct ids of all pages."""
+    """Return the distinct ids of all pages."""
     return {record.id for page in pages for record in page.records}
 
 
 def truth(sandbox: Sandbox, resource: Resource) -> set[int]:
-    """Give the ids that are really there."""
+    """Return the ids that the source holds."""
     return set(dict(sandbox.world.truth(resource)))

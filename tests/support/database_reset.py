@@ -1,4 +1,4 @@
-"""Sweeps a database clean for the next test: copying the template anew takes ten times as long."""
+"""Empties a database for the next test: a new copy of the template takes ten times as long."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 
-# Whoever is still there, such as a killed program's connection, must be gone before the next test begins.
-_SEND_AWAY = """
+# Connections that are left, such as those of a killed program, must end before the next test begins.
+_TERMINATE_OTHERS = """
 WITH others AS MATERIALIZED (
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 )
@@ -39,7 +39,7 @@ BEGIN
     END LOOP;
 END $$
 """
-# Whatever a test may have made, dropped or set besides rows.
+# All that a test may have created, dropped or set besides rows.
 _SHAPE = """
 SELECT md5(concat_ws('|',
     (SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'),
@@ -66,15 +66,15 @@ SELECT md5(concat_ws('|',
 
 
 def reset_database(url: str, *, like: str) -> bool:
-    """Empty a database; say whether it is again as the one at `like` was when it was first looked at."""
+    """Empty a database; return whether its schema equals that of the database at `like`."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            if connection.scalar(sa.text(_SEND_AWAY)) or connection.scalar(sa.text(_SHAPE)) != _shape(like):
+            if connection.scalar(sa.text(_TERMINATE_OTHERS)) or connection.scalar(sa.text(_SHAPE)) != _shape(like):
                 return False
             connection.execute(sa.text(_EMPTY))
     except sa.exc.DBAPIError:
-        return False  # whatever a test did to it, the next one gets another
+        return False  # the next test gets another database
     return True
 
 

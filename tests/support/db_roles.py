@@ -1,4 +1,4 @@
-"""Real roles on the real server, with names of their own, and gone when the test is."""
+"""Roles of the real server with names of their own, dropped at the end of the test."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class DbRoles:
-    """Who works with one database. Names begin alike, so that tests beside this one have others.
+    """The roles of one database. Their names share a prefix, so that parallel tests have other roles.
 
     Args:
-        database: opened by whoever may do anything.
+        database: opened as a superuser.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,11 +31,11 @@ class DbRoles:
         self.made: list[str] = []
 
     def create_groups(self) -> None:
-        """Make the three groups."""
+        """Create the three groups."""
         self.roles.create(self.prefix)
 
     def create_login(self, name: str, *groups: str, options: str = "") -> str:
-        """Make a role that may log in, in these groups, and give its full name."""
+        """Create a role that may log in, in these groups, and return its full name."""
         role = f"{self.prefix}_{name}"
         self.execute(f"CREATE ROLE {role} LOGIN {options}")
         self.made.append(role)
@@ -44,7 +44,7 @@ class DbRoles:
         return role
 
     def url(self, role: str) -> str:
-        """Give the database's URL for a role."""
+        """Return the database's URL for a role."""
         return self.database.engine.url.set(username=role).render_as_string(hide_password=False)
 
     @contextmanager
@@ -54,19 +54,19 @@ class DbRoles:
             yield database
 
     def rows(self, role: str, question: str) -> list[tuple[Any, ...]]:
-        """Give what a role is answered, with the tables' schema in its search path."""
+        """Return the rows of a statement that this role executes, with the tables' schema in its search path."""
         with self.as_role(role) as database, database.engine.begin() as connection:
             connection.execute(sa.text(f"SET LOCAL search_path TO {database.schema}"))
             result = connection.execute(sa.text(question))
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def execute(self, statement: str) -> None:
-        """Run a statement as whoever may do anything."""
+        """Execute a statement as a superuser."""
         with self.database.engine.begin() as connection:
             connection.execute(sa.text(statement))
 
     def drop_all(self) -> None:
-        """Drop every role, with all that was given to it in this database."""
+        """Drop all roles and their privileges in this database."""
         query = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, :prefix) OR rolname = ANY (:made)"
         with self.database.engine.connect() as connection:
             found = connection.scalars(sa.text(query), {"prefix": self.prefix, "made": self.made}).all()

@@ -1,4 +1,4 @@
-"""Deliveries for tests, put into the inbox as the receiver does; and a worker that does not make them wait."""
+"""Deliveries for tests, stored in the inbox as the receiver stores them, and a worker without waits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PATIENCE = 60.0
 def deliver(
     database: Database, account_id: int, resource: Resource = Resource.RESERVATIONS, object_id: int = 1, **event: Any
 ) -> UUID:
-    """Put a delivery into the inbox, and give its id."""
+    """Store a delivery in the inbox and return its id."""
     claims: dict[str, Any] = {
         "name": "reservation.updated",
         "target": RefreshTarget(resource, object_id),
@@ -68,13 +68,13 @@ def worker(
     timings: WorkerTimings = QUICK,
     batch: int = 1,
 ) -> Worker:
-    """Make a worker of two refreshes and a sync at once."""
+    """Return a worker of two refreshes and a sync at once."""
     config = WorkerConfig(handling, {REFRESH: 2, SYNC: 1}, batch, timedelta(days=30), policy, timings)
     return Worker(database, config, drain=drain)
 
 
 def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, Handler]:
-    """Give handlers that do `read` with the id of every object, and sync nothing."""
+    """Return handlers that call `read` with the id of every object, and sync nothing."""
 
     def refresh(_: Owner, resource: Resource, object_ids: Sequence[int]) -> Iterator[int]:
         del resource
@@ -86,7 +86,7 @@ def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, H
 
 
 def no_op(batch: Sequence[Job]) -> JobErrors:
-    """Do jobs by doing nothing."""
+    """Finish jobs without an effect."""
     return [None for _ in batch]
 
 
@@ -97,7 +97,7 @@ def drain(database: Database, handling: Mapping[str, Handler], *, policy: JobRet
 
 
 def eventually(holds: Callable[[], Any], what: str) -> Any:
-    """Look again and again until something holds, and give it; how long that takes is the machine's affair."""
+    """Wait until a condition holds and return its value; a slow machine has a minute."""
     deadline = time.monotonic() + PATIENCE
     while not (found := holds()):
         assert time.monotonic() < deadline, what
@@ -113,5 +113,5 @@ def join_job_threads() -> None:
 
 
 def batching_worker(database: Database, handling: dict[str, Handler], **options: Any) -> Worker:
-    """Make a worker that does up to ten jobs together."""
+    """Return a worker that handles up to ten jobs together."""
     return worker(database, handling, batch=10, **options)

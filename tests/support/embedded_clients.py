@@ -111,7 +111,7 @@ def processes_below(directory: Path) -> list[psutil.Process]:
 
 
 def users_below(directory: Path) -> set[int]:
-    """Give whose these processes are; a server's own come and go, and one that has just gone is nobody's."""
+    """Return the users of these processes; those that end meanwhile are left out."""
     found = set()
     for process in processes_below(directory):
         with suppress(psutil.NoSuchProcess):
@@ -120,7 +120,7 @@ def users_below(directory: Path) -> set[int]:
 
 
 def gone(*processes: psutil.Process) -> None:
-    """Wait until these processes are dead; a zombie is, wherever nobody reaps it."""
+    """Wait until these processes are dead; a zombie counts as dead."""
     for _ in poll_with_backoff(30):
         if not any(alive(process) for process in processes):
             return

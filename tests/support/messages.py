@@ -1,4 +1,4 @@
-"""A guest to write to, and what the two ends know of it afterwards."""
+"""A guest to whom tests send messages, and what the ledger and the source hold of them."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ class MessageCase:
             return draft.send()
 
     def ledger(self, columns: str = "state") -> list[Any]:
-        """Give the rows of the ledger, a value each where one column is asked for."""
+        """Return the rows of the ledger; of a single column, its values."""
         rows = sql.rows(self.env.database, f"SELECT {columns} FROM sent_messages ORDER BY intent_id")
         return [row[0] if len(row) == 1 else row for row in rows]
 
     @property
     def accepted(self) -> list[str]:
-        """Every text that the source took for this guest, as often as it did."""
+        """Every text that the source accepted for this guest, as often as it accepted it."""
         return [text for thread, text in self.env.sandbox.world.accepted if thread == self.conversation_id]
 
     def add_send_fault(self, effect: Effect, **conditions: Any) -> None:
-        """Let the next request to send a message meet a fault."""
+        """Inject a fault into the next request to send a message."""
         self.env.sandbox.faults.add(effect, route=SEND, **conditions)
 
     def run_worker(self, **options: Any) -> None:
-        """Have a worker do what is due, and end."""
+        """Run a worker until no job is due."""
         with self.mirror.jobs.start_worker(drain=True, **options) as worker:
             worker.wait()
 
     def make_jobs_due(self) -> None:
-        """Let every job be due now."""
+        """Make every job due now."""
         sql.execute(self.env.database, "UPDATE procrastinate_jobs SET scheduled_at = NULL")
 
     def let_a_minute_pass(self) -> None:
-        """Let what was looked at have been looked at a minute ago."""
+        """Move the times of sending and looking one minute into the past."""
         self.env.database.transaction(
             lambda connection: connection.exec_driver_sql(
                 "UPDATE hostaway.sent_messages SET sending_at = sending_at - interval '1 minute',"
@@ -86,7 +86,7 @@ def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCas
 
 
 def quiet_hours_now(case: MessageCase) -> str:
-    """Give quiet hours that are on now, and for many hours more, where the guest stays."""
+    """Return quiet hours that are on now, and for many hours more, where the guest stays."""
     (zone,) = sql.rows(
         case.env.database,
         "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"

@@ -62,7 +62,7 @@ def start_refresh(environment: Mapping[str, str], account_id: int, resource: Res
 
 
 def printed_text(environment: Mapping[str, str]) -> str:
-    """Give all that the processes of an environment have printed."""
+    """Return all that the processes of an environment have printed."""
     paper = _paper(environment)
     return paper.read_text(encoding="utf-8") if paper.exists() else ""
 

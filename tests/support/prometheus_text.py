@@ -8,7 +8,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def parse_samples(text: str) -> Samples:
-    """Give every series by its name and labels; a sample with a timestamp is none."""
+    """Return every series by its name and labels; a sample with a timestamp is none."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert all(sample.timestamp is None for sample in samples)
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}

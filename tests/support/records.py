@@ -1,4 +1,4 @@
-"""Small values for tests of the store: an account, records, pages, and looks at what was stored."""
+"""Accounts, records and pages for tests of the store, and the rows that were stored."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ OWNER = Owner(1)
 
 
 def at(minutes: float) -> datetime:
-    """Give a moment, by the minutes after an arbitrary one."""
+    """Return the time so many minutes after a fixed one."""
     return datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=minutes)
 
 
 def add_account(database: Database, account_id: int = 1, customer_id: UUID | None = None) -> None:
-    """Store an account whose secret nobody will open."""
+    """Store an account with a secret that no test opens."""
     values = {"account_id": account_id, "client_secret": b"sealed", "customer_id": customer_id}
     database.transaction(lambda connection: connection.execute(sa.insert(accounts).values(values)))
 
@@ -44,7 +44,7 @@ def record(
     exact: bytes | None = None,
     reason: str | None = None,
 ) -> Record:
-    """Give a record of a payload, hashed as bytes; `stamp` in minutes."""
+    """Return a record of a payload, whose hash is of its bytes; `stamp` is in minutes."""
     text = payload if isinstance(payload, str) else json.dumps(payload)
     return Record(
         id=record_id,
@@ -58,7 +58,7 @@ def record(
 
 
 def page(*records: Record, asked: float = 0, shape: Shape = LISTINGS) -> Page:
-    """Give a page that was asked for at `asked` minutes."""
+    """Return a page that was requested at `asked` minutes."""
     return Page(shape=shape, records=records, observed_at=at(asked))
 
 
@@ -68,6 +68,6 @@ def write(database: Database, given: Page, owner: Owner = OWNER) -> dict[int, Ch
 
 
 def rows_by_id(database: Database, resource: Resource = Resource.LISTINGS) -> dict[int, Any]:
-    """Give the stored rows by id, each with the transaction that wrote it."""
+    """Return the stored rows by id, each with the transaction that wrote it."""
     query = sa.select(MIRRORED[resource], sa.literal_column("xmin::text").label("xmin"))
     return database.transaction(lambda connection: {row.id: row for row in connection.execute(query)})

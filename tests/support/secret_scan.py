@@ -1,4 +1,4 @@
-"""Searches what tests print and log for secrets; every report of every test comes by here."""
+"""Searches for secrets in what tests print and log; every test report passes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECRETS = re.compile(
 
 
 def fail_on_secrets(report: pytest.TestReport) -> None:
-    """Make a report a failure if its test let a secret out, on stdout, on stderr or into a log."""
+    """Turn a report into a failure if its test printed or logged a secret."""
     found = [f"{title}: {match[0]}" for title, text in report.sections for match in SECRETS.finditer(text)]
     if found and report.passed:
         report.outcome = "failed"

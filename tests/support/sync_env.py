@@ -1,4 +1,4 @@
-"""The two ends of the pull pipe: a sandbox over real HTTP, and a mirror on a real database."""
+"""The environment of tests of the sync: a sandbox over real HTTP, and a mirror on a real database."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class SyncEnv:
         self._data_dir = data_dir
         self._stack = stack
         self.account_id = sandbox.account_id
-        # What programs find in their environment besides settings of ours.
+        # Variables of the programs' environment besides our settings.
         self.surroundings: dict[str, str] = {}
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Give the environment of a program that mirrors this sandbox, as bare as cron's."""
+        """Return the environment of a program that mirrors this sandbox, as bare as cron's."""
         wanted = {
             "DATABASE_URL": self.database.engine.url.render_as_string(hide_password=False),
             "API_URL": self.sandbox.url,
@@ -70,7 +70,7 @@ class SyncEnv:
         return self._stack.enter_context(Mirror(load_settings(**wanted | settings)))
 
     def store_account(self, account_id: int | None = None) -> None:
-        """Store an account with a token that is good already, so that no test waits for one."""
+        """Store an account with a token that is valid already, so that no test waits for one."""
         number = account_id or self.account_id
         now = datetime.now(UTC)
         issued = self.sandbox.tokens.issue(number, self.sandbox.clock() - 60, 1e9)
@@ -81,7 +81,7 @@ class SyncEnv:
         )
 
     def rows(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
-        """Give the stored payloads by id, but for rows that are marked missing."""
+        """Return the stored payloads by id, but for rows that are marked missing."""
         table = MIRRORED[Resource(resource)]
         query = sa.select(table.c.id, table.c.raw_payload).where(
             table.c.account_id == (account_id or self.account_id), table.c.missing_since.is_(None)
@@ -89,11 +89,11 @@ class SyncEnv:
         return {row.id: row.raw_payload for row in self.database.transaction(lambda c: c.execute(query).all())}
 
     def truth(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
-        """Give what the source truly holds by id."""
+        """Return the payloads of the source by id."""
         return dict(self.sandbox.account(account_id or self.account_id).truth(resource))
 
     def differences(self, account_id: int | None = None, *, gone_too: bool = True) -> dict[str, set[int]]:
-        """Give the ids per resource whose stored and true payloads differ, without what is volatile.
+        """Return the ids per resource whose stored and true payloads differ, apart from volatile keys.
 
         With `gone_too` False, rows that the source no longer has are no difference.
         """
@@ -112,7 +112,7 @@ class SyncEnv:
             connection.execute(sa.text("TRUNCATE hostaway.accounts, hostaway.request_budget CASCADE"))
 
 
-# What says nothing about an object itself: copies of others, and keys that only a single reading has.
+# Volatile keys: copies of other objects, and keys that only a single GET has.
 _VOLATILE = {"Reservation", "conversationMessages", "cancellationPolicyDetails", "channelCancellationPolicyCode"}
 
 
@@ -131,7 +131,7 @@ def mirrored_env(build: Callable[..., SyncEnv], **options: Any) -> SyncEnv:
 
 
 def single_thread(env: SyncEnv) -> tuple[int, int]:
-    """Give a conversation and its reservation, of which it is the only one."""
+    """Return a conversation and its reservation, of which it is the only one."""
     world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if len(world.conversations_of(payload["reservationId"])) == 1:

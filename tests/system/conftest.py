@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[CronHost]:
-    """Give a machine whose cron is not running yet."""
+    """Return a machine whose cron is not running yet."""
     here = CronHost(tmp_path)
     yield here
     here.stop()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-ana
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """Give a directory with our units, whose program is one that this machine has."""
+    """Return a directory with our units, whose program is one that this machine has."""
     for unit in UNITS:
         text = unit.read_text(encoding="utf-8").replace("/opt/hostaway-sync/bin/hostaway-sync", "/bin/true")
         (tmp_path / unit.name).write_text(text, encoding="utf-8")

@@ -290,7 +290,7 @@ def test_after_any_changes_one_quiet_full_run_is_exact(sync_env: Build, seed: in
         mirror.sync.run(env.account_id, full=chance.random() < 0.5)
         env.sandbox.faults.remove(rule)
         for _ in range(chance.randint(0, 4)):
-            life.happen()
+            life.make_change()
     assert mirror.sync.run(env.account_id, full=True).state is RunState.SUCCESS
     assert env.differences() == {}
     assert (

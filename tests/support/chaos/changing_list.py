@@ -1,4 +1,4 @@
-"""What tests of the walks stand on: a list that changes between any two requests."""
+"""A list that changes between any two requests, for tests of the walks."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ START = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def row(number: int, minute: int | None = 0) -> Row:
-    """Make a row with this id and a stamp so many minutes after the start."""
+    """Return a row with this id and a stamp so many minutes after the start."""
     return Row(number, None if minute is None else START + timedelta(minutes=minute), str(number).encode())
 
 
 def nameless(text: str, minute: int | None = None) -> Row:
-    """Make a row without an id."""
+    """Return a row without an id."""
     return row(0, minute)._replace(id=None, digest=text.encode())
 
 
 @dataclass
 class ChangingList:
-    """A list as the source keeps it, newest first, which answers as each switch says.
+    """A list of the source, newest first, which answers as its switches say.
 
-    By offset it may be given in the order of its ids; stamps of `blank` rows are there and cannot be read.
+    By offset it may be in the order of its ids; the stamps of `blank` rows cannot be read.
     """
 
     rows: list[Row]
@@ -47,7 +47,7 @@ class ChangingList:
     calls: list[int | None] = field(default_factory=list)
     read: set[int | bytes] = field(default_factory=set)
     listed: dict[int | None, Row] = field(default_factory=dict)
-    graves: dict[int | None, Row] = field(default_factory=dict)
+    deleted_rows: dict[int | None, Row] = field(default_factory=dict)
     touched: set[int | None] = field(default_factory=set)
 
     def by_cursor(self, position: int | None) -> PageAnswer:
@@ -82,7 +82,7 @@ class ChangingList:
             return self.rows[env[0] + 1 :]
         if env:
             return {"restart": self.rows[env[0] + 1 :], "empty": [], "refused": None}[self.moved]
-        gone = self.graves[position]
+        gone = self.deleted_rows[position]
         older = [found for found in self.rows if _key(found) < _key(gone)]
         return {"restart": self.rows, "empty": [], "refused": None, "continue": older}[self.deleted]
 
@@ -95,7 +95,7 @@ class ChangingList:
         gone = self.rows.pop(int(where * len(self.rows)))
         self.touched.add(gone.id)
         if kind == "delete":
-            self.graves[gone.id] = gone
+            self.deleted_rows[gone.id] = gone
         else:
             self.clock += 1
             self.rows.insert(0, gone._replace(stamp=START + timedelta(minutes=self.clock)))
@@ -106,7 +106,7 @@ def _key(found: Row) -> tuple[datetime, int]:
 
 
 def run(walk: Walk, answer: Callable[[int | None], PageAnswer], most: int = 400) -> WalkOutcome:
-    """Drive a walk to its end, which must come within so many requests."""
+    """Run a walk to its end, which must come within `most` requests."""
     wanted = next(walk)
     for _ in range(most):
         try:
@@ -120,7 +120,10 @@ def run(walk: Walk, answer: Callable[[int | None], PageAnswer], most: int = 400)
 def run_ahead(
     walk: Walk, answer: Callable[[int | None], PageAnswer], chance: random.Random
 ) -> tuple[WalkOutcome, set[int | bytes]]:
-    """Drive a walk to its end, fetching all that it names at once, in any order; give the names of what it took."""
+    """Run a walk to its end with all pages that it names requested at once, in any order.
+
+    Return its outcome and the names of its rows.
+    """
     taken: set[int | bytes] = set()
     fetched: dict[int | None, PageAnswer] = {}
     wanted = next(walk)
@@ -141,5 +144,5 @@ def run_ahead(
 
 
 def steady_list(size: int, limit: int, **switches: Any) -> ChangingList:
-    """Make a list that nobody changes."""
+    """Return a list that does not change."""
     return ChangingList([row(1000 - index, 1000 - index) for index in range(size)], limit, **switches)

@@ -1,4 +1,4 @@
-"""What guests, hosts, channels and nightly jobs do to an account, by chance."""
+"""Random changes of an account, as guests, hosts, channels and nightly jobs make them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SWITCHES = st.builds(Switches, **{name: st.sampled_from(allowed) for name, allow
 
 T = TypeVar("T", bound="tuple[int, ...]")
 
-# One database serves all examples, which empty it themselves. Seconds a world are too many to look for a smaller one.
+# One database serves all examples, which empty it themselves. An example takes seconds, which is too slow to shrink.
 settings.register_profile(
     "worlds",
     deadline=None,
@@ -31,15 +31,15 @@ settings.register_profile(
 WORLDS = settings.get_profile("worlds")
 
 LONG_AGO = timedelta(days=40)
-# So many rows may vanish in one life: more at once would be taken for a failure of the source.
+# The largest number of deletions: more at once would look like a failure of the source.
 DELETIONS = 4
 
 
 class RandomChanges:
-    """Happenings in one world. Unless it is `silent`, each moves a stamp that a full run sees, or a list.
+    """Random changes in one world. Unless `silent`, each of them moves a stamp or a list that a full run sees.
 
-    Silent are those that only a reading of every thread finds: a message edited, deleted, planned or failed without a
-    stamp that moves elsewhere, and one that nobody answers for because its reservation is gone.
+    Only a reading of every thread finds a silent change: a message that was edited, deleted, scheduled or failed while
+    no other stamp moved, or a message whose reservation is gone.
     """
 
     def __init__(self, world: World, chance: random.Random, *, silent: bool = False) -> None:
@@ -52,8 +52,8 @@ class RandomChanges:
         self._witnesses: set[int] = set()
         self.gone: list[tuple[Resource, int]] = []
 
-    def happen(self, *, cursor: int | None = None) -> None:
-        """Let one thing happen, or several in the same second; `cursor` is the row that a walk stands on."""
+    def make_change(self, *, cursor: int | None = None) -> None:
+        """Make one change, or several in the same second; `cursor` is the row that a walk points to."""
         with self._world.lock:
             kinds = [*self._bookings(), *self._listings(), *self._threads()]
             if self._silent:
@@ -62,8 +62,8 @@ class RandomChanges:
                 kinds += [lambda: self._world.pay(cursor), lambda: self._delete(Resource.RESERVATIONS, cursor)] * 4
             self._chance.choice(kinds)()
 
-    def someone(self) -> tuple[Resource, int]:
-        """Give an object that a delivery may be about, be it gone."""
+    def pick_object(self) -> tuple[Resource, int]:
+        """Return an object that a delivery may be about; it may be deleted."""
         resource = self._chance.choice((Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS))
         if self.gone and self._chance.random() < 0.3:
             return self._chance.choice(self.gone)
@@ -74,8 +74,8 @@ class RandomChanges:
         with self._world.lock:
             return [row_id for row_id, _ in self._world.truth(resource)]
 
-    def _spoken(self) -> list[int]:
-        """Give the conversations of reservations that are there: what is said in them moves these."""
+    def _live_threads(self) -> list[int]:
+        """Return the conversations whose reservation exists: a message in them moves its stamp."""
         reservations = set(self._ids("reservations"))
         return [row_id for row_id, row in self._world.truth("conversations") if row["reservationId"] in reservations]
 
@@ -113,26 +113,26 @@ class RandomChanges:
         ]
 
     def _threads(self) -> list[Callable[[], Any]]:
-        world, chance, rows, spoken = self._world, self._chance, self._ids("conversations"), self._spoken()
+        world, chance, rows, live = self._world, self._chance, self._ids("conversations"), self._live_threads()
         happenings: list[Callable[[], Any]] = [
             lambda: world.guest_message(chance.choice(rows)),
             lambda: world.guest_message(chance.choice(rows), lag=int(LONG_AGO.total_seconds())),
-            lambda: world.host_reply(chance.choice(spoken)),
-            lambda: world.host_reply(chance.choice(spoken), via="ota", at=world.now - LONG_AGO),
-            lambda: self._plan(chance.choice(spoken), aloud=True),
-            lambda: self._send({*spoken}),
+            lambda: world.host_reply(chance.choice(live)),
+            lambda: world.host_reply(chance.choice(live), via="ota", at=world.now - LONG_AGO),
+            lambda: self._plan(chance.choice(live), aloud=True),
+            lambda: self._send({*live}),
             lambda: world.guest_message(world.create_conversation()),
             lambda: world.create_conversation(chance.choice(self._ids("reservations"))),
             lambda: world.mark_conversation(chance.choice(rows), unread=chance.random() < 0.5),
             lambda: self._delete(Resource.CONVERSATIONS, chance.choice(rows)),
-            lambda: self._at_once(*(lambda: world.guest_message(chance.choice(spoken)) for _ in range(3))),
+            lambda: self._at_once(*(lambda: world.guest_message(chance.choice(live)) for _ in range(3))),
         ]
         if world.switches.edits_bump:
             happenings.append(
-                lambda: world.edit_message(*self._of_witness(chance.choice(self._messages(spoken))), "Edited")
+                lambda: world.edit_message(*self._of_witness(chance.choice(self._messages(live))), "Edited")
             )
         if world.switches.failed_sends_bump:
-            happenings.append(lambda: world.fail_message(*self._of_witness((chance.choice(spoken),))))
+            happenings.append(lambda: world.fail_message(*self._of_witness((chance.choice(live),))))
         return happenings
 
     def _silences(self) -> list[Callable[[], Any]]:
@@ -146,7 +146,7 @@ class RandomChanges:
         ] * 3
 
     def _at_once(self, *happenings: Callable[[], Any]) -> None:
-        """Let several things happen in one second."""
+        """Make several changes in one second."""
         happenings[0]()
         step, self._world.step = self._world.step, timedelta(0)
         for happening in happenings[1:]:
@@ -154,7 +154,7 @@ class RandomChanges:
         self._world.step = step
 
     def _of_witness(self, thread: T) -> T:
-        """Keep the reservation of a thread, the conversation of which does not move: it alone tells what happened."""
+        """Keep the reservation of a thread: only its stamp shows the change, since the conversation does not move."""
         reservation_id = self._world.conversation(thread[0]).reservation_id
         if reservation_id is not None:
             self._witnesses.add(reservation_id)
@@ -175,7 +175,7 @@ class RandomChanges:
             self._world.guest_message(conversation_id)
 
     def _send(self, conversations: set[int]) -> None:
-        """Send what was planned, if it is in one of these conversations."""
+        """Send the scheduled messages of these conversations."""
         waiting = set(self._messages([*conversations]))  # it may have been deleted
         for planned in [planned for planned in self._planned if planned in waiting]:
             self._planned.remove(planned)

@@ -1,4 +1,4 @@
-"""Messages to many guests while everything goes wrong, and what must hold whatever happened."""
+"""Messages to many guests under injected faults, and what must hold after each of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _ROWS: Final = (
 
 @dataclass(frozen=True)
 class ChaosMessage:
-    """What is to be said to whom."""
+    """A message to be sent, and its recipient."""
 
     account_id: int
     reservation_id: int
@@ -53,11 +53,11 @@ class ChaosMessage:
 
 
 class SendChaos:
-    """Sends letters from one sandbox, through a proxy, with a database that may go away."""
+    """Sends messages to one sandbox through a proxy, with a database that may go away."""
 
     def __init__(self, env: SyncEnv, chance: random.Random, proxy: TcpProxy) -> None:
         self.env = env
-        self.letters: list[ChaosMessage] = []
+        self.messages: list[ChaosMessage] = []
         self._chance = chance
         self._proxy = proxy
         self._mirror = env.mirror(api_url=proxy.url, retry_attempts=2)
@@ -74,92 +74,94 @@ class SendChaos:
     # What happens
 
     def go_wrong(self, fault: SendFault) -> None:
-        """Send something new, or the same again, while this happens; then anything may follow."""
+        """Send a new message or an old one again while this fault is armed; then any other action may follow."""
         if self._chance.random() < 0.5:
             self._restart()
-        letter = self._something()
+        message = self._something()
         self._arm(fault)
-        self._try_to_send(letter)
+        self._try_to_send(message)
         self._arm(None)
         self.check()
-        self.follow(letter)
+        self.follow(message)
 
-    def follow(self, letter: ChaosMessage) -> None:
-        """Let anything follow, or nothing."""
+    def follow(self, message: ChaosMessage) -> None:
+        """Take up to two other actions, or none."""
         for _ in range(self._chance.choice((0, 0, 1, 2))):
             follower = self._chance.choice((self._repeat, self._repeat, self._look, self._sync, self._work, self._turn))
-            follower(letter)
+            follower(message)
             self.check()
 
     def write(self) -> ChaosMessage:
-        """Give something that was not said yet."""
+        """Return a message that was not sent yet."""
         self._written += 1
         text = self._chance.choice(_TEXTS).format(MARK, self._written)
         key = f"key {self._written}" if self._chance.random() < 0.5 else None
-        letter = ChaosMessage(*self._chance.choice(self._guests), text, key)
-        self.letters.append(letter)
-        return letter
+        message = ChaosMessage(*self._chance.choice(self._guests), text, key)
+        self.messages.append(message)
+        return message
 
     def _something(self) -> ChaosMessage:
-        letter, jitter = self.write(), self._chance.random()
-        if jitter < 0.7 or len(self.letters) < 2:
-            return letter
-        self.letters.pop()
-        old = self._chance.choice(self.letters)
+        message, jitter = self.write(), self._chance.random()
+        if jitter < 0.7 or len(self.messages) < 2:
+            return message
+        self.messages.pop()
+        old = self._chance.choice(self.messages)
         if jitter < 0.8:
             return old
         account_id, reservation_id = self._chance.choice(self._guests)
-        changed = replace(old, key=letter.key)
+        changed = replace(old, key=message.key)
         if jitter < 0.9:
             changed = replace(changed, account_id=account_id, reservation_id=reservation_id)
         changed = replace(changed, again=True)
-        self.letters.append(changed)
+        self.messages.append(changed)
         return changed
 
-    def _try_to_send(self, letter: ChaosMessage) -> None:
+    def _try_to_send(self, message: ChaosMessage) -> None:
         with suppress(SourceError, StoreError):
-            self.send(letter)
+            self.send(message)
 
-    def send(self, letter: ChaosMessage) -> Any:
-        """Send a letter in this process."""
+    def send(self, message: ChaosMessage) -> Any:
+        """Send a message in this process."""
         with self._messages.prepare(
-            MessageRequest(letter.reservation_id, letter.text, letter.account_id, key=letter.key, again=letter.again)
+            MessageRequest(
+                message.reservation_id, message.text, message.account_id, key=message.key, again=message.again
+            )
         ) as draft:
             return draft.send()
 
-    def _repeat(self, letter: ChaosMessage) -> None:
+    def _repeat(self, message: ChaosMessage) -> None:
         self._restart()
-        self._try_to_send(replace(letter, again=False))
+        self._try_to_send(replace(message, again=False))
 
-    def _look(self, letter: ChaosMessage) -> None:
+    def _look(self, message: ChaosMessage) -> None:
         with suppress(SourceError, HostawaySyncError):
             for intent in self._messages.list_newest(
-                states=[IntentState.OUTCOME_UNKNOWN], account_id=letter.account_id
+                states=[IntentState.OUTCOME_UNKNOWN], account_id=message.account_id
             ):
                 self._messages.resolve(intent.intent_id, sleep=lambda _: self.let_a_minute_pass())
                 break
 
-    def _sync(self, letter: ChaosMessage) -> None:
+    def _sync(self, message: ChaosMessage) -> None:
         with suppress(LeaseHeld):
-            self._mirror.sync.run(letter.account_id)
+            self._mirror.sync.run(message.account_id)
 
-    def _work(self, letter: ChaosMessage) -> None:
+    def _work(self, message: ChaosMessage) -> None:
         (thread,) = sql.rows(
             self.env.database,
-            f"SELECT min(id) FROM conversations WHERE account_id = {letter.account_id}"
-            f" AND reservation_id = {letter.reservation_id}",
+            f"SELECT min(id) FROM conversations WHERE account_id = {message.account_id}"
+            f" AND reservation_id = {message.reservation_id}",
         )[0]
-        self._mirror.sync.refresh(letter.account_id, Resource.CONVERSATIONS, thread)
-        self._messages.settle(letter.account_id)
+        self._mirror.sync.refresh(message.account_id, Resource.CONVERSATIONS, thread)
+        self._messages.settle(message.account_id)
 
-    def _turn(self, letter: ChaosMessage) -> None:
-        """Let the others say something: a guest who repeats our words, an automation, a colleague."""
-        world = self.env.sandbox.account(letter.account_id)
-        thread = world.conversations_of(letter.reservation_id)[0]
+    def _turn(self, message: ChaosMessage) -> None:
+        """Add a message of a guest who repeats our words, of an automation or of a colleague."""
+        world = self.env.sandbox.account(message.account_id)
+        thread = world.conversations_of(message.reservation_id)[0]
         self._chance.choice(
             (
-                lambda: world.guest_message(thread, letter.text),
-                lambda: world.host_reply(thread, letter.text, via="automation"),
+                lambda: world.guest_message(thread, message.text),
+                lambda: world.host_reply(thread, message.text, via="automation"),
                 lambda: world.host_reply(thread),
                 lambda: world.schedule_message(thread, world.now),
             )
@@ -241,7 +243,7 @@ class SendChaos:
         assert stored == [(row["conversation_id"],)] or is_due, "what was sent is in the thread, or will be read there"
 
     def accepted(self) -> Counter[Any]:
-        """Give how often the source took each text, by account and thread."""
+        """Return how often the source took each text, by account and thread."""
         return Counter(
             (account_id, thread, text)
             for account_id in self.env.sandbox.accounts
@@ -249,7 +251,7 @@ class SendChaos:
         )
 
     def end(self) -> None:
-        """Let quiet return: what arrived is found, the rest waits for a person, and then everybody has everything."""
+        """End the faults: messages that arrived are found, the rest waits for a person; then each arrived once."""
         self._arm(None)
         self._restart()
         self._requests_are_over()

@@ -1,4 +1,4 @@
-"""The ways in which the sending of a message goes wrong, each by a name."""
+"""The faults that a send can meet, each with a name."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ TRANSITIONS: Final = ("pending", "sending", "end")
 
 @dataclass(frozen=True)
 class DatabaseOutage:
-    """The database goes away while the ledger moves.
+    """The database goes away while the ledger changes.
 
     Attributes:
-        transition: at which move: `pending`, `sending`, or to its `end`.
-        moment: before the statement, before its commit, or after it, so that only the answer to it is lost.
+        transition: at which change of state: to `pending`, to `sending`, or to its `end`.
+        moment: before the statement, before its commit, or after it, so that only its answer is lost.
         is_long: whether it stays away until the sender has given up.
     """
 
@@ -42,7 +42,7 @@ class DatabaseOutage:
 
 @dataclass(frozen=True)
 class SendFault:
-    """One of these; what is None does not happen."""
+    """One fault of the connection, of the answer or of the database; None: no such fault."""
 
     name: str
     cut: Cut | None = None
@@ -55,7 +55,7 @@ def _fail(status: int, text: str = "Something went wrong") -> Effect:
 
 
 def _row(**fields: Any) -> Callable[[bytes], bytes]:
-    """Give a change of the true answer's message."""
+    """Return a function that changes fields of the message in an answer."""
 
     def change(body: bytes) -> bytes:
         envelope = json.loads(body or b'{"result": {}}')
@@ -70,8 +70,8 @@ _REFUSALS: Final = {
     "400 with HTML": faults.bad_gateway(400),
     "429": faults.rate_limited(),
 }
-# What an answer may be whether the source has taken the message or not.
-_RIDDLES: Final = {
+# Answers that are possible whether the source has accepted the message or not.
+_UNCLEAR: Final = {
     "a reset": faults.connection_reset(),
     "408": _fail(408),
     **{f"{code} with HTML": faults.bad_gateway(code) for code in (502, 503, 524)},
@@ -92,8 +92,8 @@ _RIDDLES: Final = {
     "no UTF-8": faults.status(200, b'{"status":"success","result":{"id":"\xff\xfe"}}'),
     "a wrong encoding": faults.status(200, b"{}", headers={"Content-Encoding": "gzip"}),
 }
-# What may happen to the answer of a source that has taken it.
-_SPOILT: Final = {
+# Faults of the answer of a source that has accepted the message.
+_CORRUPTED: Final = {
     "torn JSON": faults.torn_json(),
     "a torn connection": faults.torn_connection(),
     "an id that is none": faults.rewrite(_row(id="soon")),
@@ -106,14 +106,14 @@ _SPOILT: Final = {
 }
 
 
-def _calm() -> list[SendFault]:
+def _harmless() -> list[SendFault]:
     already = Event()
     already.set()
     return [SendFault("none"), SendFault("a slow answer", effect=faults.slow(already))]
 
 
 def _all() -> dict[str, SendFault]:
-    found = _calm()
+    found = _harmless()
     found.append(SendFault("reset before a byte", Cut(early=True)))
     found += [SendFault(f"a request cut after {place}", Cut(request=place)) for place in PLACES]
     for place in PLACES:
@@ -122,9 +122,9 @@ def _all() -> dict[str, SendFault]:
             for end in ("reset", "closed")[: 1 + (place in ("nothing", "the head", "half of the body"))]
         ]
     found += [SendFault(f"refused: {name}", effect=effect) for name, effect in _REFUSALS.items()]
-    found += [SendFault(f"not taken: {name}", effect=effect) for name, effect in _RIDDLES.items()]
-    found += [SendFault(f"taken: {name}", effect=faults.accepted_then(effect)) for name, effect in _RIDDLES.items()]
-    found += [SendFault(f"taken: {name}", effect=effect) for name, effect in _SPOILT.items()]
+    found += [SendFault(f"not taken: {name}", effect=effect) for name, effect in _UNCLEAR.items()]
+    found += [SendFault(f"taken: {name}", effect=faults.accepted_then(effect)) for name, effect in _UNCLEAR.items()]
+    found += [SendFault(f"taken: {name}", effect=effect) for name, effect in _CORRUPTED.items()]
     found += [
         SendFault(
             f"database away {'for long' if is_long else 'once'}: {transition}, {moment}",
@@ -141,22 +141,22 @@ SEND_FAULTS: Final = _all()
 
 
 class OutageInjector:
-    """Has the connections of one engine die when the ledger moves, as a blackout says."""
+    """Has the connections of one engine die when the ledger changes, as an outage says."""
 
     def __init__(self, env: SyncEnv, engine: sa.Engine) -> None:
         self._env = env
         self._outage: DatabaseOutage | None = None
-        self._is_dark = False
+        self._is_away = False
         self._moved: sa.Connection | None = None
         sa.event.listen(engine, "before_cursor_execute", self._before)
         sa.event.listen(engine, "commit", self._commit)
 
     def arm(self, outage: DatabaseOutage | None) -> None:
-        """Wait for the moment of a blackout; None: there is light."""
-        self._outage, self._is_dark, self._moved = outage, False, None
+        """Wait for the moment of an outage; None: no outage."""
+        self._outage, self._is_away, self._moved = outage, False, None
 
     def _before(self, connection: sa.Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if self._is_dark:
+        if self._is_away:
             self._kill(connection)
             return
         if self._outage is None or not _moves(statement, parameters, self._outage.transition):
@@ -179,7 +179,7 @@ class OutageInjector:
         raise sa.exc.OperationalError("COMMIT", None, lost, connection_invalidated=True)
 
     def _strike(self, connection: sa.Connection) -> None:
-        self._is_dark = self._outage is not None and self._outage.is_long
+        self._is_away = self._outage is not None and self._outage.is_long
         self._outage = None
         self._kill(connection)
 

@@ -1,4 +1,4 @@
-"""Runs, single readings, kills and changes in any order, on one sandbox, and what must hold after each."""
+"""Runs, single reads, kills and changes in any order on one sandbox, and what must hold after each."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _FORGOTTEN = (
 
 
 class SyncChaos:
-    """One sandbox in which things happen while it is mirrored."""
+    """One sandbox that changes while it is mirrored."""
 
     def __init__(self, env: SyncEnv, chance: random.Random, *, silent: bool = False) -> None:
         self.kills = 0
         self._env = env
         self._chance = chance
         self._silent = silent
-        self._life = RandomChanges(env.sandbox.world, chance, silent=silent)
+        self._changes = RandomChanges(env.sandbox.world, chance, silent=silent)
         self._mirror = env.mirror()
         self._is_calm = False
         self._lock = threading.Lock()
@@ -94,7 +94,7 @@ class SyncChaos:
 
     def _change(self) -> None:
         for _ in range(self._chance.randint(1, 5)):
-            self._life.happen()
+            self._changes.make_change()
 
     def _sync(self) -> None:
         parts = self._chance.choice(PARTS)
@@ -110,7 +110,7 @@ class SyncChaos:
         is_reading = self._chance.random() < 0.25
         self._requests_left = self._chance.choice(FATAL[: 4 if is_reading else None])
         if is_reading:
-            victim = start_refresh(environment, self._env.account_id, *self._life.someone())
+            victim = start_refresh(environment, self._env.account_id, *self._changes.pick_object())
         else:
             part = [("--resource", resource.value) for resource in self._chance.choice(PARTS)]
             full = ["--full"] if self._chance.random() < 0.5 else []
@@ -126,16 +126,16 @@ class SyncChaos:
 
     def _read(self, mirror: Any) -> None:
         with suppress(SourceError):  # its thread changed again and again
-            mirror.sync.refresh(self._env.account_id, *self._life.someone())
+            mirror.sync.refresh(self._env.account_id, *self._changes.pick_object())
 
     def _happen(self, cursor: int | None) -> None:
         try:
-            self._life.happen(cursor=cursor)
-        except (LookupError, ValueError) as error:  # in a thread of the sandbox, where nobody would see it
+            self._changes.make_change(cursor=cursor)
+        except (LookupError, ValueError) as error:  # in a thread of the sandbox, where no test would see it
             self._mistakes.append(error)
 
     def _between(self, request: Request) -> None:
-        """Let things happen between two requests, whoever sent them."""
+        """Change rows between two requests of any process."""
         if self._is_calm or not request.route.startswith("GET /"):
             return
         with self._lock:

@@ -69,17 +69,17 @@ class CronHost:
             self.cron.communicate()
 
     def codes(self, name: object) -> list[int]:
-        """Give how the runs of a line ended, in order."""
+        """Return how the runs of a line ended, in order."""
         file = self.directory / "codes" / str(name)
         return [int(code) for code in file.read_text().split()] if file.exists() else []
 
     def mails(self, about: object) -> list[str]:
-        """Give the bodies of the mails about the line with this word."""
+        """Return the bodies of the mails about the line with this word."""
         letters = [message_from_string(path.read_text()) for path in sorted(self.directory.glob("mail/*.txt"))]
         return [str(letter.get_payload()) for letter in letters if str(about) in str(letter["Subject"])]
 
     def processes(self, word: object) -> list[psutil.Process]:
-        """Give the programs with this word in their command line that cron started."""
+        """Return the programs with this word in their command line that cron started."""
         assert self.cron is not None
         found = psutil.Process(self.cron.pid).children(recursive=True)
         return [one for one in found if "hostaway_sync" in one.cmdline() and str(word) in one.cmdline()]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOBODY = 65534
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 # It imports before it changes its user: the interpreter itself may lie where an ordinary user cannot read.
 _BECOME = """
@@ -69,7 +69,7 @@ def _run(
 
 @contextmanager
 def open_room(mode: int = 0o755) -> Iterator[Path]:
-    """Give a directory that other users may enter, which pytest's own are not."""
+    """Return a directory that other users may enter, which pytest's own are not."""
     with tempfile.TemporaryDirectory(prefix="hostaway-sync-test-") as name:
         Path(name).chmod(mode)
         yield Path(name)

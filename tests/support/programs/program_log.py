@@ -22,5 +22,5 @@ class ProgramLog(logging.Handler):
         self.lines.append(json.loads(self.format(record)))
 
     def about(self, words: str) -> list[dict[str, Any]]:
-        """Give the lines in which these words stand."""
+        """Return the lines in which these words stand."""
         return [line for line in self.lines if words in line["event"]]

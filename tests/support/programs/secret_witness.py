@@ -71,7 +71,7 @@ class SecretWitness:
                 self.keep(f"table {name}", "\n".join(rows))
 
     def found(self) -> list[tuple[str, str]]:
-        """Give which secret came out where, in whichever writing."""
+        """Return which secret came out where, in whichever writing."""
         return [
             (secret, place)
             for secret, value in self.secrets.items()
@@ -92,7 +92,7 @@ class SecretWitness:
 
 
 def _spellings(value: str) -> set[str]:
-    """Give a secret as it is, and as bytes, URLs, JSON or Basic auth would have it."""
+    """Return a secret as it is, and as bytes, URLs, JSON or Basic auth would have it."""
     plain = value.encode()
     return {
         value,
@@ -103,7 +103,7 @@ def _spellings(value: str) -> set[str]:
 
 
 def error_text(error: BaseException) -> str:
-    """Give all that an error says of itself and of where it came from."""
+    """Return all that an error says of itself and of where it came from."""
     lines = traceback.format_exception(error)
     chain: BaseException | None = error
     while chain is not None:

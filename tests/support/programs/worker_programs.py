@@ -41,10 +41,10 @@ def end_process(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def is_processed(database: Database) -> bool:
-    """Say whether no delivery waits."""
+    """Return whether no delivery waits."""
     return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
 
 
 def no_op_handlers(database: Database) -> Any:
-    """Give a handler that reads nothing and settles deliveries."""
+    """Return a handler that reads nothing and settles deliveries."""
     return refreshing(database, lambda _: None)

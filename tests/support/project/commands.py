@@ -42,7 +42,7 @@ print(json.dumps(answers))
 
 
 def refused(commands: Iterable[str | list[str]]) -> dict[str, str]:
-    """Give what the program says against these commands, by command, parsed where the environment is empty."""
+    """Return what the program says against these commands, by command, parsed where the environment is empty."""
     split = [shlex.split(command) if isinstance(command, str) else command for command in commands]
     assert split, "there is nothing to parse"
     answer = python(_PARSE, json.dumps([words[1:] for words in split]))
@@ -53,14 +53,14 @@ def refused(commands: Iterable[str | list[str]]) -> dict[str, str]:
 
 
 def unknown_settings(*texts: str) -> set[str]:
-    """Give the settings that these texts name and the program does not know, credentials of systemd among them."""
+    """Return the settings that these texts name and the program does not know, credentials of systemd among them."""
     named = {name for text in texts for name in re.findall(rf"\b{PREFIX}[A-Z_]+", text)}
     files = {name for text in texts for name in re.findall(r"\b(hostaway_sync_[a-z_]+)[:\"']", text)}
     return named - list_known_variables() | {name for name in files if f"{name.upper()}_FILE" not in SECRET_FILES}
 
 
 def deployed(*patterns: str) -> list[str]:
-    """Give the files of `deploy/` with these names, as texts."""
+    """Return the files of `deploy/` with these names, as texts."""
     found = [path.read_text(encoding="utf-8") for pattern in patterns for path in (ROOT / "deploy").rglob(pattern)]
     assert found, patterns
     return found

@@ -26,27 +26,27 @@ class Container(NamedTuple):
 
 
 def instruction(name: str) -> list[str]:
-    """Give the words of the Dockerfile's only instruction of this name, in exec form."""
+    """Return the words of the Dockerfile's only instruction of this name, in exec form."""
     (found,) = re.findall(rf"^{name} [^\[\n]*(\[.*\])$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     words: list[str] = json.loads(found)
     return words
 
 
 def environment() -> dict[str, str]:
-    """Give what the image sets."""
+    """Return what the image sets."""
     final = DOCKERFILE.read_text(encoding="utf-8").split("\nFROM ")[-1]
     (found,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", final, re.MULTILINE)
     return dict(word.split("=", 1) for word in found.replace("\\\n", " ").split())
 
 
 def compose() -> dict[str, Any]:
-    """Give compose.yaml."""
+    """Return compose.yaml."""
     document: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
     return document
 
 
 def services() -> list[Container]:
-    """Give the containers of compose.yaml that run our image."""
+    """Return the containers of compose.yaml that run our image."""
     entry = instruction("ENTRYPOINT")
     return [
         Container(name, service.get("entrypoint", entry) + service.get("command", []), service["environment"], service)
@@ -56,19 +56,19 @@ def services() -> list[Container]:
 
 
 def resources() -> list[dict[str, Any]]:
-    """Give every resource for Kubernetes."""
+    """Return every resource for Kubernetes."""
     return [one for path in MANIFESTS for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))]
 
 
 def pods() -> list[dict[str, Any]]:
-    """Give what every pod is made from."""
+    """Return what every pod is made from."""
     specs = [resource["spec"] for resource in resources()]
     specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in specs]
     return [spec["template"]["spec"] for spec in specs if "template" in spec]
 
 
 def pod_containers() -> list[Container]:
-    """Give the containers of all pods."""
+    """Return the containers of all pods."""
     entry = instruction("ENTRYPOINT")
     return [
         Container(one["name"], entry + one["args"], {pair["name"]: pair["value"] for pair in one["env"]}, one)
@@ -78,7 +78,7 @@ def pod_containers() -> list[Container]:
 
 
 def commands() -> list[list[str]]:
-    """Give every command of the program that a container runs, by itself or to ask how it does."""
+    """Return every command of the program that a container runs, by itself or to ask how it does."""
     found = [[*instruction("ENTRYPOINT"), *instruction("CMD")], instruction("HEALTHCHECK")]
     for container in services():
         words = container.command
@@ -93,7 +93,7 @@ def commands() -> list[list[str]]:
 
 
 def receiver_check() -> list[str]:
-    """Give what compose.yaml asks the receiver with."""
+    """Return what compose.yaml asks the receiver with."""
     (test,) = (one.spec["healthcheck"]["test"] for one in services() if one.name == "receiver")
     words: list[str] = test[1:]
     return words

@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Give every block in these languages, of all pages."""
+    """Return every block in these languages, of all pages."""
     return [
         Block(page, language, text)
         for page in PAGES
@@ -42,7 +42,7 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def rows(text: str) -> list[list[str]]:
-    """Give the cells of every row of the Markdown tables in `text`, without their heads."""
+    """Return the cells of every row of the Markdown tables in `text`, without their heads."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     heads = {number - 1 for number, line in enumerate(lines) if line.startswith("|---")}
     bodies = (line for number, line in enumerate(lines) if number not in heads and not line.startswith("|---"))
@@ -50,7 +50,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def own_files() -> list[Path]:
-    """Give every text file that is the project's own."""
+    """Return every text file that is the project's own."""
     files = [path for path in ROOT.iterdir() if path.is_file()]
     files += [path for room in _ROOMS for path in (ROOT / room).rglob("*") if path.is_file()]
     private = {".env", ".git"}

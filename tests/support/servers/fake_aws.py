@@ -55,7 +55,7 @@ class FakeAws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads boto3 here, and nowhere else."""
+        """The environment that leads boto3 to this server alone."""
         return {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
             "AWS_DEFAULT_REGION": REGION,
@@ -67,7 +67,7 @@ class FakeAws:
         }
 
     def secrets(self) -> dict[str, str]:
-        """Give every secret by its name, without what all names of a mirror begin with."""
+        """Return every secret by its name, without the prefix of the mirror."""
         secrets = secretsmanager_backends[_ACCOUNT][REGION].secrets
         return {
             str(secret.name).split("/", 2)[2].rpartition("/")[0]: version["secret_string"]
@@ -76,11 +76,11 @@ class FakeAws:
         }
 
     def count(self) -> int:
-        """Count the secrets."""
+        """Return the number of secrets."""
         return len(secretsmanager_backends[_ACCOUNT][REGION].secrets.values())
 
     def delete_all(self) -> None:
-        """Delete all secrets behind everybody's back."""
+        """Delete all secrets without a call."""
         secretsmanager_backends.reset()
 
     def on_request(self, look: Callable[[Any], None]) -> None:

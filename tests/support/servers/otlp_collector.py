@@ -1,4 +1,4 @@
-"""A collector of spans: a real server that takes OTLP over HTTP, and reads what was sent."""
+"""An OTLP collector: a real HTTP server that records the spans it receives."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class ReceivedSpan:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Its attributes, ours without what all of ours begin with."""
+        """Its attributes, ours without the prefix of our names."""
         return {name.removeprefix("hostaway_sync."): fact for name, fact in _facts(self.own.attributes).items()}
 
     @property
     def failure(self) -> str | None:
-        """What is said of its failure; None when it did not fail."""
+        """The message of its error status; None when it did not fail."""
         return self.own.status.message if self.own.status.code == 2 else None
 
     @property
@@ -50,16 +50,16 @@ class ReceivedSpan:
 
 
 class OtlpCollector(RecordingServer):
-    """Takes spans."""
+    """A server that receives spans."""
 
     @property
     def posts(self) -> list[RecordedRequest]:
-        """The requests that brought them."""
+        """The requests with spans."""
         return [heard for heard in self.heard if heard.path == "/v1/traces"]
 
     @property
     def spans(self) -> list[ReceivedSpan]:
-        """Everything that came, in the order in which it ended."""
+        """All received spans, in the order of their ends."""
         found = []
         for post in self.posts:
             assert post.headers["content-type"] == "application/x-protobuf"
@@ -69,15 +69,15 @@ class OtlpCollector(RecordingServer):
         return found
 
     def named(self, name: str) -> list[ReceivedSpan]:
-        """Give the spans of this name."""
+        """Return the spans of this name."""
         return [span for span in self.spans if span.name == name]
 
     def below(self, parent: ReceivedSpan) -> list[ReceivedSpan]:
-        """Give the spans that are part of another one, at once."""
+        """Return the spans that are part of another one, at once."""
         return [span for span in self.spans if (span.own.trace_id, span.own.parent_span_id) == parent.place]
 
     def roots(self) -> list[ReceivedSpan]:
-        """Give the spans that are part of none."""
+        """Return the spans that are part of none."""
         return [span for span in self.spans if not span.own.parent_span_id]
 
 

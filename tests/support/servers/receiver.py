@@ -38,7 +38,7 @@ PATIENCE = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, headers in small letters, and the body."""
+    """An answer: status, headers in lower case, and body."""
 
     status: int
     headers: dict[str, str]
@@ -116,19 +116,19 @@ def store_account(database: Database, account_id: int = ACCOUNT) -> None:
 
 
 def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
-    """Give an account new credentials, or again those that were never confirmed."""
+    """Return an account new credentials, or again those that were never confirmed."""
     return database.transaction(
         partial(webhook_credentials.renew_credentials, vault=RING, account_id=account_id, url=BASE)
     )
 
 
 def path_of(credentials: Credentials, account_id: int = ACCOUNT) -> str:
-    """Give the path of deliveries."""
+    """Return the path of deliveries."""
     return f"/webhooks/hostaway/{account_id}/{credentials.path_secret.get_secret_value()}"
 
 
 def login_of(credentials: Credentials) -> str:
-    """Give the value of Authorization."""
+    """Return the value of Authorization."""
     pair = f"{credentials.login}:{credentials.password.get_secret_value()}"
     return f"Basic {b64encode(pair.encode()).decode()}"
 

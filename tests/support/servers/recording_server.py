@@ -1,4 +1,4 @@
-"""A real server that is told things by POST: it keeps what it heard, and answers as a test wants it to."""
+"""A real HTTP server that records POST requests and answers them with a status of the test's choice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it came, its headers in small letters."""
+    """One request as it came, its headers in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class RecordingServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -63,7 +63,7 @@ L = TypeVar("L", bound=RecordingServer)
 
 @contextmanager
 def serving(listener: L) -> Iterator[L]:
-    """Let it listen while the block runs."""
+    """Serve requests while the block runs."""
     with listener:
         thread = threading.Thread(target=listener.serve_forever, args=(0.01,))
         thread.start()

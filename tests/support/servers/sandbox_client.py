@@ -31,23 +31,23 @@ class SandboxClient(httpx.Client):
         self.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
 
     def rows(self, path: str, **query: object) -> list[dict[str, Any]]:
-        """Give the rows of one page."""
+        """Return the rows of one page."""
         rows: list[dict[str, Any]] = self.page(path, **query)["result"]
         return rows
 
     def ids(self, path: str, **query: object) -> list[int]:
-        """Give the ids on one page."""
+        """Return the ids on one page."""
         return [row["id"] for row in self.rows(path, **query)]
 
     def page(self, path: str, **query: object) -> dict[str, Any]:
-        """Give one page with its envelope."""
+        """Return one page with its envelope."""
         reply = self.get(path, params={name: str(value) for name, value in query.items()})
         assert reply.status_code == 200, reply.text
         envelope: dict[str, Any] = reply.json()
         return envelope
 
     def walk(self, path: str, **query: object) -> list[dict[str, Any]]:
-        """Give every row, by offset."""
+        """Return every row, by offset."""
         rows: list[dict[str, Any]] = []
         while page := self.rows(path, offset=len(rows), **query):
             rows += page

@@ -1,4 +1,4 @@
-"""A strait between us and the source: every byte passes it, and one request may be wrecked at any of them."""
+"""A TCP proxy before the source that can cut one request or its answer at any byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_LETTER: Final = re.compile(rb"POST \S+/conversations/\d+/messages ")
+_SEND_REQUEST: Final = re.compile(rb"POST \S+/conversations/\d+/messages ")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 _PATIENCE_S: Final = 30
@@ -74,11 +74,11 @@ class TcpProxy:
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing waits to be wrecked."""
+        """Whether no cut is armed."""
         return self._wreck is None
 
     def arm(self, cut: Cut | None) -> None:
-        """Wreck the next request to send a message; None: none."""
+        """Cut the next request to send a message; None: no cut."""
         self._wreck = cut
 
     def __enter__(self) -> Self:
@@ -137,12 +137,12 @@ class TcpProxy:
             ours.sendall(answer[: PLACES[cut.answer](head, len(answer))])
             return self._over(ours, cut)
         ours.sendall(answer)
-        # An early wreck is of the next connection: this one must not be used again.
+        # An early cut is of the next connection: this one must not be used again.
         return is_whole and (self._wreck is None or not self._wreck.early)
 
     def _take(self, request: bytes) -> Cut:
         cut = self._wreck
-        if cut is None or cut.early or not _LETTER.match(request):
+        if cut is None or cut.early or not _SEND_REQUEST.match(request):
             return Cut()
         self._wreck = None
         return cut
@@ -156,7 +156,7 @@ class TcpProxy:
 
 
 def _read(stream: socket.socket) -> tuple[bytes, int, bool]:
-    """Give one request or answer, the length of its head, and whether all of it came."""
+    """Return one request or answer, the length of its head, and whether all of it came."""
     got = b""
     while True:
         head = got.find(_END) + len(_END)

@@ -72,13 +72,13 @@ def serve_webhooks(
 
 
 def registered_webhook(env: SyncEnv) -> dict[str, Any]:
-    """Give the webhook that the source has."""
+    """Return the webhook that the source has."""
     (hook,) = env.sandbox.accounts[env.account_id].hooks.all()
     return hook
 
 
 def write_delivery(env: SyncEnv) -> tuple[bytes, bytes]:
-    """Give head and body of a delivery to the registered address."""
+    """Return head and body of a delivery to the registered address."""
     hook, body = registered_webhook(env), event()
     login = b64encode(f"{hook['login']}:{hook['password']}".encode()).decode()
     path = urlsplit(hook["url"]).path

@@ -1,4 +1,4 @@
-"""Every byte that a database holds as a backup has it, and every writing in which a text could be among them."""
+"""All values of a database, as a backup holds them, and every spelling in which they could hold a text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'informat
 
 
 def dump_columns(database: Database) -> dict[str, str]:
-    """Give the values of every column of every table as one text, by `table.column`; bytes as Latin-1."""
+    """Return the values of each column as one text, by `table.column`; bytes as Latin-1."""
     found: dict[str, str] = {}
     with database.engine.connect() as connection:
         for table, column, is_bytes in connection.execute(sa.text(_TABLES)).all():
@@ -33,7 +33,7 @@ def dump_columns(database: Database) -> dict[str, str]:
 
 
 def spellings(text: str) -> set[str]:
-    """Give the ways in which a text may be written: itself, in JSON, JSON in JSON, Python, a URL, hex, Base64."""
+    """Return the spellings of a text: itself, in JSON, JSON in JSON, Python, a URL, hex, Base64."""
     raw = text.encode()
     json_once = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     forms = {text, *json_once, *(json.dumps(one)[1:-1] for one in json_once), repr(text)[1:-1], repr(raw)[2:-1]}
@@ -44,7 +44,7 @@ def spellings(text: str) -> set[str]:
 
 
 def find_texts(places: dict[str, str], texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Give where one of these texts stands in any writing and in whichever letters, with the text."""
+    """Return (place, text) where one of these texts stands in any spelling and any case."""
     searched = {place: said.casefold() for place, said in places.items()}
     return [
         (place, text)

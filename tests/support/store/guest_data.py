@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def dump_rows(env: SyncEnv) -> str:
-    """Give every row of every table as text; bytes are shown as text as well as they can be."""
+    """Return every row of every table as text; bytes are shown as text as well as they can be."""
     tables = [row[0] for row in sql.rows(env.database, "SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
     return "\n".join(
         str(value) for table in tables for row in sql.rows(env.database, f"SELECT * FROM {table}") for value in row

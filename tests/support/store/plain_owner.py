@@ -120,7 +120,7 @@ class OwnedDatabase:
 def owned_database(
     server: EmbeddedPostgres, database: str, stack: ExitStack, data_dir: Path, rights: str = ""
 ) -> Iterator[OwnedDatabase]:
-    """Give an empty database to an owner made for it, whose role has these rights; both end with the block."""
+    """Return an empty database to an owner made for it, whose role has these rights; both end with the block."""
     owner = f"t{uuid.uuid4().hex[:12]}_owner"
     plain = server.url(database).replace("+psycopg", "")
     with psycopg.connect(plain, autocommit=True) as connection:

@@ -20,7 +20,7 @@ ACCOUNT = Bucket("account:1", 200, 10 * SECOND)
 
 
 def fullest_window(granted: list[datetime], bucket: Bucket) -> int:
-    """Give the most grants that any window of the bucket's length holds, both its ends included."""
+    """Return the largest number of slots in any window of the bucket, both its ends included."""
     slots = sorted(granted)
     return max(bisect_left(slots, slot + bucket.window + timedelta.resolution) - i for i, slot in enumerate(slots))
 
@@ -28,7 +28,7 @@ def fullest_window(granted: list[datetime], bucket: Bucket) -> int:
 def reserve_many(
     database: Database, number: int, *buckets: Bucket, threads: int = 4, priority: Priority = Priority.NORMAL
 ) -> list[datetime]:
-    """Reserve so many slots from several threads at once; nobody waits for them."""
+    """Reserve so many slots from several threads at once, without waiting for them."""
     budget = DatabaseBudget(database)
     with ThreadPoolExecutor(threads) as pool:
         grants = pool.map(lambda _: budget.reserve(buckets, priority=priority), range(number))

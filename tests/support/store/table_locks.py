@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def hold_lock(env: SyncEnv, statement: str) -> Iterator[None]:
-    """Keep a lock while the block runs, and wait inside until somebody stands before it."""
+    """Hold the lock of a statement while the block runs."""
     with env.database.engine.connect() as connection:
         connection.execute(sa.text(statement))
         yield
 
 
 def wait_for_waiter(env: SyncEnv) -> None:
-    """Wait until somebody stands before a lock."""
+    """Wait until another session waits for a lock."""
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    eventually(lambda: sql.rows(env.database, query) != [(0,)], "somebody waits")
+    eventually(lambda: sql.rows(env.database, query) != [(0,)], "a session waits")
 
 
 class TableGate:
-    """Lets nobody write into a table once a request has come, and says when somebody wants to."""
+    """Locks a table against writes once a request has come, and tells when a process waits for the lock."""
 
     def __init__(self, env: SyncEnv, route: str, number: int, table: str) -> None:
         self._env = env
@@ -48,7 +48,7 @@ class TableGate:
         env.sandbox.on_request(self._close)
 
     def wait(self, process: BaseProcess) -> None:
-        """Wait until somebody stands before the gate, which only this process can be."""
+        """Wait until this process waits for the lock."""
         assert self._closed.wait(PATIENCE)
         query = (
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{}'::regclass"
@@ -59,7 +59,7 @@ class TableGate:
             assert process.exitcode is None
 
     def open(self) -> None:
-        """Let everybody pass."""
+        """Release the lock."""
         self._connection.close()
 
     def _close(self, request: Request) -> None:

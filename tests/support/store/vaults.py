@@ -44,7 +44,7 @@ def add_account(database: Database, safe: Vault | KeyRing, number: int = 1, toke
 
 
 def stored_token(fake_aws: FakeAws) -> str:
-    """Give the one account's token as AWS has it."""
+    """Return the one account's token as AWS has it."""
     return fake_aws.secrets()["accounts/1/access_token"]
 
 

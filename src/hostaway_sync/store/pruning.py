@@ -135,7 +135,7 @@ def prune_briefly(database: Database, keep: Retention, *, seconds: Callable[[], 
         try:
             deleted += database.attempt(partial(_delete, table=table, old=old, limit=_BRIEF_ROWS, is_brief=True))
         except (HostawaySyncError, sa.exc.SQLAlchemyError) as error:
-            log.info("pruning is put off: %s", error)
+            log.info("pruning: ended early, goes on after the next run: %s", error)
             break
     return deleted
 

@@ -81,7 +81,7 @@ def elsewhere(empty_database_url: str, tmp_path: Path) -> Iterator[Elsewhere]:
     there.engine.dispose()
 
 
-def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_everything_is_moved_and_the_next_sync_goes_on(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """Mirror, secrets, queue, dead letters and ledger arrive; the next sync reads no more than it would have."""
     env, usual = _lived_in(sync_env)
     done = _moved(env, elsewhere, program, "--json")
@@ -109,7 +109,7 @@ def test_all_is_there_after_a_move_and_goes_on(sync_env: Build, elsewhere: Elsew
         assert elsewhere.rows(f"SELECT nextval({sequence}) > max({column}) FROM hostaway.{table}") == [True]
 
 
-def test_the_database_that_was_left_refuses_everybody(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_the_moved_database_refuses_all_processes(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """New programs hear one sentence, those that run cannot write, and a second move has nothing to do."""
     env = sync_env()
     running = _synced(env)
@@ -125,7 +125,7 @@ def test_the_database_that_was_left_refuses_everybody(sync_env: Build, elsewhere
 
 
 @pytest.mark.parametrize("moment", ["while it copies", "when all is copied", "when all is done but for a word"])
-def test_a_move_may_die_anywhere(sync_env: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
+def test_a_killed_move_can_be_repeated(sync_env: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
     """SIGKILL: before the mirror is abandoned it works as ever, and run again the move ends right."""
     env = sync_env()
     _synced(env)
@@ -157,7 +157,7 @@ def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewh
     assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
-def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+def test_a_move_refuses_a_wrong_target_or_source(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """A full target, itself, a password in the command, an open file, and a running process: each is one sentence."""
     env = sync_env()
     itself = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
@@ -184,7 +184,7 @@ def test_a_move_says_no(sync_env: Build, elsewhere: Elsewhere, program: Program)
     assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
-def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
+def test_a_move_is_refused_while_others_work(sync_env: Build, elsewhere: Elsewhere) -> None:
     """A run under way, a program that is connected, and another move: whoever moves is told who, and waits."""
     env = sync_env()
     url = SecretStr(elsewhere.url)
@@ -203,7 +203,7 @@ def test_nobody_may_be_at_work(sync_env: Build, elsewhere: Elsewhere) -> None:
 
 
 def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
-    """Whoever does not own the tables could neither read all for sure nor close them."""
+    """A user who does not own the tables could neither read all of them nor close them."""
     there = Database(elsewhere.url, schema="hostaway")
     role = db_roles.create_login("clerk", db_roles.groups.writer)
     refused = pytest.raises(StoreError, match="only the owner of its tables may move a mirror")

@@ -45,7 +45,7 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
     assert MAIL not in dump_rows(env)
 
 
-def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+def test_forgetting_needs_a_reservation_or_an_address(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """Without a reservation or an address, and without anybody to ask, nothing is done."""
     env = sync_env(reservations=6)
     account = ("--account", str(env.account_id))
@@ -56,7 +56,7 @@ def test_who_is_to_be_forgotten_must_be_said(sync_env: Callable[..., SyncEnv], p
     assert sql.rows(env.database, "SELECT count(*) FROM forgotten_guests") == [(0,)]
 
 
-def test_whoever_is_nowhere_is_not_silently_forgotten(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+def test_a_guest_that_is_not_found_is_reported(sync_env: Callable[..., SyncEnv], program: Program) -> None:
     """Exit 1 and one sentence, without the address; also beside one who is found, and once a guest has no address."""
     env = sync_env(reservations=6)
     number, other, *_ = sorted(env.truth("reservations"))

@@ -55,7 +55,7 @@ def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_u
         above.close()
 
 
-def test_mistakes_are_sentences(program: Program, database: Database) -> None:
+def test_wrong_arguments_are_explained_in_one_sentence(program: Program, database: Database) -> None:
     """Nothing to bind to is usage; no groups, and an unknown role, say what to do."""
     settings = {"HOSTAWAY_SYNC_DATABASE_URL": database.engine.url.render_as_string(hide_password=False)}
     done = program(None, "roles", "bind", "nobody", **settings)

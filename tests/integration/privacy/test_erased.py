@@ -221,8 +221,8 @@ def test_one_address_is_one_however_it_is_written(stored: str, asked: str) -> No
 
 
 @pytest.mark.parametrize("words", ["", "@", "ana", "ana@", "@x.de", "ana at x.de", " . "])
-def test_what_is_no_address_is_none(words: str) -> None:
-    """Nobody is found by it."""
+def test_text_without_an_address_yields_none(words: str) -> None:
+    """Such text finds no guest."""
     assert addresses_in(words) == frozenset()
 
 

@@ -102,7 +102,7 @@ def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
     assert changes["reservations"] == theirs
 
 
-def test_a_guest_nobody_has_heard_of_stays_out(sync_env: Build) -> None:
+def test_an_unknown_reservation_can_be_forgotten_in_advance(sync_env: Build) -> None:
     """A reservation may be forgotten before it was ever mirrored: neither it nor its thread brings the guest in."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
@@ -116,7 +116,7 @@ def test_a_guest_nobody_has_heard_of_stays_out(sync_env: Build) -> None:
     assert number in env.rows("reservations")
 
 
-def test_what_nobody_can_tell_apart_is_not_kept(sync_env: Build) -> None:
+def test_records_without_an_owner_are_kept_as_a_size(sync_env: Build) -> None:
     """Once a guest is forgotten, records without an id and deliveries that name nobody are kept as a size alone."""
     env = sync_env(reservations=6)
     number, other, *_ = sorted(env.truth("reservations"))
@@ -157,7 +157,7 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     assert "Berg-Hansen" not in dump_rows(env)
 
 
-def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) -> None:
+def test_a_pending_message_to_a_forgotten_guest_is_given_up(sync_env: Build) -> None:
     """What waits in the ledger is given up, and loses its words; what may have been sent says no more than that."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
@@ -172,7 +172,7 @@ def test_what_was_to_be_said_to_a_guest_is_not_said_any_more(sync_env: Build) ->
     assert [tuple(row) for row in left] == [("failed", ERASED), ("outcome_unknown", ERASED)]
 
 
-def test_every_table_says_whether_it_holds_words_of_guests() -> None:
+def test_every_table_is_listed_with_or_without_guest_data() -> None:
     """A table that is added must be in one of the two lists, or be one of the mirror's own."""
     known = {words.table.name for words in GUEST_TABLES} | {MIRRORED[resource].name for resource in Resource}
     assert known | TABLES_WITHOUT_GUESTS | {"quarantined_records"} == set(metadata.tables)

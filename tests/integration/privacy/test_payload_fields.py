@@ -223,7 +223,7 @@ def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Buil
 
 
 def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
-    """Whoever asks for an address by name finds those who are stored under its hash."""
+    """An address in plain text finds the guests that are stored under its hash."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)

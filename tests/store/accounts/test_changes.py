@@ -77,7 +77,7 @@ def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: K
         account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
 
 
-def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: KeyRing) -> None:
+def test_a_disabled_or_removed_account_has_no_owner(database: Database, ring: KeyRing) -> None:
     """A disabled account and one that is gone have no owner."""
     insert(database, ring)
     account_changes.set_active(database, 1, active=False)
@@ -86,14 +86,14 @@ def test_nothing_is_written_for_who_is_not_worked_on(database: Database, ring: K
             database.transaction(lambda connection, number=account_id: account_owner.lock_owner(connection, number))  # type: ignore[misc]
 
 
-def test_a_lease_is_for_an_account_that_is_there(database: Database) -> None:
+def test_a_purged_account_gets_no_lease(database: Database) -> None:
     """One that was purged a moment ago is unknown, and no error of the database."""
     with pytest.raises(AccountError, match="account 7 is not known"):
         leases.acquire_lease(database, 7, "somebody")
 
 
 @pytest.mark.parametrize("job", [Job(7), Job(7, RefreshTarget(Resource.LISTINGS, 1))])
-def test_work_of_an_account_that_is_gone_leaves_nothing(database: Database, job: Job) -> None:
+def test_a_failed_job_of_a_purged_account_stores_nothing(database: Database, job: Job) -> None:
     """Neither an attempt nor another job: there is nobody to keep it for."""
     failure = FailedAttempt(SourceUnavailable("down"), timedelta(seconds=1))
     assert outcomes.record_failure(database, job, failure, JobRetryPolicy(), jitter=0.5) is None
@@ -112,7 +112,7 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
 
 
 def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:
-    """Whoever lost the key gives the secret again, with another key."""
+    """After the loss of a key, the secret is given again and sealed with another key."""
     insert(database, ring)
     other = KeyRing([b"x" * 32])
     assert account_changes.change_account(database, other, 1, AccountChanges(client_secret=SECRET)) == (
@@ -121,7 +121,7 @@ def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRi
     assert account_queries.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_change_that_is_none_is_not_written_down(database: Database, ring: KeyRing) -> None:
+def test_a_change_to_equal_values_is_not_logged(database: Database, ring: KeyRing) -> None:
     """The same values again: no entry, and no new stamp."""
     insert(database, ring)
     before = sql.row(database, "SELECT * FROM accounts")
@@ -131,7 +131,9 @@ def test_a_change_that_is_none_is_not_written_down(database: Database, ring: Key
     assert [entry.action for entry in audit_log.list_last_entries(database, 1, limit=9)] == ["added"]
 
 
-def test_the_log_knows_who_it_was(database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_log_names_the_system_user(
+    database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system's name of the user, whatever the environment says; its number where it has no name."""
     monkeypatch.setenv("USER", "somebody-else")
     monkeypatch.setenv("LOGNAME", "somebody-else")

@@ -48,7 +48,7 @@ def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database
     assert [account.account_id for account in account_queries.list_accounts(database, only_active=True)] == [4, 100]
 
 
-def test_an_account_that_cannot_be_worked_on_says_why(database: Database, ring: KeyRing) -> None:
+def test_unknown_and_disabled_accounts_are_refused_with_a_reason(database: Database, ring: KeyRing) -> None:
     """Unknown and disabled are two sentences."""
     with pytest.raises(AccountError, match=r"account 1 is not known here: add it with `hostaway-sync account add 1`"):
         account_queries.get_active_account(database, 1)
@@ -67,7 +67,7 @@ def test_an_account_is_stored_once(database: Database, ring: KeyRing) -> None:
     assert sql.row(database, "SELECT * FROM accounts") == before
 
 
-def test_secrets_lie_sealed(database: Database, ring: KeyRing) -> None:
+def test_secrets_are_stored_sealed(database: Database, ring: KeyRing) -> None:
     """Neither secret nor token can be read from the row; both open with the ring."""
     insert(database, ring, token=TOKEN)
     assert b"hunter2" not in bytes(sql.row(database, "SELECT accounts::text::bytea AS all FROM accounts").all)
@@ -99,7 +99,7 @@ def test_another_ring_does_not_open(database: Database, ring: KeyRing) -> None:
         account_queries.open_client_secret(database, KeyRing([b"x" * 32]), 1)
 
 
-def test_a_token_is_unsealed_once_and_again_when_anybody_renewed_it(database: Database, ring: KeyRing) -> None:
+def test_a_token_is_opened_once_until_it_is_renewed(database: Database, ring: KeyRing) -> None:
     """Who renews it does not matter; what was sealed anew without a change is the same token."""
     insert(database, ring, token=TOKEN)
     vault, another = (account_queries.StoredToken(database, ring, 1) for _ in range(2))
@@ -125,7 +125,7 @@ def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyR
     assert account_queries.StoredToken(database, ring, 2).load() == TOKEN
 
 
-def test_a_token_in_hand_needs_no_account() -> None:
+def test_an_in_memory_token_needs_no_account() -> None:
     """The vault of an account that is not stored yet keeps the token in memory."""
     vault = account_queries.InMemoryToken()
     assert vault.load() is None

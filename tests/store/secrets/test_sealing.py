@@ -157,7 +157,7 @@ def test_only_sealed_values_keep_a_lost_key_from_being_replaced(database: Databa
     assert database.transaction(sealing.has_sealed_values)
 
 
-def test_what_somebody_stores_meanwhile_is_not_replaced(database: Database) -> None:
+def test_a_value_stored_meanwhile_is_not_replaced(database: Database) -> None:
     """A value that was read is replaced only if it is still that one: the newer one stays, whole."""
     fill(database, 1)
     locked = threading.Event()
@@ -182,7 +182,7 @@ def test_what_somebody_stores_meanwhile_is_not_replaced(database: Database) -> N
 
 
 def test_keys_change_only_between_transactions_that_seal(database: Database) -> None:
-    """Whoever changes them waits for one that may have read the old ones and has not committed yet."""
+    """A change of the keys waits for a transaction that may have read the old ones and has not committed yet."""
     done: list[str] = []
     sealing_now, may_end = threading.Event(), threading.Event()
 

@@ -92,7 +92,7 @@ def test_nothing_but_pointers_enters_the_database(database: Database, vault: Vau
     assert_all_named(database, fake_aws)
 
 
-def test_each_is_read_once_a_process(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+def test_a_process_reads_each_secret_once(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """However often it is asked for; and another process sees by the row that there is a newer one."""
     add_account(database, vault)
     other = open_vault(database)
@@ -109,7 +109,7 @@ def test_each_is_read_once_a_process(database: Database, vault: Vault, fake_aws:
     assert fake_aws.calls["DeleteSecret"] == 1
 
 
-def test_what_is_refused_leaves_nothing_outside(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+def test_a_refused_change_leaves_no_secret_outside(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
     add_account(database, vault)
     with pytest.raises(AccountError, match="exists already"):
@@ -199,7 +199,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
 
 
 def test_a_secret_replaced_between_row_and_store_is_found(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
-    """Whoever read the row before the exchange reads it again, instead of failing."""
+    """A process that read the row before the replacement reads it again, instead of failing."""
     add_account(database, vault)
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
     both = AccountChanges(client_secret=SecretStr("another"), token=newer)
@@ -234,7 +234,7 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fak
     assert not fake_aws.count()
 
 
-def test_whoever_runs_already_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
+def test_a_running_process_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
     """It opens what lies elsewhere now, and puts what is new where it belongs now."""
     ring = KeyRing([b"k" * 32])
     running = open_vault(database, lambda: ring)

@@ -151,7 +151,7 @@ def test_changes_of_accounts_stay_unless_asked_for(old: Database) -> None:
     assert prune_tables(old, replace(KEEP, audit=timedelta(days=365)))["audit_log"] == 1
 
 
-def test_a_little_goes_beside_a_run(old: Database) -> None:
+def test_a_brief_pruning_skips_locked_rows(old: Database) -> None:
     """After a run the same rows go, and a lock that somebody holds is no failure."""
     with old.engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.walk_pages"))

@@ -88,7 +88,7 @@ def rewrite_stored_payloads(database: Database, redaction: Redaction) -> int:
         rows += _run_all_batches(database, partial(_rewrite_dead_letters, redactor=redaction.deliveries))
         done = sa.update(redactions).values(applied=redaction.mark, updated_at=sa.func.now())
         database.transaction(lambda connection: connection.execute(done))
-    log.info("%d stored rows follow HOSTAWAY_SYNC_PAYLOAD_FIELDS now", rows)
+    log.info("payload fields: rewrote %d stored rows by HOSTAWAY_SYNC_PAYLOAD_FIELDS", rows)
     return rows
 
 

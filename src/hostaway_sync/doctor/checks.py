@@ -224,7 +224,7 @@ def _check_successes(found: Overview, active: list[AccountFacts]) -> Iterator[Fi
             fine.append(facts.last_sync_at)
     done = [moment for moment in fine if moment is not None]
     if done:
-        says = f"{format_count(len(done), 'account')} mirrored, the longest ago {format_ago(min(done), found.now)}"
+        says = f"{format_count(len(done), 'account')} mirrored, the oldest {format_ago(min(done), found.now)}"
         yield Finding("runs", Grade.OK, says)
 
 

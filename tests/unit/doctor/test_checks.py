@@ -86,7 +86,7 @@ def test_database_is_judged(
         (KeyFacts("the file", 2, 3, lost=2, plain=1), [TROUBLE, TROUBLE], "1 secret is not sealed"),
         (KeyFacts("the file", 2, 3, plain=1), [TROUBLE, HINT], "1 secret is not sealed"),
         (KeyFacts("the file", 1, 3, plain=2), [TROUBLE], "2 secrets are not sealed"),
-        (KeyFacts("nowhere", 0), [HINT], "`hostaway-sync account add ID` makes one"),
+        (KeyFacts("nowhere", 0), [HINT], "`hostaway-sync account add ID` creates one"),
     ],
 )
 def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> None:
@@ -155,7 +155,7 @@ def overview(*accounts: AccountFacts, address: BucketUsage | None = USE) -> Over
 @pytest.mark.parametrize(
     ("known", "expected", "words"),
     [
-        (overview(WELL), {"budget": OK, "queue": OK, "runs": OK}, "the longest ago 3 h ago"),
+        (overview(WELL), {"budget": OK, "queue": OK, "runs": OK}, "the oldest 3 h ago"),
         (overview(address=None), {"queue": OK, "runs": HINT}, "account add"),
         (overview(WELL, address=replace(USE, used=190)), {"budget": HINT, "queue": OK, "runs": OK}, "requests wait"),
         (

@@ -79,7 +79,7 @@ def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch:
     assert stored_words(env)
     monkeypatch.setattr(payload_rewrite, "BATCH", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(payload_rewrite, "_quarantine", lambda *_, **__: pytest.fail("killed"))
+        patch.setattr(payload_rewrite, "_rewrite_quarantine", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             env.mirror(payload_fields=SETTING).sync.run(env.account_id)
     env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)

@@ -238,7 +238,7 @@ def test_a_body_that_does_not_come_in_time_gets_503(
 ) -> None:
     """The sender may try again; the connection is closed."""
     assert receiver.get(path_of(credentials)).status == 200
-    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN_S", 0.5)
     start = head("POST", path_of(credentials), login=login_of(credentials), Content_Length="500")
     answer = receiver.exchange(start + b"{")
     assert (answer.status, answer.document["outcome"]) == (503, "too_slow")
@@ -248,7 +248,7 @@ def test_a_body_that_does_not_come_in_time_gets_503(
 
 def test_a_slow_head_is_not_waited_for(receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the first one nor a later one on the same connection may trickle for ever."""
-    monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN", 0.2)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN_S", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
         with receiver.connect() as connection:
             connection.sendall(start)

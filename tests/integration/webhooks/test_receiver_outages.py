@@ -105,7 +105,7 @@ def test_a_database_that_does_not_answer_gets_503_in_time(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender waits ten seconds at least; a lock may take longer."""
-    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN_S", 0.5)
     with running_receiver(database) as receiver:
         assert receiver.get(path_of(credentials)).status == 200
         with database.engine.begin() as connection:

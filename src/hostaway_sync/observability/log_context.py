@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_innermost: ContextVar[dict[str, object] | None] = ContextVar("hostaway_sync_circumstances", default=None)
+_innermost: ContextVar[dict[str, object] | None] = ContextVar("hostaway_sync_log_context", default=None)
 
 
 @contextmanager

@@ -72,7 +72,7 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 # Marks that move along with a clock that was set back: the function `reserve_request` sees to that.
 MOVED_ALONG: Final[Mapping[str, tuple[str, ...]]] = {"request_budget": ("slots", "asked_at", "pressed_at")}
-# Times of the source's own clock, for which `moments.is_believable` decides.
+# Times of the platform's own clock, for which `timestamps.is_credible_stamp` decides.
 STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "conversation_messages": ("source_updated_at", "sent_at"),
     "conversations": ("source_updated_at",),

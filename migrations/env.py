@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.processes import last_release_locks
 
 # As long as another migrator may need; programs since revision 0021 wait for each other before they come here.
@@ -14,7 +15,7 @@ TIMEOUTS = ("SET lock_timeout = '10s'", "SET statement_timeout = '15min'")
 
 def migrate(connection: Connection, schema: str) -> None:
     """Run what is missing, with `schema` as the place of every unqualified name."""
-    quoted = connection.dialect.identifier_preparer.quote(schema)
+    quoted = quote_identifier(schema)
     exists = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema").bindparams(schema=schema)
     lock = last_release_locks.migration_lock(schema)
     is_locked = last_release_locks.acquire_for_session(connection, lock, PATIENCE_S)
@@ -40,8 +41,8 @@ def migrate(connection: Connection, schema: str) -> None:
 def print_sql(schema: str) -> None:
     """Print what `migrate` would run on an empty database."""
     context.configure(dialect_name="postgresql", literal_binds=True, transaction_per_migration=True)
-    context.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-    context.execute(f'SET search_path TO "{schema}"')
+    context.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
+    context.execute(f"SET search_path TO {quote_identifier(schema)}")
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,13 +1,13 @@
-"""Names and texts as SQL writes them, for statements whose names PostgreSQL takes no parameters for."""
+"""Quote names and texts by psycopg, for statements in which PostgreSQL takes no parameters."""
 
 from __future__ import annotations
 
 from psycopg import sql
 
 
-def quote_identifier(name: str) -> str:
-    """Return the name of a schema, table or column as SQL writes it."""
-    return sql.Identifier(name).as_string(None)
+def quote_identifier(*parts: str) -> str:
+    """Return a name as SQL writes it: of a schema, table or column, or of a table after its schema (two parts)."""
+    return sql.Identifier(*parts).as_string(None)
 
 
 def quote_literal(text: str) -> str:

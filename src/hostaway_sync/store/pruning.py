@@ -99,7 +99,7 @@ def _require_right(database: Database, keep: Retention) -> None:
 
 def _may_delete_audits(connection: sa.Connection) -> bool:
     schema = connection.get_execution_options()["schema_translate_map"][None]
-    place = f"{quote_identifier(schema)}.{audit_log.name}"
+    place = quote_identifier(schema, audit_log.name)
     return bool(connection.scalar(sa.select(sa.func.has_table_privilege(place, "DELETE"))))
 
 

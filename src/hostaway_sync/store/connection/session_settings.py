@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg.types.array import ListBinaryDumper
 
 from hostaway_sync.store.connection import login_errors, pooler
+from hostaway_sync.store.identifiers import quote_literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,13 +110,9 @@ def build_settings_statement(
     endless = _ENDLESS_TRANSACTIONS if server_version > _NO_TRANSACTION_TIMEOUT else {}
     settings = {**_SETTINGS, **endless, **(own or {})}
     calls = ", ".join(
-        f"pg_catalog.set_config({_text(name)}, {_text(value)}, false)" for name, value in settings.items()
+        f"pg_catalog.set_config({quote_literal(name)}, {quote_literal(value)}, false)"
+        for name, value in settings.items()
     )
     if of_process is None:
         return f"SELECT {calls}".encode()
     return f"SELECT {calls} WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {of_process:d}".encode()
-
-
-def _text(value: str) -> str:
-    # Nothing of it comes from outside, and none of it has a backslash.
-    return "'" + value.replace("'", "''") + "'"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.store.identifiers import quote_identifier
+from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 from hostaway_sync.store.schema.move_mark import MOVED, SENTENCES
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GUARD: Final = """\
 CREATE FUNCTION {schema}.moved() RETURNS trigger LANGUAGE plpgsql AS $moved$
 BEGIN
-    RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = '{sentence}';
+    RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = {sentence};
 END
 $moved$"""
 _ON_EACH: Final = (
@@ -37,7 +37,7 @@ def write_version(connection: sa.Connection, version: MoveMark | str) -> None:
 def abandon_database(connection: sa.Connection, schema: str, tables: Iterable[str], mark: MoveMark) -> None:
     """Make every table refuse writes, and store the mark in place of the revision, which every process checks."""
     place = quote_identifier(schema)
-    connection.exec_driver_sql(_GUARD.format(schema=place, sentence=SENTENCES[MOVED]))
+    connection.exec_driver_sql(_GUARD.format(schema=place, sentence=quote_literal(SENTENCES[MOVED])))
     for table in tables:
-        connection.exec_driver_sql(_ON_EACH.format(schema=place, table=f"{place}.{quote_identifier(table)}"))
+        connection.exec_driver_sql(_ON_EACH.format(schema=place, table=quote_identifier(schema, table)))
     write_version(connection, mark)

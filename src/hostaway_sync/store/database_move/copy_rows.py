@@ -153,7 +153,7 @@ def _copy_rows(source: sa.Connection, target: sa.Connection, schema: str, table:
 
 def _advance_sequences(source: sa.Connection, target: sa.Connection, schema: str) -> None:
     for name in source.execute(sa.text(_SEQUENCES), {"schema": quote_identifier(schema)}).scalars().all():
-        place = f"{quote_identifier(schema)}.{quote_identifier(name)}"
+        place = quote_identifier(schema, name)
         sequence = sa.table(name, sa.column("last_value"), sa.column("is_called"), schema=schema)
         last, is_called = source.execute(sa.select(sequence.c.last_value, sequence.c.is_called)).one()
         values = {"place": place, "last": last, "is_called": is_called}
@@ -161,7 +161,7 @@ def _advance_sequences(source: sa.Connection, target: sa.Connection, schema: str
 
 
 def _qualified_name(schema: str, table: TableToCopy) -> str:
-    return f"{quote_identifier(schema)}.{quote_identifier(table.name)}"
+    return quote_identifier(schema, table.name)
 
 
 def _table_clause(schema: str, table: TableToCopy) -> sa.TableClause:

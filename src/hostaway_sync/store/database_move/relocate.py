@@ -175,7 +175,7 @@ def _require_empty(target: Database) -> None:
 
 def _require_ownership(connection: sa.Connection) -> None:
     place = connection.get_execution_options()["schema_translate_map"][None]
-    table = f"{quote_identifier(place)}.{copy_rows.REVISION_TABLE}"
+    table = quote_identifier(place, copy_rows.REVISION_TABLE)
     if not connection.scalar(sa.text(_IS_OWNER), {"table": table}):
         raise StoreError("only the owner of its tables may move a mirror: connect as the user who ran `migrate`")
 
@@ -209,7 +209,7 @@ def _lock_source(source: Database, wanted: list[TableToCopy]) -> Iterator[sa.Con
     """Open a transaction with a snapshot of all tables, which are locked against writes until it ends."""
     with _session(source) as connection:
         connection.exec_driver_sql(_SET_LOCK_TIMEOUT)
-        places = [f"{quote_identifier(source.schema)}.{quote_identifier(table.name)}" for table in wanted]
+        places = [quote_identifier(source.schema, table.name) for table in wanted]
         try:
             connection.exec_driver_sql(_LOCK.format(", ".join(places)))
         except sa.exc.OperationalError as error:

@@ -79,7 +79,7 @@ def declare_restore(database: Database) -> int:
 def _here(connection: sa.Connection) -> dict[str, int | None]:
     """Return the place of this database, as far as its server tells."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
-    place = connection.execute(sa.text(_PLACE), {"ledger": f"{quote_identifier(schema)}.sent_messages"}).one()
+    place = connection.execute(sa.text(_PLACE), {"ledger": quote_identifier(schema, "sent_messages")}).one()
     here: dict[str, int | None] = {**dict.fromkeys(_PARTS), **place._asdict()}
     try:
         with connection.begin_nested():

@@ -21,6 +21,7 @@ from hostaway_sync.model.redaction import (
     redacted_resources,
     require_needed_fields,
 )
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.postgres import blocking_sessions
 from hostaway_sync.store.tables import redactions
 
@@ -44,8 +45,8 @@ _CHANGED: Final = (
 )
 # A transaction that stores payloads has the first lock before it reads the rule; one that changes it, the other.
 # A role that may only read can have neither, and what it has conflicts with neither. The first writes nothing anywhere.
-_SHARED: Final = "LOCK TABLE {}.redactions IN ROW SHARE MODE"
-_EXCLUSIVE: Final = "LOCK TABLE {}.redactions IN EXCLUSIVE MODE"
+_SHARED: Final = "LOCK TABLE {} IN ROW SHARE MODE"
+_EXCLUSIVE: Final = "LOCK TABLE {} IN EXCLUSIVE MODE"
 _SET_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout TO '1s'"
 _LOCK_TIMEOUT: Final = "55P03"
 
@@ -206,7 +207,7 @@ def _wait_for_writers(connection: sa.Connection) -> None:
 def _lock(connection: sa.Connection, statement: str) -> None:
     """Run a statement that takes a lock until the transaction ends."""
     schema = connection.get_execution_options()["schema_translate_map"][None]
-    connection.exec_driver_sql(statement.format(connection.dialect.identifier_preparer.quote(schema)))
+    connection.exec_driver_sql(statement.format(quote_identifier(schema, redactions.name)))
 
 
 def _write(connection: sa.Connection, redaction: Redaction | None) -> None:

@@ -146,7 +146,7 @@ def _tried(connection: sa.Connection, lock: AdvisoryLock, function: str) -> bool
 def _others(connection: sa.Connection, lock: AdvisoryLock, modes: Sequence[str]) -> list[LockHolder]:
     """Return whose sessions have a lock in these modes, or wait for it: it is given to them next."""
     wanted = {"name": lock.name, "modes": list(modes), "schema": quote_identifier(lock.schema)}
-    wanted["accounts"] = f"{quote_identifier(lock.schema)}.accounts"
+    wanted["accounts"] = quote_identifier(lock.schema, "accounts")
     rows = connection.execute(sa.text(_OTHERS + lock.number), wanted)
     return [LockHolder(row.pid, row.role, row.may_write) for row in rows]
 

@@ -228,7 +228,7 @@ def _groups(connection: sa.Connection, schema: str) -> Groups:
 
 def _found(connection: sa.Connection, schema: str, *, owned: bool = False) -> Groups | None:
     """Give the groups that the policies name, which thus are this schema's; with `owned` only to who may grant."""
-    wanted = {"accounts": f"{quote_identifier(schema)}.accounts", "owned": owned, "names": list(POLICIES)}
+    wanted = {"accounts": quote_identifier(schema, "accounts"), "owned": owned, "names": list(POLICIES)}
     found = {row.polname: row.rolname for row in connection.execute(_POLICIES, wanted)}
     return Groups(*(found[name] for name in POLICIES)) if len(found) == len(POLICIES) else None
 
@@ -246,6 +246,7 @@ def _write_down(
 
 
 def _joined(connection: sa.Connection, group: str, role: str) -> str | None:
+    # A person may have to type it: quoted only where the name needs quotes.
     statement = f"GRANT {group} TO {connection.dialect.identifier_preparer.quote(role)}"
     try:
         with connection.begin_nested():

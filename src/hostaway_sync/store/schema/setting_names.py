@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.tables import setting_names
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def read_setting_names(database: Database) -> frozenset[str]:
     """Return all names; none where the database has no place for them yet."""
 
     def read(connection: sa.Connection) -> frozenset[str]:
-        place = f"{connection.dialect.identifier_preparer.quote(database.schema)}.setting_names"
+        place = quote_identifier(database.schema, "setting_names")
         if connection.scalar(sa.select(sa.func.to_regclass(place))) is None:
             return frozenset()
         return frozenset(connection.scalars(sa.select(setting_names.c.name)))

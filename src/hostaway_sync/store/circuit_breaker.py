@@ -1,7 +1,7 @@
-"""Whether the source is away, known to every process that asks it from one address.
+"""The circuit breaker of a source, shared by all processes whose requests leave from the same address.
 
-A row is there only while requests fail. `DatabaseBudget` looks at it in the statement that takes a slot, so that asking
-costs nothing more while all is well; only failures, and the first answer after one, take a transaction of their own.
+There is a row only while requests fail. `DatabaseBudget` reads it in the statement that reserves a slot. So it costs
+nothing while the source answers; only failures, and the first answer after them, take a transaction of their own.
 """
 
 from __future__ import annotations
@@ -39,53 +39,53 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
 
 
 class StoredCircuitBreaker:
-    """What one client of the source sees and tells of it; for use by several threads.
+    """The circuit breaker as one client uses it; safe to use from several threads.
 
     Args:
-        database: where all clients meet.
-        egress: name of the address that requests leave through.
-        api_url: of the source.
-        force_probe: a person waits: the first request may leave although the source is away.
+        database: that all clients share.
+        egress: name of the address that requests leave from.
+        api_url: address of the source.
+        force_probe: let the first request leave although the source is away, because a person waits.
     """
 
     def __init__(self, database: Database, *, egress: str, api_url: str, force_probe: bool = False) -> None:
         self._database = database
         self._key = {"egress": egress, "api_url": api_url}
-        self._insists = force_probe
+        self._force_probe = force_probe
         self._is_failing = False
         self._probe = threading.local()
 
     @property
     def is_this_source(self) -> sa.ColumnElement[bool]:
-        """The condition for the row that this is about."""
+        """SQL condition: the row is of this source and this address."""
         return sa.and_(*(source_outages.c[name] == value for name, value in self._key.items()))
 
     @property
     def is_away(self) -> sa.ColumnElement[bool]:
-        """The condition for a row that says that nobody may ask; `decisions.known` says the same of its value."""
+        """SQL condition: the row says that the source is away; the same rule as `decisions.discard_future_outage`."""
         marks = (source_outages.c[name] for name in ("failing_since", "failed_at", "away_since"))
         is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.MAX_PROBE_DELAY + MAX_CLOCK_SKEW
         return sa.and_(*map(is_known, marks), sa.or_(source_outages.c.probe_at.is_(None), is_planned))
 
     @property
     def is_probing(self) -> bool:
-        """Whether this thread is the one that may ask a source that is away."""
+        """Whether this thread may send the one request that probes a source that is away."""
         return time.monotonic() < getattr(self._probe, "until", 0.0)
 
     def remember_failures(self, failures: int | None) -> None:
-        """Remember what was seen when a slot was taken: after failures, an answer is news."""
+        """Remember the failures that were read with a slot; None: none. Only after failures is an answer recorded."""
         self._is_failing = failures is not None
 
     def acquire_probe(self) -> None:
-        """Take the right to ask a source that is away.
+        """Acquire the right to probe a source that is away.
 
         Raises:
-            SourceAway: somebody else has it, or it is too early.
+            SourceAway: another process has the right, or the next probe is not due yet.
         """
-        force_probe, self._insists = self._insists, False
+        force_probe, self._force_probe = self._force_probe, False
 
-        def take(connection: sa.Connection) -> Outage | None:
-            found, now = self._locked(connection)
+        def acquire(connection: sa.Connection) -> Outage | None:
+            found, now = self._lock_outage(connection)
             if found is None or found.away_since is None:
                 return None
             if not decisions.may_probe(found, now, force_probe=force_probe):
@@ -93,12 +93,12 @@ class StoredCircuitBreaker:
             self._write(connection, decisions.start_probe(found, now))
             return None
 
-        if (found := self._database.transaction(take)) is not None:
+        if (found := self._database.transaction(acquire)) is not None:
             raise SourceAway(describe_outage(found))
         self._probe.until = time.monotonic() + decisions.PROBE_TIMEOUT.total_seconds()
 
     def record_answer(self) -> None:
-        """Note that the source answered, whatever it said."""
+        """Record that the source answered, with any status that is not its own failure."""
         self._probe.until = 0.0
         if self._is_failing:
             self._is_failing = False
@@ -106,17 +106,17 @@ class StoredCircuitBreaker:
             self._database.transaction(lambda connection: connection.execute(statement))
 
     def record_failure(self, error: str) -> None:
-        """Note that a request had no answer, or one that says it is the source's fault."""
+        """Record that a request had no answer, or one that says that the source failed."""
         was_probe, self._probe.until = self.is_probing, 0.0
 
         def write(connection: sa.Connection) -> None:
-            found, now = self._locked(connection)
+            found, now = self._lock_outage(connection)
             self._write(connection, decisions.record_failure(found, now, error, was_probe=was_probe))
 
         self._database.transaction(write)
 
-    def _locked(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
-        """Return what is known of the source, under a lock, and the database's clock."""
+    def _lock_outage(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
+        """Return the outage under a row lock, None where there is none, and the time of the database's clock."""
         row = connection.execute(sa.select(*_COLUMNS).where(self.is_this_source).with_for_update()).one_or_none()
         now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         return (decisions.discard_future_outage(_outage(row), now) if row else None), now
@@ -132,12 +132,12 @@ class StoredCircuitBreaker:
             "probes": outage.probes,
         }
         statement = insert(source_outages).values(**self._key, **values)
-        # Two whose failures are the first meet here: one of the two is not counted.
+        # Two first failures at the same time conflict here: only one of them is counted.
         connection.execute(statement.on_conflict_do_update(index_elements=list(self._key), set_=values))
 
 
 def read_outage(database: Database, *, egress: str, api_url: str) -> Outage | None:
-    """Give since when the source is away, as seen from an address; None: it is not."""
+    """Return the outage of a source as seen from an address; None: the source is not away."""
     circuit_breaker = StoredCircuitBreaker(database, egress=egress, api_url=api_url)
     query = sa.select(*_COLUMNS).where(circuit_breaker.is_this_source, circuit_breaker.is_away)
     row = database.transaction(partial(_one, query=query))
@@ -145,7 +145,7 @@ def read_outage(database: Database, *, egress: str, api_url: str) -> Outage | No
 
 
 def describe_outage(outage: Outage) -> str:
-    """Say that the source is away."""
+    """Return the sentence that says that the source is away."""
     since = f"{outage.away_since:%Y-%m-%d %H:%M} UTC" if outage.away_since else "now"
     then = f"{outage.probe_at:%H:%M:%S} UTC" if outage.probe_at else "once"
     return f"the source has not answered since {since}, and is not asked again before {then}; last: {outage.error}"

@@ -1,4 +1,4 @@
-"""What failed, attempt by attempt: the queue's engine keeps no error."""
+"""Failed attempts at jobs, one row each: Procrastinate stores no error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_TRACEBACK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class RecordedAttempt:
-    """One attempt that failed; `traceback` is None when its worker died."""
+    """A failed attempt; `traceback` is None where its worker died."""
 
     attempt_id: UUID
     started_at: datetime
@@ -32,17 +32,17 @@ class RecordedAttempt:
 
 
 def to_storable_text(text: str, longest: int = _MAX_ERROR) -> str:
-    """Give a text as PostgreSQL can hold it, its end left out where it is too long."""
+    """Return a text that PostgreSQL can store, cut after `longest` characters."""
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")[:longest]
 
 
 def to_storable_traceback(text: str) -> str:
-    """Give a traceback likewise, but its beginning left out: what went wrong stands at the end."""
+    """Return a traceback that PostgreSQL can store, cut at its beginning: the error stands at the end."""
     return to_storable_text(text[-_MAX_TRACEBACK:], _MAX_TRACEBACK)
 
 
 def record_attempt(connection: sa.Connection, job: Job, attempt: RecordedAttempt, *, next_at: datetime | None) -> None:
-    """Keep one attempt; again does no harm."""
+    """Store a failed attempt; storing it twice changes nothing."""
     values = {
         "attempt_id": attempt.attempt_id,
         "account_id": job.account_id,
@@ -58,7 +58,7 @@ def record_attempt(connection: sa.Connection, job: Job, attempt: RecordedAttempt
 
 
 def read_history(connection: sa.Connection, key: str, *, since: datetime) -> list[dict[str, Any]]:
-    """Give the attempts at a job that started then or later, oldest first, as JSON holds them."""
+    """Return the failed attempts at a job that started at `since` or later, oldest first, as JSON objects."""
     query = (
         sa.select(job_attempts.c.number, job_attempts.c.started_at, job_attempts.c.finished_at, job_attempts.c.error)
         .where(job_attempts.c.job == key, job_attempts.c.started_at >= since)

@@ -1,13 +1,13 @@
-"""Deferred work, as rows of the queue's table: put there in the transaction of whatever makes it necessary.
+"""Background jobs as rows of Procrastinate's table, deferred in the transaction that makes them necessary.
 
-    todo ──→ doing ──→ gone                  todo: at most one a key, whoever defers
+    todo ──→ doing ──→ deleted               todo: at most one job with the same key
                └─ given back: a new todo
 
-A worker that begins a job may begin others along with it, to do them together: each is `doing` by itself, and is given
-back when the worker dies, or when the job that took it along has ended without it.
+A worker that starts a job, the leader, may start a batch of similar jobs with it. Each of them is `doing` by itself,
+and is given back when the worker dies, or when the leader has ended without it.
 
-The engine has a call for this. Ours is one statement instead of two with a savepoint, and closes a gap: it locks the
-job that waits already, so that no worker can start it before what we commit is there to be seen.
+Procrastinate has a call that defers a job. Ours is one statement instead of two with a savepoint. It also locks a
+waiting job with the same key, so that no worker starts that one before our transaction is visible.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 REFRESH: Final = "refresh"
 SYNC: Final = "sync"
 SEND: Final = "send"
-# So far ahead is looked for what may be taken along; its arguments then name the row of the job that took it.
-_NEAR = 100
+# A batch is looked for among this many due jobs; the arguments of each member then name the row of its leader.
+_BATCH_WINDOW = 100
 _LED_BY = "led_by"
-# Whoever changed something waits for it; a sync waits for nobody.
+# A person or a webhook waits for a refresh and a message; nothing waits for a sync.
 _PRIORITIES: Final = {REFRESH: 10, SEND: 10, SYNC: 0}
 
-# The engine's status is an enumeration: a text of ours would have to be cast, and the cast to name its schema.
+# The status is an enumeration: a text parameter would have to be cast, and the cast to name the schema.
 _TODO = jobs.c.status == sa.literal_column("'todo'")
 _DOING = jobs.c.status == sa.literal_column("'doing'")
-# The engine's own ways out, when it could not have us decide.
+# States that Procrastinate sets itself where our own code could not decide.
 _DROPPED = jobs.c.status.in_([sa.literal_column("'failed'"), sa.literal_column("'aborted'")])
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A piece of deferred work, and how far along its attempts are.
+    """A background job: a refresh, a sync or a message to send, and the number of its next attempt.
 
     Attributes:
-        account_id: whose.
-        target: the object to read again; None, without an intent either: the account is to be synced.
-        full: the sync is to read everything.
-        attempt: number of the attempt that comes next; 1 is the first.
-        retry_at: when that was to be; a try before then is an extra one. None: at once.
+        account_id: the account that the job belongs to.
+        target: the object to read again; None where `intent_id` is set, and for a sync of the whole account.
+        full: the sync reads everything.
+        attempt: number of the next attempt; 1 is the first.
+        retry_at: when the next attempt was planned; an earlier attempt is an extra one. None: at once.
         began_at: when the first attempt started; None before it.
-        intent_id: the row of the ledger whose message is to be sent, or looked for.
-        looks: how often it was looked for in vain by such jobs.
+        intent_id: the ledger's row of the message to send or to look for.
+        looks: how many such jobs have looked for the message in vain.
     """
 
     account_id: int
@@ -72,14 +72,14 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """Name of the engine's task, and of its queue."""
+        """Name of the Procrastinate task and of its queue: `refresh`, `sync` or `send`."""
         if self.intent_id is not None:
             return SEND
         return SYNC if self.target is None else REFRESH
 
     @property
     def key(self) -> str:
-        """What no two waiting jobs share."""
+        """Name of the work, which at most one waiting job has."""
         if self.intent_id is not None:
             return f"{SEND}:{self.account_id}:{self.intent_id}"
         if self.target is None:
@@ -88,9 +88,9 @@ class Job:
 
     @property
     def batch_prefix(self) -> str | None:
-        """What the keys of jobs begin with that may be done together with this one; None: it is done alone.
+        """Common prefix of the keys of jobs that may be done in one batch with this one; None: it is done alone.
 
-        Bookings are stored as well many at once. What has failed before keeps nothing else waiting.
+        Only refreshes of reservations are batched. A job that failed before is done alone and delays no other.
         """
         if self.target is None or self.target.resource is not Resource.RESERVATIONS or self.attempt > 1:
             return None
@@ -98,12 +98,12 @@ class Job:
 
     @property
     def required_target(self) -> RefreshTarget:
-        """The object of a job that has one."""
-        assert self.target is not None  # noqa: S101  (that is what makes it a job of this kind)
+        """The object to read again, of a job that is a refresh."""
+        assert self.target is not None  # noqa: S101  (every refresh has one)
         return self.target
 
     def to_arguments(self) -> dict[str, Any]:
-        """Give the job as JSON holds it; `from_arguments` reads it."""
+        """Return the job as a JSON object, which `from_arguments` reads."""
         written: dict[str, Any] = {"account_id": self.account_id, "attempt": self.attempt}
         if self.target is not None:
             written |= {"resource": self.target.resource.value, "object_id": self.target.object_id}
@@ -119,7 +119,7 @@ class Job:
 
     @staticmethod
     def from_arguments(written: Mapping[str, Any]) -> Job:
-        """Read what `to_arguments` wrote."""
+        """Return the job that `to_arguments` wrote."""
         target = RefreshTarget(Resource(written["resource"]), written["object_id"]) if "resource" in written else None
         moments = {name: datetime.fromisoformat(written[name]) for name in ("retry_at", "began_at") if name in written}
         return Job(
@@ -135,13 +135,13 @@ class Job:
 
 
 def read_clock(connection: sa.Connection) -> datetime:
-    """Give the database's clock."""
+    """Return the time of the database's clock."""
     moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
     return moment
 
 
 def defer_job(connection: sa.Connection, job: Job) -> None:
-    """Have a job done as soon as may be; one that waits for its next attempt is pulled forward, and stays as it is."""
+    """Defer a job for now; a waiting job with the same key is made due at once and keeps its attempt."""
     statement = insert(jobs).values(_row(job))
     values: dict[str, Any] = {"scheduled_at": None}
     if job.full:
@@ -150,18 +150,19 @@ def defer_job(connection: sa.Connection, job: Job) -> None:
 
 
 def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:
-    """Have a job tried again, not before `at`; one with its key that waits already comes no later for it.
+    """Defer the next attempt at a job, due at `at`; None: now.
 
-    The attempts so far count for the one that waits: work that fails again and again must come to its end.
+    A waiting job with the same key takes over the number of attempts and becomes due no later than before. So work
+    that always fails reaches its last attempt.
     """
     statement = insert(jobs).values(_row(job) | {"scheduled_at": at})
-    # NULL means now, and LEAST would pass over it.
+    # NULL means now, and LEAST ignores NULL.
     sooner = sa.case(
         (jobs.c.scheduled_at.is_(None), sa.null()),
         (statement.excluded.scheduled_at.is_(None), sa.null()),
         else_=sa.func.least(jobs.c.scheduled_at, statement.excluded.scheduled_at),
     )
-    # Whichever has had more attempts counts: one may be given back by a worker that was thought dead. Full stays full.
+    # The job with more attempts wins: the other may come from a worker that was thought dead. `full` stays set.
     ours, theirs = statement.excluded.args, jobs.c.args
     has_more = theirs["attempt"].as_integer() > ours["attempt"].as_integer()
     carried = sa.case((has_more, ours.op("||")(theirs)), else_=theirs.op("||")(ours))
@@ -169,18 +170,18 @@ def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = No
 
 
 def has_due_jobs(database: Database, kinds: Collection[str]) -> bool:
-    """Say whether anything could be started now."""
+    """Return whether a job of these kinds can be started now."""
     query = sa.select(sa.exists().where(_TODO, _is_due(), jobs.c.queue_name.in_(kinds)))
     return bool(database.transaction(lambda connection: connection.scalar(query)))
 
 
 @dataclass(frozen=True, slots=True)
 class StartedJob:
-    """A job that is being done.
+    """A job that a worker has started.
 
     Attributes:
-        row_id: its row, to be given to `delete_jobs`.
-        job: what is to be done.
+        row_id: id of its row, for `delete_jobs`.
+        job: the work.
     """
 
     row_id: int
@@ -188,31 +189,35 @@ class StartedJob:
 
 
 def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, concurrency: int) -> list[StartedJob]:
-    """Begin at most so many jobs that may be done together with `leader`, for the worker that has begun that one.
+    """Start jobs that may be done in one batch with `leader`, for the worker that has started the leader.
 
-    Of what is near each of the lanes has its share: none does everything while the others do nothing.
+    Args:
+        connection: in a transaction.
+        leader: the started job.
+        limit: most jobs to start.
+        concurrency: jobs that the worker does at a time; each gets an equal share of the due jobs.
     """
     near = (
         sa.select(jobs.c.id, jobs.c.queueing_lock, jobs.c.args)
         .where(_TODO, jobs.c.queue_name == leader.job.kind, _is_due())
         .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(_NEAR)
+        .limit(_BATCH_WINDOW)
         .cte("near")
     )
     share = sa.select(sa.func.least(limit, sa.func.count() // concurrency)).select_from(near).scalar_subquery()
     is_alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
     is_first = near.c.args["attempt"].as_integer() == 1
-    # A delivery may have come for the leader's own object: that is read again, but not at once.
+    # A later delivery for the leader's own object needs a reading of its own, after this one.
     wanted = sa.select(near.c.id).where(is_alike, is_first, near.c.queueing_lock != leader.job.key)
     wanted = wanted.order_by(near.c.id).limit(share)
     free = sa.select(jobs.c.id).where(jobs.c.id.in_(wanted), _TODO).with_for_update(skip_locked=True)
     row = jobs.alias("leader")
-    # Whose row has gone was given back: nobody would hear of its followers.
-    is_led = sa.exists().where(row.c.id == leader.row_id, row.c.status == sa.literal_column("'doing'"))
+    # A leader without a row was given back: no worker would then finish its followers.
+    is_leading = sa.exists().where(row.c.id == leader.row_id, row.c.status == sa.literal_column("'doing'"))
     worker = sa.select(row.c.worker_id).where(row.c.id == leader.row_id).scalar_subquery()
     statement = (
         sa.update(jobs)
-        .where(jobs.c.id.in_(free), is_led)
+        .where(jobs.c.id.in_(free), is_leading)
         .values(
             status=sa.literal_column("'doing'"),
             worker_id=worker,
@@ -225,12 +230,12 @@ def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, co
 
 @dataclass(frozen=True, slots=True)
 class StalledJob:
-    """A job that nobody works on, though it was begun.
+    """A job that was started and that no worker works on any more.
 
     Attributes:
-        row_id: its row, to be given to `delete_jobs`.
-        job: what it was.
-        started_at: when; None when that is not known.
+        row_id: id of its row, for `delete_jobs`.
+        job: the work.
+        started_at: when it was started; None: not known.
     """
 
     row_id: int
@@ -239,7 +244,13 @@ class StalledJob:
 
 
 def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> StalledJob | None:
-    """Lock one job whose worker has died, or has dropped it; None when there is none that nobody else has locked."""
+    """Lock and return one job whose worker is dead or has dropped it; None: there is none that is not locked.
+
+    Args:
+        connection: in a transaction, which holds the lock.
+        kinds: of the jobs.
+        silent_for: a worker without a heartbeat for longer counts as dead.
+    """
     is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
     leader = jobs.alias("leader")
     led_by = jobs.c.args[_LED_BY].astext
@@ -260,23 +271,23 @@ def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silen
 
 
 def delete_jobs(connection: sa.Connection, row_ids: Sequence[int]) -> None:
-    """Take jobs away; what they leave to do has been deferred anew."""
+    """Delete the rows of jobs; the caller has deferred what is still to be done."""
     connection.execute(
         sa.delete(jobs).where(jobs.c.id == sa.func.any(sa.literal(list(row_ids), sa.ARRAY(sa.BigInteger))))
     )
 
 
 def delete_idle_jobs(connection: sa.Connection, account_id: int) -> None:
-    """Take away the jobs of an account that nobody works on."""
+    """Delete the jobs of an account that no worker works on."""
     of_account = jobs.c.args["account_id"].as_integer() == account_id
     idle = sa.select(jobs.c.id).where(sa.or_(_TODO, _DROPPED), of_account)
-    # In the order of their keys, as whoever gives some back.
+    # Locked in the order of their keys, as a worker does that gives jobs back: no deadlock.
     ids = connection.scalars(idle.order_by(sa.collate(jobs.c.queueing_lock, "C"), jobs.c.id).with_for_update()).all()
     delete_jobs(connection, ids)
 
 
 def select_unfinished_keys() -> sa.Select[str]:
-    """Give the keys of all jobs that wait or are being worked on, for a query's `IN`."""
+    """Return a query for the keys of all jobs that wait or are being worked on."""
     return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, _DOING), jobs.c.queueing_lock.is_not(None))
 
 

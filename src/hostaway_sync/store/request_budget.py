@@ -1,4 +1,4 @@
-"""The request budget: one row a bucket, shared by every process and machine that uses this database."""
+"""The request budget: one row a bucket, shared by all processes and machines that use this database."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker
     from hostaway_sync.store.postgres.database import Database
 
-# Kept free after each window for the way to the source, which differs from request to request; a message to a guest
-# writes its intent to the disk on that way. Two per cent leave 98 % of the limit usable.
+# Kept free after each window, because requests take different times to reach the source: a message to a guest is
+# written to the ledger first. Two per cent leave 98 % of the limit usable.
 _MARGIN_SHARE = 0.02
-# One odd answer must not slow everything for a day: a lower limit is believed for a minute, and each time that it is
-# met again soon after, six times as long.
+# A lower limit holds for a minute, and six times as long each time that it is met again soon after: one odd answer
+# must not slow all requests for a day.
 _LOWERED_FIRST = timedelta(minutes=1)
 _LOWERED_LONGEST = timedelta(days=1)
 _LOWERED_GROWTH = 6.0
-# Of requests that were granted by a clock that was put forward since, the last may leave up to a window later.
+# Requests that were granted before the clock was put forward may leave up to a window later.
 _WINDOWS_AFTER_A_STEP = 2
 _SLOT: tuple[sa.ColumnClause[Any], ...] = (
     sa.column("granted_at", sa.DateTime(timezone=True)),
@@ -39,16 +39,16 @@ log = logging.getLogger(__name__)
 
 
 def safety_margin(bucket: Bucket) -> timedelta:
-    """Give the time that is kept free after a bucket's window."""
+    """Return the time that is kept free after each window of a bucket."""
     return bucket.window * _MARGIN_SHARE
 
 
 class DatabaseBudget:
-    """The `Budget` in PostgreSQL. Every grant is committed before it is used, whatever becomes of the caller's work.
+    """The `Budget` in PostgreSQL. Every grant is committed before it is used, even if the caller's work fails later.
 
     Args:
-        database: that all who share the budget use.
-        circuit_breaker: knows whether the source is away, and nothing is granted then; None: nobody looks.
+        database: that all clients share.
+        circuit_breaker: while it is open, no slot is granted; None: slots are always granted.
         clock: notices that the database's clock was put forward; one for all budgets of a process.
     """
 
@@ -64,22 +64,22 @@ class DatabaseBudget:
         self._clock = clock or ClockWatch()
 
     def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
-        """Take the earliest slot of all `buckets` at once, perhaps before one that was granted for later.
+        """Reserve the earliest slot that all `buckets` have free, which may be before a slot granted for later.
 
         Raises:
             StoreUnavailable: the database did not come back within a minute.
-            SourceAway: the source is away, and it is not our turn to look whether it is back.
+            SourceAway: the source is away, and another request probes it.
         """
-        row = self._noticed(buckets, priority)
+        row = self._reserve_unless_clock_jumped(buckets, priority)
         while row is None:
-            row = self._noticed(buckets, priority)
+            row = self._reserve_unless_clock_jumped(buckets, priority)
         slack = min(safety_margin(bucket) for bucket in buckets) / 2
         return Grant(granted_at=row.granted_at, wait=max(row.wait, timedelta()), slack=slack)
 
-    def _noticed(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any] | None:
-        """Take a slot; None where the clock was put forward, and with it what was granted seems older than it is."""
+    def _reserve_unless_clock_jumped(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any] | None:
+        """Reserve a slot; None where the database's clock was put forward: earlier grants then seem too old."""
         asked_at = self._clock.seconds()
-        row = self._taken(buckets, priority)
+        row = self._reserve_slot(buckets, priority)
         step = self._clock.step(row.granted_at - row.wait, asked_at=asked_at)
         if not step:
             return row
@@ -88,27 +88,27 @@ class DatabaseBudget:
         self.penalize(buckets, retry_in=pause, limit=None)
         return None
 
-    def _taken(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any]:
-        """Take a slot, and see in the same statement whether the source is away: then none is taken."""
+    def _reserve_slot(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any]:
+        """Reserve a slot unless the same statement finds that the source is away."""
         keys: sa.ColumnElement[Any] = _array([bucket.key for bucket in buckets], sa.Text())
         circuit_breaker = self._circuit_breaker
         if circuit_breaker is None:
             statement = sa.select(self._slot(keys, buckets, priority))
-            return self._granted(statement)
+            return self._run(statement)
         one = sa.select(sa.literal(1).label("row")).subquery("one")
         may_ask = ~sa.func.coalesce(circuit_breaker.is_away, sa.false()) | sa.literal(circuit_breaker.is_probing)
-        # Without keys the function takes nothing.
+        # Without keys the function reserves nothing.
         slot = self._slot(sa.case((may_ask, keys), else_=_array([], sa.Text())), buckets, priority).lateral("slot")
         seen = one.outerjoin(source_outages, circuit_breaker.is_this_source).join(slot, sa.true())
         asked = sa.select(*slot.c, may_ask.label("may_ask"), source_outages.c.failures).select_from(seen)
-        row = self._granted(asked)
+        row = self._run(asked)
         circuit_breaker.remember_failures(row.failures)
         if not row.may_ask:
             circuit_breaker.acquire_probe()
-            return self._taken(buckets, priority)
+            return self._reserve_slot(buckets, priority)
         return row
 
-    def _granted(self, statement: sa.Select[Any]) -> sa.Row[Any]:
+    def _run(self, statement: sa.Select[Any]) -> sa.Row[Any]:
         row: sa.Row[Any] = self._database.transaction(lambda c: c.execute(statement).one(), is_one_statement=True)
         return row
 
@@ -124,7 +124,7 @@ class DatabaseBudget:
         return slot
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Keep silent in `buckets` for `retry_in`; a `limit` below a bucket's own holds from a minute to a day."""
+        """Grant nothing in `buckets` for `retry_in`; a `limit` below a bucket's own holds from a minute to a day."""
         pause = sa.func.clock_timestamp() + retry_in
 
         def write(connection: sa.Connection) -> None:
@@ -133,18 +133,18 @@ class DatabaseBudget:
                 later = sa.func.greatest(request_budget.c.not_before, statement.excluded.not_before)
                 connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"not_before": later}))
                 if limit is not None and 0 < limit < bucket.limit:
-                    connection.execute(_lowered(bucket.key, limit))
+                    connection.execute(_lower_limit(bucket.key, limit))
 
         self._database.transaction(write)
 
 
-def _lowered(key: str, limit: int) -> sa.Update:
-    """Have a lower limit hold; for longer when one held until a moment ago, as long as before when one holds still."""
+def _lower_limit(key: str, limit: int) -> sa.Update:
+    """Return the update that lowers a limit: for longer if one held within the last day, unchanged while one holds."""
     known, now = request_budget.c, sa.func.clock_timestamp()
     holds = known.lowered_until > now
     longer = sa.func.least(sa.func.interval_mul(known.lowered_for, _LOWERED_GROWTH), _LOWERED_LONGEST)
     lowered_for = sa.case((known.lowered_until > now - _LOWERED_LONGEST, longer), else_=_LOWERED_FIRST)
-    # Requests that were under way together are refused together: that is one refusal.
+    # Requests that were under way at the same time are refused together, which counts as one refusal.
     values = {
         "lowered_to": sa.case((holds, sa.func.least(known.lowered_to, limit)), else_=limit),
         "lowered_for": sa.case((holds, known.lowered_for), else_=lowered_for),

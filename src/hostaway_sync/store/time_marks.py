@@ -1,8 +1,8 @@
-"""Marks about the past: which columns hold them, and what one is worth that lies in the future.
+"""Time marks: columns that hold a time of the past, and how a mark in the future is read.
 
-A database's clock that was ahead once leaves marks of a time that has not come. Compared with now they say "not yet"
-for days: no sweep is due, a thread is always due, a row is always newer. So a mark further ahead of the database's
-clock than clocks differ counts as unknown, wherever it is read. A planned time is no mark: it is meant to lie ahead.
+A database's clock that once was ahead leaves marks in the future. Compared with now they say "not yet" for days: no
+sweep is due, a thread is always due, a row is always newer. So a mark counts as unknown where it is further ahead of
+the database's clock than clocks differ. A planned time is no mark, because it lies in the future on purpose.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MIRRORED: Final = ("observed_at", "missing_since", "unlisted_since", "created_at", "updated_at")
 
-# Every column with a time stands in one of these lists; a test goes through all tables.
+# Every column with a time stands in one of these lists; a test compares them with all tables.
 MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_issued_at", "webhook_confirmed_at", "last_sync_at", "created_at", "updated_at", "removed_at"),
     "alarms": ("since", "told_at"),
@@ -70,7 +70,7 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "sent_messages": ("not_before_at",),
     "source_outages": ("probe_at",),
 }
-# Marks that move along with a clock that was set back: the function `reserve_request` sees to that.
+# Marks that the function `reserve_request` moves when the clock was set back.
 MOVED_ALONG: Final[Mapping[str, tuple[str, ...]]] = {"request_budget": ("slots", "asked_at", "pressed_at")}
 # Times of the platform's own clock, for which `timestamps.is_credible_stamp` decides.
 STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -83,28 +83,28 @@ STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _TABLES: Final = {**metadata.tables, **engine_metadata.tables}
 _LARGE: Final = ("conversation_messages", "conversations", "reservations", "webhook_log", "audit_log")
-# Tables of a hundred thousand rows take a fraction of it; whoever asks waits for some seconds at most.
-_PATIENCE: Final = sa.text("SET LOCAL statement_timeout TO '1s'")
+# A table of a hundred thousand rows takes a fraction of it; the command that looks through all waits for seconds.
+_SCAN_TIMEOUT: Final = sa.text("SET LOCAL statement_timeout TO '1s'")
 
 
-def is_known(mark: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column of whatever a query reads from)
-    """Whether a mark is there and neither from the future nor before the first moment that we can hold."""
+def is_known(mark: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column of any table or subquery)
+    """Return the condition that a mark is set, not in the future, and not before the first time Python can hold."""
     return sa.and_(mark >= sa.literal(EARLIEST, Timestamp), mark <= _latest())
 
 
 def null_if_unknown(mark: Any) -> sa.ColumnElement[datetime | None]:  # noqa: ANN401  (as above)
-    """Return a mark, or NULL where it is not known."""
+    """Return a mark, or NULL where it is not known (see `is_known`)."""
     return sa.case((is_known(mark), mark))
 
 
 def cap_at_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as above)
-    """Return a mark, or now where it is from the future: a mark about the past is no later than that; NULL stays so."""
-    # LEAST alone takes now for the smaller of it and a mark that is not set.
+    """Return a mark, or now where it lies in the future; NULL stays NULL."""
+    # LEAST ignores NULL: alone it would return now for a mark that is not set.
     return sa.case((mark.is_not(None), sa.func.least(mark, sa.func.now())))
 
 
 def is_within(mark: Any, span: timedelta) -> sa.ColumnElement[bool]:  # noqa: ANN401  (as above)
-    """Whether a mark is known, and not older than `span`."""
+    """Return the condition that a mark is known and not older than `span`."""
     return sa.and_(mark > sa.func.now() - span, mark <= _latest())
 
 
@@ -114,18 +114,25 @@ def reset_future_marks(
     *wanted: sa.ColumnElement[bool],
     marks: Sequence[sa.ColumnElement[Any]] | None = None,
 ) -> None:
-    """Set what lies ahead among the marks of these rows, or among some of them, to now; unset ones stay so."""
+    """Set the marks of these rows that lie in the future to now; NULL stays NULL.
+
+    Args:
+        connection: in a transaction.
+        table: of the rows.
+        wanted: conditions that choose the rows.
+        marks: columns to look at; None: all of the table's.
+    """
     marks = marks or [table.c[name] for name in MARKS[table.name]]
     is_ahead = sa.or_(*(mark > _latest() for mark in marks))
-    # Not LEAST, which takes an unset mark for the smaller of the two.
+    # Not LEAST, which would set a mark that is NULL.
     values = {mark: sa.case((mark > _latest(), sa.func.clock_timestamp()), else_=mark) for mark in marks}
     connection.execute(sa.update(table).where(*wanted, is_ahead).values(values))
 
 
 def reset_future_record_marks(connection: sa.Connection, account_id: int, resource: Resource) -> None:
-    """Set what lies ahead of when an account's rows of a resource were read, made and changed to now.
+    """Set to now the marks in the future that say when an account's rows were read, created and changed.
 
-    The other marks decide what is read next: what is not known of them must stay unknown.
+    The other marks decide what is read next; an unknown one must stay unknown.
     """
     table = MIRRORED[resource]
     names = ("observed_at", "created_at", "updated_at")
@@ -133,19 +140,19 @@ def reset_future_record_marks(connection: sa.Connection, account_id: int, resour
 
 
 def find_future_marks(database: Database) -> FutureMarksReport:
-    """Look through every table for marks that lie in the future."""
+    """Return the marks of all tables that lie in the future, and the tables that could not be read."""
     found: list[FutureMarks] = []
     unread: list[str] = []
     for name in sorted(MARKS, key=lambda name: name in _LARGE):
         try:
-            found += database.attempt(partial(_ahead, table=_TABLES[name]))
-        except (StoreError, StoreUnavailable):  # it takes too long, or is not ours to read
+            found += database.attempt(partial(_find_in_table, table=_TABLES[name]))
+        except (StoreError, StoreUnavailable):  # it takes too long, or this role may not read it
             unread.append(name)
     return FutureMarksReport(tuple(found), tuple(unread))
 
 
-def _ahead(connection: sa.Connection, table: sa.Table) -> list[FutureMarks]:
-    connection.execute(_PATIENCE)
+def _find_in_table(connection: sa.Connection, table: sa.Table) -> list[FutureMarks]:
+    connection.execute(_SCAN_TIMEOUT)
     columns = [table.c[name] for name in MARKS[table.name]]
     counts = [sa.func.count().filter(column > _latest()) for column in columns]
     # A mark may lie further ahead than Python's time goes.

@@ -1,3 +1,3 @@
-"""The way to PostgreSQL: connections, transactions, and what the driver's errors mean."""
+"""PostgreSQL: connections, transactions, and the meaning of the driver's errors."""
 
 from __future__ import annotations

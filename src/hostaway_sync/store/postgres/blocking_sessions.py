@@ -1,4 +1,4 @@
-"""Which sessions have a table of ours, for the sentence of a command that waited for it in vain."""
+"""Find the sessions that hold a lock on our tables, for the error of a command that waited in vain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hostaway_sync.store.identifiers import quote_identifier
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
-# A table that a transaction has made and not committed has no row in pg_class yet.
+# A table that an open transaction has created has no row in pg_class yet.
 _OF_ANY: Final = """
 SELECT DISTINCT l.pid, a.usename AS role
 FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid LEFT JOIN pg_class AS c ON c.oid = l.relation
@@ -32,11 +32,11 @@ ORDER BY l.pid LIMIT 5
 
 @dataclass(frozen=True, slots=True)
 class BlockingSessions:
-    """Sessions, in words.
+    """Blocking sessions, as parts of a sentence.
 
     Attributes:
-        sessions: which they are.
-        advice: how to end them, to be put after "wait until that ends".
+        sessions: names them by process and role.
+        advice: how to end them; follows "wait until that ends".
     """
 
     sessions: str
@@ -44,9 +44,10 @@ class BlockingSessions:
 
 
 def find_blocking_sessions(database: Database, table: str | None = None) -> BlockingSessions:
-    """Return who has any table of ours in any way, or one table in more than reading."""
-    schema = quote_identifier(database.schema)
-    wanted = {"schema": schema} if table is None else {"table": f"{schema}.{table}"}
+    """Return the sessions that hold any lock on a table of ours, or more than a read lock on `table`."""
+    wanted = {"schema": quote_identifier(database.schema)}
+    if table is not None:
+        wanted = {"table": quote_identifier(database.schema, table)}
     query = sa.text(_OF_ANY if table is None else _OF_ONE_TO_WRITE)
     rows = database.transaction(lambda connection: connection.execute(query, wanted).all())
     sessions = ", ".join(f"session {row.pid} of role {row.role!r}" for row in rows)

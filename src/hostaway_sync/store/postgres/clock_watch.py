@@ -1,4 +1,4 @@
-"""Notices that the database's clock was put forward, by a clock of this process that never jumps."""
+"""Notice that the database's clock was put forward, by comparing it with a monotonic clock of this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-# Clocks that are being corrected run up to a two-thousandth faster or slower than they should.
+# A clock that is being corrected runs up to a two-thousandth too fast or too slow.
 _TOLERATED: Final = timedelta(seconds=0.1)
 _TOLERATED_SHARE: Final = 0.001
 
@@ -20,7 +20,7 @@ class ClockWatch:
     """Compares two readings of the database's clock with the time that passed here; safe to use from several threads.
 
     Args:
-        seconds: a clock that never jumps.
+        seconds: a monotonic clock.
     """
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -29,15 +29,15 @@ class ClockWatch:
         self._last: tuple[datetime, float] | None = None
 
     def seconds(self) -> float:
-        """Return the seconds of the clock here, to be taken before the database is asked for its own."""
+        """Return the time of the monotonic clock, to be read before the database is asked for its own."""
         return self._seconds()
 
     def step(self, read: datetime, *, asked_at: float) -> timedelta:
         """Return how far the database's clock was put forward between the last reading and this one; zero: it was not.
 
         Args:
-            read: what the database's clock says.
-            asked_at: seconds of the clock here before the database was asked.
+            read: time of the database's clock.
+            asked_at: `seconds` before the database was asked.
         """
         answered_at = self._seconds()
         with self._lock:
@@ -46,7 +46,7 @@ class ClockWatch:
                 self._last = read, asked_at
         if last is None:
             return timedelta()
-        # From before the first question to after the second answer: more time cannot have passed there.
+        # From before the first question until after the second answer: no more time can have passed in the database.
         passed = timedelta(seconds=answered_at - last[1])
         ahead = read - last[0] - passed
         return ahead if ahead > _TOLERATED + passed * _TOLERATED_SHARE else timedelta()

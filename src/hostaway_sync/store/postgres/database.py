@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: one engine, one schema, and transactions that survive a restart of the server."""
+"""The database: one engine, one schema, and transactions that survive a restart of the server."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ T = TypeVar("T")
 
 
 class Database:
-    """PostgreSQL as the rest of the store sees it.
+    """A PostgreSQL database, as the rest of the store uses it.
 
     Args:
-        url: of the database, in the notation of libpq.
-        schema: where the tables are.
-        embedded: the server behind `url` when it is ours to keep running; started again when it dies.
-        pool_size: connections it may hold at once, two or more: one is for what it claims.
-        patience: seconds after which a server that went away is given up; one that was never reached, sooner:
-            its address is wrong more often than it is about to come up.
+        url: of the database, as libpq writes it.
+        schema: of the tables.
+        embedded: the server behind `url` if this program runs it; it is started again when it dies.
+        pool_size: most connections at a time, two or more: one is for claimed rights.
+        patience: seconds after which a server that went away is given up. A server that was never reached is given
+            up after 5 seconds: its address is probably wrong.
         sleep: waits between two attempts.
-        observe: called with how long each statement took.
-        application: whose connections these are, as the server shows it.
+        observe: called with the operation and the seconds of each statement.
+        application: name of the connections, as the server shows it.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Database:
         observe: ObserveStatement | None = None,
         application: str = "hostaway-sync",
     ) -> None:
-        # Before libpq judges the URL, and what it lacks.
+        # Before libpq judges the URL: its variables would fill in what the URL lacks.
         ignore_environment()
         self._url = parse_database_url(url) if isinstance(url, str) else url
         self.schema = schema
@@ -81,29 +81,29 @@ class Database:
             max_overflow=0,
             pool_timeout=60,
             hide_parameters=True,
-            # Asking for it would be the first question of a session.
+            # Otherwise the first statement of a session would look for the type hstore.
             use_native_hstore=False,
             connect_args=session_settings.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}},
         )
         self._held_rights = HeldRights(self.engine, schema)
-        self._committing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._pool_closer = PoolCloser(self.engine)
-        # The last one asked: it connects.
+        # The last listener of this event is the one that connects.
         sa.event.listen(self.engine, "do_connect", session_settings.SessionFactory().connect)
         if observe is not None:
             time_statements(self.engine, observe)
 
     def transaction(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
-        """Run `work` in one transaction, again when the server went away meanwhile; `work` must bear a repetition.
+        """Run `work` in one transaction, and again when the server went away; `work` must be safe to repeat.
 
-        One statement is a transaction by itself: without BEGIN and COMMIT it takes a third of the way.
+        A single statement runs without BEGIN and COMMIT, which saves two of three round trips.
 
         Raises:
             StoreUnavailable: the server did not come back within `patience`.
-            StoreError: the server refuses us (unknown database, wrong password, no permission).
+            StoreError: the server refuses the connection or the work (unknown database, wrong password, no permission).
         """
-        return self._patiently(partial(self.attempt, work, is_one_statement=is_one_statement))
+        return self._retry(partial(self.attempt, work, is_one_statement=is_one_statement))
 
     def attempt(self, work: Callable[[sa.Connection], T], *, is_one_statement: bool = False) -> T:
         """Run `work` in one transaction, once.
@@ -112,7 +112,7 @@ class Database:
             StoreUnavailable, StoreError: as `transaction`.
         """
         try:
-            with (self._committing if is_one_statement else self.engine).begin() as connection:
+            with (self._autocommit if is_one_statement else self.engine).begin() as connection:
                 self._was_reached = True
                 if not self._waits_for_disk and not is_one_statement:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
@@ -122,14 +122,14 @@ class Database:
 
     @contextmanager
     def claim(self, right: str) -> Iterator[bool]:
-        """Have a right that one holder of all processes can have, while the block runs; give whether it is ours.
+        """Claim a right, which one process of all holds at a time, while the block runs; yield whether we hold it.
 
-        It outlives every connection, and ends by itself when this process dies. No transaction is open meanwhile.
+        The claim outlives every connection, and expires when this process dies. No transaction is open meanwhile.
 
         Raises:
             StoreUnavailable, StoreError: as `transaction`.
         """
-        is_ours = self._patiently(partial(self._held_rights.claim, right, name_this_process()))
+        is_ours = self._retry(partial(self._held_rights.claim, right, name_this_process()))
         try:
             yield is_ours
         finally:
@@ -137,7 +137,7 @@ class Database:
                 self._held_rights.release(right)
 
     def separate_pool(self, *, pool_size: int, patience: float) -> Database:
-        """Give the same database with connections and a patience of its own; end it with `disconnect`."""
+        """Return the same database with a connection pool and patience of its own; close it with `disconnect`."""
         database = Database(
             self._url,
             schema=self.schema,
@@ -151,32 +151,32 @@ class Database:
         return database
 
     def async_commit_twin(self, *, patience: float) -> Database:
-        """Give the same database and connections, with a patience of its own and quick commits.
+        """Return the same database and pool, with a patience of its own and asynchronous commits.
 
-        A crash of the server may undo what they committed last: for whoever begins again from what is there.
+        A crash of the server may undo the last commits: only for work that begins again from what is stored.
         """
         twin = copy(self)
-        twin._patience, twin._derived, twin._waits_for_disk = patience, [], False  # noqa: SLF001  (its own twin)
+        twin._patience, twin._derived, twin._waits_for_disk = patience, [], False  # noqa: SLF001  (its own copy)
         self._derived.append(twin)
         return twin
 
     def fail_fast(self) -> None:
-        """Give up soon from now on if the server is away: whoever waits wants to be gone."""
+        """Give up a server that is away after 5 seconds from now on, because the program is about to end."""
         self._was_reached = False
         for database in self._derived:
             database.fail_fast()
 
     def disconnect(self) -> None:
-        """Give back every connection, now or when a thread that has one lets go of it; there will be no other."""
+        """Close every connection, now or when its thread gives it back; no new one is opened."""
         self._pool_closer.close()
 
     def close(self) -> None:
-        """Disconnect, and give back the embedded server if nobody else uses it."""
+        """Disconnect, and release the embedded server, which stops if no other process uses it."""
         self.disconnect()
         if self.embedded is not None:
             self.embedded.release()
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
+    def _retry(self, attempt: Callable[[], T]) -> T:
         retrying = Retrying(
             retry=retry_if_exception_type(StoreUnavailable),
             wait=wait_random_exponential(multiplier=0.1, max=3),

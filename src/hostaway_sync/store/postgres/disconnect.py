@@ -1,7 +1,7 @@
-"""The end of an engine's connections, for threads as well that nobody waits for.
+"""Close the connections of an engine, those of threads included that still run.
 
-A job that was given back, or a question that took too long, goes on in its thread for a while. What it then does to a
-database that was closed must neither keep a connection nor open one: a server has a hundred.
+A job that was given back, or a query that took too long, goes on in its thread for a while. It must neither keep a
+connection of a closed database nor open one: the server has a hundred.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 
 class PoolCloser:
-    """Ends the connections of an engine.
+    """Closes the connections of an engine for good.
 
     Args:
-        engine: whose they are.
+        engine: with the pool to close.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._is_shut = False
+        self._is_closed = False
         sa.event.listen(engine, "do_connect", self._refuse)
-        sa.event.listen(engine, "checkin", self._end)
+        sa.event.listen(engine, "checkin", self._close_returned)
 
     def close(self) -> None:
-        """Close what nobody uses, and what is in use when it is given back; whoever wants another gets `StoreError`."""
-        self._is_shut = True
+        """Close idle connections now and the others when they are given back; opening another raises `StoreError`."""
+        self._is_closed = True
         self._engine.dispose()
 
     def _refuse(self, *_: object) -> None:
-        if self._is_shut:
+        if self._is_closed:
             raise StoreError("the database was closed here: the program is about to end")
 
-    def _end(self, connection: psycopg.Connection[tuple[object, ...]] | None, _: object) -> None:
-        if self._is_shut and connection is not None:
+    def _close_returned(self, connection: psycopg.Connection[tuple[object, ...]] | None, _: object) -> None:
+        if self._is_closed and connection is not None:
             connection.close()

@@ -1,7 +1,7 @@
-"""What the errors of the driver mean: a server that is away, one that refuses us, or tables that are not ours.
+"""Translate the driver's errors: the server is away, it refuses us, or the tables are not ours.
 
-Judged by SQLSTATE alone: the words are in the language of the server. An error without one is of a connection that
-failed or broke; `login_refusal` gives those their SQLSTATE that a server answered.
+Only the SQLSTATE counts, because the words are in the language of the server. An error without SQLSTATE is of a
+connection that failed or broke; `login_errors` adds the SQLSTATE where the server answered.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from hostaway_sync.store.connection.login_errors import LoginRefused
 if TYPE_CHECKING:
     from sqlalchemy.exc import SQLAlchemyError
 
-# What another try may cure, though the connection itself is well.
+# Serialization failure, deadlock, lock timeout: another attempt may succeed on the same connection.
 _TRANSIENT: Final = frozenset({"40001", "40P01", "55P03"})
 # Connection exception, insufficient resources, operator intervention.
 _TRANSIENT_CLASSES: Final = frozenset({"08", "53", "57"})
-# A table, column, function, type, schema or unique index that its revision has.
+# A missing table, column, function, type, schema or unique index.
 _MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10"})
 _DENIED: Final = "42501"
-# What to do where the server says only what it will not do.
-_WAYS_OUT: Final = {
+# What to do about errors of which the server names only the cause.
+_ADVICE: Final = {
     "25006": "it can only be read: connect to the primary server if this is a standby, else turn"
     " default_transaction_read_only off, which the server, the database or the role has set",
     _DENIED: "grant that to the role, or connect as the one who ran `hostaway-sync migrate`; a setting `role` of ALTER"
     " DATABASE or ALTER ROLE takes the place of the one that logs in: `hostaway-sync doctor` names what is missing",
 }
-# A prepared statement that is not there, or was there before: another session answers than the one that prepared.
+# A prepared statement is missing or exists already: another session answers than the one that prepared it.
 _OF_ANOTHER_SESSION: Final = frozenset({"26000", "42P05"})
 _WRONG_VALUE: Final = "22"
-# Wrong data, a broken constraint, a statement that cannot be read: mistakes of this program.
-_OURS: Final = frozenset({"22", "23", "42"})
-# What a server says to a log-in whose `options` it does not know, cannot read, or takes from no client.
+# Wrong data, a broken constraint, a syntax error: bugs of this program.
+_BUGS: Final = frozenset({"22", "23", "42"})
+# What a server answers to a log-in whose `options` are unknown, malformed or not allowed to clients.
 _OF_OPTIONS: Final = ("22", "42", "55P02")
-# PgBouncer has one SQLSTATE for many things that it does not take, and speaks no language but English.
+# PgBouncer has one SQLSTATE for many refusals, and its words are always English.
 _OF_POOLER: Final = "08P01"
 _PARAMETER: Final = "startup parameter"
 
 
 def raise_translated(error: SQLAlchemyError) -> NoReturn:
-    """Raise the error of ours that a driver's error means; what looks like a bug stays what it is."""
-    translated = _translated(error)
+    """Raise our own error for a driver's error; an error that looks like a bug is raised unchanged."""
+    translated = _translate(error)
     if translated is None:
         raise error
     raise translated from error
 
 
 def describe_unexpected_error(error: Exception) -> str | None:
-    """Return what to say where an answer of the database, which stayed what it is, ends a command; None: it is none."""
+    """Return the sentence for an answer of the database that `raise_translated` left unchanged; None: it is none."""
     sqlstate = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     if not isinstance(error, DBAPIError) or sqlstate is None:
         return None
-    # What is wrong with a value repeats the value, which may be a guest's.
+    # The words about a wrong value repeat the value, which may be a guest's.
     reason = "" if sqlstate.startswith(_WRONG_VALUE) else f": {str(error.orig).partition(chr(10))[0]}"
     return (
         f"the database does not take what is written (SQLSTATE {sqlstate}){reason}; its tables were changed by other"
@@ -65,7 +65,7 @@ def describe_unexpected_error(error: Exception) -> str | None:
     )
 
 
-def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
+def _translate(error: SQLAlchemyError) -> HostawaySyncError | None:
     if isinstance(error, NoConnectionFree):
         return StoreUnavailable("no database connection became free within a minute")
     if not isinstance(error, DBAPIError):
@@ -79,13 +79,13 @@ def _translated(error: SQLAlchemyError) -> HostawaySyncError | None:
         advice = "take its options away, or name them in `ignore_startup_parameters` of the pooler"
         return ConfigurationError(f"{database_url.SETTING_NAME} cannot be used: {reason}; {advice}")
     if sqlstate:
-        return _answered(sqlstate, reason)
+        return _translate_sqlstate(sqlstate, reason)
     is_broken = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
     return StoreUnavailable(f"the database is not available: {reason}") if is_broken else None
 
 
-def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
-    """Return what an answer of the server means; None: it is a mistake of this program."""
+def _translate_sqlstate(sqlstate: str, reason: str) -> HostawaySyncError | None:
+    """Return our error for an answer of the server; None: it is a bug of this program."""
     if sqlstate in _TRANSIENT or sqlstate[:2] in _TRANSIENT_CLASSES:
         return StoreUnavailable(f"the database is not available: {reason}")
     if sqlstate in _OF_ANOTHER_SESSION:
@@ -93,7 +93,7 @@ def _answered(sqlstate: str, reason: str) -> HostawaySyncError | None:
     if sqlstate in _MISSING:
         advice = "its tables were changed by other means than `hostaway-sync migrate`: restore it from a backup"
         return StoreError(f"the database lacks what its revision has: {reason}; {advice}")
-    if sqlstate[:2] in _OURS and sqlstate != _DENIED:
+    if sqlstate[:2] in _BUGS and sqlstate != _DENIED:
         return None
-    way_out = f"; {_WAYS_OUT[sqlstate]}" if sqlstate in _WAYS_OUT else ""
-    return StoreError(f"the database refuses us: {reason}{way_out}")
+    advice = f"; {_ADVICE[sqlstate]}" if sqlstate in _ADVICE else ""
+    return StoreError(f"the database refuses us: {reason}{advice}")

@@ -1,4 +1,4 @@
-"""The database that the settings mean: one elsewhere, or the embedded one of the data directory."""
+"""Open the database that the settings name: an external one, or the embedded one of the data directory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def has_embedded(data_dir: Path) -> bool:
-    """Whether the embedded database of a data directory was begun."""
+    """Whether a data directory holds an embedded database."""
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
     return (EmbeddedPostgres(data_dir / "postgresql").pgdata / "PG_VERSION").exists()
@@ -35,7 +35,7 @@ def open_database(
     """Open the database at `url`, or start the embedded one and open that.
 
     Raises:
-        ConfigurationError: the URL is none, or the embedded one cannot run here.
+        ConfigurationError: the URL cannot be used, or the embedded server cannot run here.
     """
     database = partial(Database, schema=schema, pool_size=pool_size, observe=observe, application=application)
     if url is not None:

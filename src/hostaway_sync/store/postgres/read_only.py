@@ -1,4 +1,4 @@
-"""Questions to the mirror in plain SQL, answered without the means to change anything."""
+"""Queries in plain SQL, run in a read-only transaction."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _WOULD_WRITE: Final = "25006"
 
 
 def run_read_only(database: Database, query: str) -> tuple[list[str], list[Sequence[object]]]:
-    """Return column names and rows of `query`, whose unqualified names are the mirror's tables.
+    """Return the column names and rows of `query`, in which unqualified names are the mirror's tables.
 
     Raises:
-        UsageError: it is no question to these tables.
-        StoreError: it would write, or this user may not ask it.
+        UsageError: the query is wrong, or names no table of the mirror.
+        StoreError: the query would write, or this role may not run it.
     """
 
     def read(connection: sa.Connection) -> tuple[list[str], list[Sequence[object]]]:

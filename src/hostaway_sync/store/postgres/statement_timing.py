@@ -1,4 +1,4 @@
-"""How long the statements of an engine take, by what they do."""
+"""Measure how long the statements of an engine take, by operation."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ObserveStatement: TypeAlias = "Callable[[str, float], None]"
-"""Is told an operation, and how many seconds it took."""
+"""Called with an operation (`select`, `insert`, `update`, `delete` or `other`) and its seconds."""
 
 _OPERATIONS = ("select", "insert", "update", "delete")
 _BEGAN = "hostaway_sync_began"
 
 
 def time_statements(engine: sa.Engine, observe: ObserveStatement) -> None:
-    """Note every statement that succeeds from now on."""
+    """Call `observe` for every statement that succeeds from now on."""
 
     def begin(connection: sa.Connection, *_: Any) -> None:  # noqa: ANN401  (SQLAlchemy's own)
         connection.info[_BEGAN] = time.perf_counter()
@@ -32,7 +32,7 @@ def time_statements(engine: sa.Engine, observe: ObserveStatement) -> None:
 
 
 def _operation(statement: str, context: Any) -> str:  # noqa: ANN401  (SQLAlchemy's execution context)
-    """Give the kind of a statement; what stands before it, such as WITH, does not hide it where SQLAlchemy knows."""
+    """Return the operation of a statement; SQLAlchemy knows it also behind a WITH."""
     for operation in _OPERATIONS[1:]:
         if getattr(context, f"is{operation}"):
             return operation

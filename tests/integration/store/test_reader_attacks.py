@@ -15,7 +15,7 @@ from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.processes.names import name_this_process
 from hostaway_sync.store.schema import revisions
-from hostaway_sync.store.schema.grants import READABLE
+from hostaway_sync.store.schema.grants import READABLE_TABLES
 from hostaway_sync.store.secrets import sealing
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def attack(db_roles: DbRoles, function: str) -> Iterator[Reader]:
         taken = reader.lock_tables(sql.row(db_roles.database, query).names)
         # PostgreSQL gives who may read a table the lock that every reading takes, and no other.
         assert {mode for _, mode in taken} == {"ACCESS SHARE"}
-        assert {table for table, _ in taken} == {*READABLE, "reader_bindings"} - {"messages"}
+        assert {table for table, _ in taken} == {*READABLE_TABLES, "reader_bindings"} - {"messages"}
         yield reader
 
 

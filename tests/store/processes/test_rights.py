@@ -113,7 +113,7 @@ def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -
         assert stack.enter_context(database.claim("a right"))
         # A process of the last release may not be told apart by the row: it is told by its lock, which was cut.
         sql.execute(database, "SELECT 1")
-        database._held_rights._old.release("a right")  # noqa: SLF001  (as when its session was cut)
+        database._held_rights._advisory_locks.release("a right")  # noqa: SLF001  (as when its session was cut)
         sql.execute(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
         with other.claim("a right") as found:
             assert found
@@ -149,7 +149,7 @@ def test_claims_are_renewed_while_they_are_held(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long a block takes, even when the connections are cut again and again."""
-    monkeypatch.setattr("hostaway_sync.store.processes.held_rights._BEATS_IN_A_LIFE", 3000)
+    monkeypatch.setattr("hostaway_sync.store.processes.held_rights._RENEWALS_PER_LIFETIME", 3000)
     query = "SELECT expires_at FROM rights WHERE name = 'a right'"
     with database.claim("a right"):
         for _ in range(3):

@@ -18,7 +18,7 @@ from hostaway_sync.store.accounts.changes import AccountChanges
 from hostaway_sync.store.audit_log import list_last_entries
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema import revisions
-from hostaway_sync.store.schema.grants import OF_ACCOUNTS, POLICIES, READABLE
+from hostaway_sync.store.schema.grants import ACCOUNT_COLUMNS, POLICIES, READABLE_TABLES
 from hostaway_sync.store.schema.roles import Roles, render_roles_script, restore_grants
 from hostaway_sync.store.secrets.sealing import SEALED
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, metadata
@@ -101,15 +101,17 @@ def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> No
 
 def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_roles: DbRoles) -> None:
     """No sealed column, no inbox, no queue, no log: what readers may select is a short list, and they write nothing."""
-    tables = {name: {column.name for column in metadata.tables[name].c} for name in READABLE if name != "messages"}
+    tables = {
+        name: {column.name for column in metadata.tables[name].c} for name in READABLE_TABLES if name != "messages"
+    }
     for group, more in ((db_roles.groups.analyst, set()), (db_roles.groups.reader, {"reader_bindings"})):
         with database.engine.connect() as connection:
             visible: dict[str, set[str]] = {}
             for name, column in connection.execute(sa.text(VISIBLE.format(role=group))):
                 visible.setdefault(name, set()).add(column)
             assert connection.execute(sa.text(CHANGEABLE.format(role=group))).all() == []
-        assert visible.keys() == {*READABLE, "accounts"} | more
-        assert visible["accounts"] == set(OF_ACCOUNTS)
+        assert visible.keys() == {*READABLE_TABLES, "accounts"} | more
+        assert visible["accounts"] == set(ACCOUNT_COLUMNS)
         assert all(visible[name] == columns for name, columns in tables.items())
         assert not [column for column in SEALED if column.name in visible.get(column.table.name, set())]
 

@@ -1,3 +1,3 @@
-"""How a session with PostgreSQL is opened: its URL, its settings, poolers on the way, refused log-ins."""
+"""Open sessions with PostgreSQL: the URL, the session settings, poolers on the way, refused log-ins."""
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The URL of a database as PostgreSQL's client understands it: one reading, in the notation of libpq.
+"""Parse and check the URL of a database as libpq, PostgreSQL's client library, understands it.
 
-libpq says which options there are, takes the text apart, and is asked whether it accepts the values, before any server
-is. A sentence about a mistake repeats nothing of the URL but the name of an option: the rest may be a piece of a
-password.
+libpq names the options, takes the text apart, and judges the values before any server is asked. An error repeats
+nothing of the URL but the name of an option: the rest may be a piece of a password.
 """
 
 from __future__ import annotations
@@ -35,20 +34,20 @@ _WHOLE_NUMBERS: Final = frozenset(
 _IS_WHOLE: Final = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)
 _IS_PORT: Final = re.compile(r"\d{1,5}", re.ASCII)
 _HIGHEST_PORT: Final = 65_535
-# libpq makes a Unix socket's path of it, which cannot exist: it judges the options, and asks no server.
+# As host it names a Unix socket that cannot exist: libpq judges the options and asks no server.
 _NOWHERE: Final = "/dev/null"
-# Defaults that libpq does not tell, of options that may not be empty.
-_UNSAID: Final = {b"sslcertmode": b"allow"}
-# How libpq knows a Unix socket among hosts; one that is empty is its default.
-_SOCKETS: Final = ("/", "@")
-_LOGIN_PATIENCE_S: Final = "10"
+# Defaults that libpq does not report, of options that must not be empty.
+_HIDDEN_DEFAULTS: Final = {b"sslcertmode": b"allow"}
+# How the name of a Unix socket begins among hosts.
+_SOCKET_PREFIXES: Final = ("/", "@")
+_CONNECT_TIMEOUT_S: Final = "10"
 
 
 def parse_database_url(text: str) -> sa.URL:
-    """Return the URL for SQLAlchemy; white space around it is left out.
+    """Return the URL for SQLAlchemy; white space around it is ignored.
 
     Raises:
-        ConfigurationError: it is none, or PostgreSQL's client does not accept it.
+        ConfigurationError: the text is no URL of PostgreSQL, or libpq does not accept it.
     """
     found = _PARTS.fullmatch(text.strip())
     if found is None or _CONTROL.search(text.strip()):
@@ -57,24 +56,24 @@ def parse_database_url(text: str) -> sa.URL:
     if scheme.lower() not in _DRIVERS:
         raise ConfigurationError(f"{SETTING_NAME} names {scheme!r}: only postgresql:// is supported")
     if "@" in place.partition("/")[0]:
-        # What stands before it is a piece of the password: it must not reach a message about an unknown host.
+        # The part before it is a piece of the password, and must not reach an error about an unknown host.
         raise ConfigurationError(f"{SETTING_NAME} has more than one @: write %40 inside a password")
     _require_known_options(query, may_be_named=text.count("@") <= 1)
-    credentials = f"{_escaped(user)}{_escaped(password, '/')}@" if user or password else ""
-    # SQLAlchemy writes a space in an option as a plus sign, and has always read it so here.
-    options = f"?{_escaped(query.replace('+', ' '))}" if query else ""
+    credentials = f"{_percent_encode(user)}{_percent_encode(password, '/')}@" if user or password else ""
+    # SQLAlchemy writes a space in an option as a plus sign.
+    options = f"?{_percent_encode(query.replace('+', ' '))}" if query else ""
     try:
-        parameters = conninfo_to_dict(f"postgresql://{credentials}{_escaped(place)}{options}")
-    except (psycopg.Error, UnicodeError):  # the latter for bytes that are no UTF-8, in percent or as they are
+        parameters = conninfo_to_dict(f"postgresql://{credentials}{_percent_encode(place)}{options}")
+    except (psycopg.Error, UnicodeError):  # UnicodeError: bytes that are no UTF-8, written in percent or as they are
         raise ConfigurationError(f"{SETTING_NAME} {_FORM}") from None
     _require_accepted(parameters)
     return _url(parameters)
 
 
-def _escaped(part: str, more: str = "") -> str:
-    """Return a part of the URL with what libpq takes amiss written in percent."""
-    wholly = _STRAY_PERCENT.sub("%25", part)
-    return "".join(quote(sign, safe="") if sign.isspace() or sign in more else sign for sign in wholly)
+def _percent_encode(part: str, more: str = "") -> str:
+    """Return a part of the URL in which signs that libpq misreads are percent-encoded."""
+    text = _STRAY_PERCENT.sub("%25", part)
+    return "".join(quote(sign, safe="") if sign.isspace() or sign in more else sign for sign in text)
 
 
 def _require_known_options(query: str, *, may_be_named: bool) -> None:
@@ -89,22 +88,22 @@ def _require_known_options(query: str, *, may_be_named: bool) -> None:
 
 
 def _require_accepted(parameters: Mapping[str, Any]) -> None:
-    """Raise ConfigurationError if no server could be asked with these parameters."""
+    """Raise ConfigurationError if libpq does not accept these parameters."""
     for name, value in parameters.items():
         if not _is_usable(name, value):
             raise _unusable(name)
-    hosts, addresses = _list(parameters, "host"), _list(parameters, "hostaddr")
+    hosts, addresses = _split_list(parameters, "host"), _split_list(parameters, "hostaddr")
     if hosts and addresses and len(hosts) != len(addresses):
         raise ConfigurationError(
             f"{SETTING_NAME} cannot be used: hostaddr must have as many addresses as there are hosts"
         )
     if _is_accepted(parameters):
         return
-    variables = _variables(parameters)
+    variables = _defaults_of_set_variables(parameters)
     without = {**variables, **parameters}
     if _is_accepted(without):
         raise _unusable_variables(parameters, variables)
-    # That option is to blame without which all is well.
+    # The wrong option is the one without which libpq accepts the rest.
     others = ({key: value for key, value in without.items() if key != name} for name in parameters)
     blamed = [name for name, rest in zip(parameters, others, strict=True) if _is_accepted(rest)]
     raise _unusable(*blamed[:1])
@@ -114,21 +113,21 @@ def _is_usable(name: str, value: str) -> bool:
     if name == "port":
         return all(not port or _is_port(port) for port in value.split(","))
     if name == "host":
-        return all(host.startswith(_SOCKETS) or is_host_name(host) for host in value.split(","))
+        return all(host.startswith(_SOCKET_PREFIXES) or is_host_name(host) for host in value.split(","))
     return name not in _WHOLE_NUMBERS or _IS_WHOLE.fullmatch(value) is not None
 
 
-def _variables(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return what switches off each variable of libpq that is set and not overruled: the option's own default."""
+def _defaults_of_set_variables(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return the default of each option that a variable of the environment sets and the URL does not."""
     return {
-        option.keyword.decode(): (option.compiled or _UNSAID.get(option.keyword, b"")).decode()
+        option.keyword.decode(): (option.compiled or _HIDDEN_DEFAULTS.get(option.keyword, b"")).decode()
         for option in pq.Conninfo.get_defaults()
         if option.envvar and os.environ.get(option.envvar.decode()) and option.keyword.decode() not in parameters
     }
 
 
 def _unusable_variables(parameters: Mapping[str, Any], variables: Mapping[str, str]) -> ConfigurationError:
-    """Return the error of those variables that spoil by themselves what is well without any; else, of all."""
+    """Return the error about the variables of the environment that are wrong by themselves, or about all of them."""
     names = {option.keyword.decode(): (option.envvar or b"").decode() for option in pq.Conninfo.get_defaults()}
     others = {one: {key: value for key, value in variables.items() if key != one} for one in variables}
     blamed = [one for one, rest in others.items() if not _is_accepted({**rest, **parameters})] or list(variables)
@@ -146,12 +145,12 @@ def _is_port(text: str) -> bool:
 def _is_accepted(parameters: Mapping[str, Any]) -> bool:
     elsewhere = {key: value for key, value in parameters.items() if key != "hostaddr"}
     elsewhere["host"] = ",".join(
-        [_NOWHERE] * max(len(_list(parameters, "host")), len(_list(parameters, "hostaddr")), 1)
+        [_NOWHERE] * max(len(_split_list(parameters, "host")), len(_split_list(parameters, "hostaddr")), 1)
     )
     return pq.PGconn.ping(make_conninfo(**elsewhere).encode()) != pq.Ping.NO_ATTEMPT
 
 
-def _list(parameters: Mapping[str, Any], name: str) -> list[str]:
+def _split_list(parameters: Mapping[str, Any], name: str) -> list[str]:
     return parameters[name].split(",") if parameters.get(name) else []
 
 
@@ -166,9 +165,9 @@ def _url(parameters: dict[str, Any]) -> sa.URL:
     names = {"username": rest.pop("user", None), "password": rest.pop("password", None)}
     names["database"] = rest.pop("dbname", None)
     if host is not None and any(sign in host for sign in "/,@"):
-        # A Unix socket, or several hosts: SQLAlchemy takes these among the options alone, and a port for each.
+        # SQLAlchemy takes a Unix socket, or several hosts, only as options, with one port for each host.
         ports = [port] * len(host.split(",")) if port and "," not in port else [port] if port else []
         rest |= {"host": host} | ({"port": ",".join(ports)} if ports else {})
         host = port = None
-    rest.setdefault("connect_timeout", _LOGIN_PATIENCE_S)
+    rest.setdefault("connect_timeout", _CONNECT_TIMEOUT_S)
     return sa.URL.create("postgresql+psycopg", **names, host=host, port=int(port) if port else None, query=rest)

@@ -1,4 +1,4 @@
-"""Variables of libpq that would say, in the URL's place, where a server is or how a session is."""
+"""Remove variables of libpq from the environment that would change where and how the URL connects."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Final
 
 from psycopg.pq import Conninfo
 
-# Options whose variables stay in force: they prove who we are, and make sure of the server and of the way to it.
-_PROOFS: Final = (b"ssl", b"gss", b"krb", b"pass", b"require", b"channel_binding")
-# The client library sends these to the server, and has no option for them.
+# Options whose variables stay in force: they authenticate us and the server, and protect the connection.
+_AUTHENTICATION: Final = (b"ssl", b"gss", b"krb", b"pass", b"require", b"channel_binding")
+# libpq sends these to the server, and has no option for them.
 _SENT_TO_SERVER: Final = ("PGDATESTYLE", "PGTZ", "PGGEQO")
 
 
 def ignore_environment() -> None:
-    """Take the variables out of this process that say where a server is, or how a session is, in the URL's place.
+    """Remove the variables from this process that set the server's address or the session's settings.
 
-    libpq reads them at every connection, and has no other way to be told not to. Those that authenticate stay.
+    libpq reads them at every connection and cannot be told to ignore them. Variables that authenticate stay.
     """
     for name in _ignored_variables():
         os.environ.pop(name, None)
 
 
 def _ignored_variables() -> list[str]:
-    known = [option.envvar for option in Conninfo.get_defaults() if not option.keyword.startswith(_PROOFS)]
+    known = [option.envvar for option in Conninfo.get_defaults() if not option.keyword.startswith(_AUTHENTICATION)]
     return [*(name.decode() for name in known if name is not None), *_SENT_TO_SERVER]

@@ -1,7 +1,7 @@
-"""Why a server did not let us in, by the SQLSTATE of its answer: its words are in whatever language it speaks.
+"""Find the SQLSTATE of a refused log-in; the server's words may be in any language.
 
-libpq keeps the words of an answer to a failed log-in, not its SQLSTATE. So the log-in is tried once more with libpq's
-own trace, where the answer is written down with its code.
+libpq keeps the words of the answer to a failed log-in, but not its SQLSTATE. So the log-in is tried once more with
+libpq's own trace, which holds the SQLSTATE.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class LoginRefused(psycopg.OperationalError):
-    """A server answered to a log-in, and did not let us in: it has said nothing of tables yet."""
+    """A server answered and refused the log-in, before any statement."""
 
 
 INVALID_PASSWORD: Final = "28P01"  # noqa: S105  (a SQLSTATE)
-_LONGEST_S: Final = 10.0
+_LOGIN_TIMEOUT_S: Final = 10.0
 _WAITS_FOR: Final[dict[int, int]] = {
     pq.PollingStatus.READING: select.POLLIN,
     pq.PollingStatus.WRITING: select.POLLOUT,
@@ -36,7 +36,7 @@ _ANSWER: Final = re.compile(rb'^B\t\d+\tErrorResponse\t S "[^"\n]*" (?:V "[^"\n]
 def open_connection(
     dialect: Dialect, _: object, arguments: list[Any], options: dict[str, Any]
 ) -> psycopg.Connection[Any]:
-    """Connect as SQLAlchemy would; the error of a log-in that the server refused has its SQLSTATE."""
+    """Connect as SQLAlchemy would; the error of a refused log-in has its SQLSTATE."""
     try:
         connection: psycopg.Connection[Any] = dialect.connect(*arguments, **options)  # type: ignore[assignment]  # it is psycopg's
     except psycopg.OperationalError as error:
@@ -50,15 +50,15 @@ def open_connection(
 
 
 def add_sqlstate(error: psycopg.OperationalError, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg's own)
-    """Set the SQLSTATE of an error that `psycopg.connect` raised with these arguments, if a server answered."""
+    """Set the SQLSTATE of an error that `psycopg.connect` raised with these arguments, if the server answered."""
     if error.sqlstate is None and not isinstance(error, psycopg.errors.ConnectionTimeout):
         known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
         parameters = {name: value for name, value in options.items() if name in known}
-        error.sqlstate = _sqlstate(make_conninfo(*arguments, **parameters))
+        error.sqlstate = _find_sqlstate(make_conninfo(*arguments, **parameters))
 
 
-def _sqlstate(conninfo: str) -> str | None:
-    """Return what a server answers to this log-in; None: it lets us in now, or none answers."""
+def _find_sqlstate(conninfo: str) -> str | None:
+    """Return the SQLSTATE that the server answers to this log-in; None: the log-in succeeds, or no server answers."""
     with tempfile.TemporaryFile() as trace:
         connection = pq.PGconn.connect_start(conninfo.encode())
         try:
@@ -73,12 +73,12 @@ def _sqlstate(conninfo: str) -> str | None:
         answers = _ANSWER.findall(trace.read())
     if answers:
         return str(answers[-1], "ascii")
-    # The client itself gave up: the server wants a password, and there is none.
+    # libpq itself gave up: the server asks for a password, and there is none.
     return INVALID_PASSWORD if needs_password else None
 
 
 def _finish_login(connection: pq.abc.PGconn) -> None:
-    until = time.monotonic() + _LONGEST_S
+    until = time.monotonic() + _LOGIN_TIMEOUT_S
     while connection.status != pq.ConnStatus.BAD:
         waits_for = _WAITS_FOR.get(connection.connect_poll())
         if waits_for is None:

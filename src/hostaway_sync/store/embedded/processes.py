@@ -1,6 +1,7 @@
-"""What is alive of an embedded server. A pid file alone proves nothing: its process may be a zombie, or another by now.
+"""Find and end the processes of an embedded server.
 
-psutil is imported where it is used: who meets a running server, as nearly everybody does, never needs it.
+A pid file alone proves nothing: its process may be a zombie, or its id may belong to another process by now. psutil is
+imported where it is used, because a start that meets a running server never needs it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def find_postmaster(data: Path) -> psutil.Process | None:
-    """The living process that `postmaster.pid` names, if it really is the server of this data directory."""
+    """Return the living process that `postmaster.pid` names, if it is the server of this data directory."""
     try:
-        # In bytes: another line of it names the directory, which may be in any encoding.
+        # Read as bytes: another line names the directory, in any encoding.
         pid = int((data / "postmaster.pid").read_bytes().splitlines()[0])
     except (OSError, ValueError, IndexError):
         return None
@@ -32,7 +33,7 @@ def find_postmaster(data: Path) -> psutil.Process | None:
 
 
 def request_shutdown(data: Path) -> bool:
-    """Start a fast shutdown: sessions are cut, everything committed is written. False if there is no server to ask."""
+    """Request a fast shutdown: sessions are cut, commits are kept. Return False if no server runs."""
     postmaster = find_postmaster(data)
     if postmaster is None:
         return False
@@ -45,7 +46,7 @@ def request_shutdown(data: Path) -> bool:
 
 
 def kill_processes(data: Path) -> None:
-    """Kill every process of this data directory: backends that outlive their postmaster have nothing left to lose."""
+    """Kill every process of this data directory: a backend that outlives its postmaster cannot lose any commit."""
     import psutil
 
     for process in psutil.process_iter():
@@ -55,13 +56,13 @@ def kill_processes(data: Path) -> None:
 
 
 def _works_in(process: psutil.Process, data: Path) -> bool:
-    """Whether a process is alive in this very directory, not in one of the same name inside a container."""
+    """Whether a process lives in this very directory, not in one of the same name inside a container."""
     import psutil
 
     try:
         if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
             return False
-        here = Path(f"/proc/{process.pid}/cwd" if sys.platform == "linux" else process.cwd())
-        return here.samefile(data)
+        directory = Path(f"/proc/{process.pid}/cwd" if sys.platform == "linux" else process.cwd())
+        return directory.samefile(data)
     except (OSError, psutil.Error):
         return False

@@ -1,13 +1,13 @@
-"""The embedded server as its users see it: start, release, and the URL in between.
+"""The embedded server for its users: start, URL and release.
 
-Three locks lie beside the data (not in XDG_RUNTIME_DIR: cron and a login shell must meet at the same ones):
+Three lock files lie beside the data (not in XDG_RUNTIME_DIR: cron and a login shell must find the same ones):
 
-    users.lock     shared by every process that uses the server; who gets it alone is the last one out
-    start.lock     held by the one process that brings the server up
-    server.lock    inherited by the server and all its backends: while it is free, nothing of the server is alive
+    users.lock     shared by every process that uses the server; the last user is the one that gets it exclusively
+    start.lock     held by the one process that starts the server
+    server.lock    inherited by the server and all its backends: while it is free, none of them is alive
 
-Only who shares `users.lock` and holds `start.lock` brings the server up, and only who holds `users.lock` alone takes it
-down: never both at once.
+A process starts the server only while it shares `users.lock` and holds `start.lock`, and stops it only while it holds
+`users.lock` exclusively. So the two never happen at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from hostaway_sync.store.embedded.binaries import find_binaries
 from hostaway_sync.store.embedded.location import find_location, settle_location
 from hostaway_sync.store.embedded.processes import find_postmaster, kill_processes, request_shutdown
 
-# Seconds. Crash recovery of a big database takes minutes; backends of a killed server leave as soon as they notice.
+# Seconds. Crash recovery of a big database takes minutes; backends of a killed server end as soon as they notice.
 START_PATIENCE = 600.0
 STOP_PATIENCE = 60.0
 LOCK_PATIENCE = START_PATIENCE + STOP_PATIENCE
@@ -50,48 +50,48 @@ class EmbeddedPostgres:
     """The PostgreSQL server of one state directory, shared by all processes that use the same one.
 
     Args:
-        state_dir: where the cluster is kept; created if need be.
+        state_dir: directory of the cluster; created if it is missing.
         bin_dir: directory with `postgres` and `initdb`; by default the wheel's, else the system's.
     """
 
     def __init__(self, state_dir: Path, *, bin_dir: Path | None = None) -> None:
         self._state_dir = Path(os.path.realpath(state_dir))
         self._bin_dir = bin_dir
-        self._home = find_location(self._state_dir)
+        self._location = find_location(self._state_dir)
         self._users: int | None = None
-        self._one_thread = threading.Lock()
+        self._thread_lock = threading.Lock()
 
     @property
     def socket_dir(self) -> Path:
-        """Directory of the Unix socket; final after `start`."""
-        return self._home.sockets
+        """Directory of the Unix socket; may still change until `start`."""
+        return self._location.sockets
 
     @property
     def pgdata(self) -> Path:
-        """PostgreSQL's data directory; final after `start`."""
-        return self._home.data
+        """PostgreSQL's data directory; may still change until `start`."""
+        return self._location.data
 
     @property
     def log_path(self) -> Path:
-        """The server's log; final after `start`."""
-        return self._home.log
+        """File of the server's log; may still change until `start`."""
+        return self._location.log
 
     def url(self, database: str = "postgres") -> str:
-        """SQLAlchemy URL of a database on this server, final after `start`; it names the port, lest PGPORT does."""
+        """Return the SQLAlchemy URL of a database on this server; it names the port, so that PGPORT does not count."""
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql+psycopg://postgres@/{quote(database, safe='')}?host={host}&port=5432"
 
     def start(self) -> None:
-        """Join the users of the server and make sure that it answers: attach to it, start it, or bring it back.
+        """Join the users of the server and make sure that it answers: attach to it, or start it.
 
         Raises:
-            ConfigurationError: it cannot run here; the message says why and what to do.
+            ConfigurationError: the server cannot run here; the message says why and what to do.
         """
         if sys.platform == "win32":
             raise ConfigurationError(
                 "The embedded PostgreSQL does not run on Windows: set HOSTAWAY_SYNC_DATABASE_URL to another PostgreSQL."
             )
-        with self._one_thread:
+        with self._thread_lock:
             try:
                 self._start()
             except (OSError, subprocess.SubprocessError) as error:
@@ -101,43 +101,43 @@ class EmbeddedPostgres:
                 ) from error
 
     def release(self, *, stop_if_last: bool = True) -> bool:
-        """Leave the users of the server; the last one out stops it. Safe to call again.
+        """Leave the users of the server; the last one stops it. A second call does nothing.
 
         Returns:
-            True if this was the last user.
+            Whether this was the last user.
         """
-        with self._one_thread:
+        with self._thread_lock:
             if self._users is None:
                 return False
             users, self._users = self._users, None
             try:
                 last = try_lock_exclusive(users)
                 if last and stop_if_last:
-                    self._stop()
+                    self._stop_server()
                 return last
             finally:
                 os.close(users)
 
     def _start(self) -> None:
-        self._home = settle_location(self._state_dir)
+        self._location = settle_location(self._state_dir)
         users = self._users
         if users is None:
-            users = lock_shared(self._home.directory / "users.lock", LOCK_PATIENCE)
+            users = lock_shared(self._location.directory / "users.lock", LOCK_PATIENCE)
         try:
             if not self._answers():
-                with lock_exclusive(self._home.directory / "start.lock", LOCK_PATIENCE):
-                    self._bring_up()
+                with lock_exclusive(self._location.directory / "start.lock", LOCK_PATIENCE):
+                    self._start_server()
         except BaseException:
             if self._users is None:
-                # Stopped by a signal, perhaps, when the server was up already and we were its only user.
+                # Perhaps a signal came when the server ran already and this was its only user.
                 if try_lock_exclusive(users):
-                    self._stop()
+                    self._stop_server()
                 os.close(users)
             raise
         self._users = users
 
     def _answers(self) -> bool:
-        """Whether the server takes connections now: the only proof of life that counts."""
+        """Whether the server accepts connections now."""
         ignore_environment()
         target = make_conninfo(
             host=str(self.socket_dir), port=5432, user="postgres", dbname="postgres", connect_timeout=3
@@ -150,14 +150,14 @@ class EmbeddedPostgres:
             )
         return answer == Ping.OK
 
-    def _bring_up(self) -> None:
+    def _start_server(self) -> None:
         launches = 0
-        logged_before = cluster.log_size(self._home)
+        logged_before = cluster.log_size(self._location)
         orphans_may_stay_until = time.monotonic() + ORPHAN_PATIENCE
         for _ in poll_with_backoff(START_PATIENCE):
             if self._answers():
                 return
-            with lock_if_free(self._home.directory / "server.lock") as server_lock:
+            with lock_if_free(self._location.directory / "server.lock") as server_lock:
                 if server_lock is None:
                     if time.monotonic() > orphans_may_stay_until and find_postmaster(self.pgdata) is None:
                         kill_processes(self.pgdata)
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
                     if launches == _LAUNCHES:
                         raise ConfigurationError(
                             f"PostgreSQL does not start in {self.pgdata}, its log {self.log_path} ends with: "
-                            f"{cluster.read_log_since(self._home, logged_before)}"
+                            f"{cluster.read_log_since(self._location, logged_before)}"
                         )
                     self._launch(server_lock)
                     launches += 1
@@ -176,13 +176,13 @@ class EmbeddedPostgres:
         )
 
     def _launch(self, server_lock: int) -> None:
-        binaries = find_binaries(self._bin_dir, self._home.account)
-        cluster.prepare_cluster(self._home, binaries)
-        cluster.launch_server(self._home, binaries, server_lock)
+        binaries = find_binaries(self._bin_dir, self._location.account)
+        cluster.prepare_cluster(self._location, binaries)
+        cluster.launch_server(self._location, binaries, server_lock)
 
-    def _stop(self) -> None:
+    def _stop_server(self) -> None:
         if request_shutdown(self.pgdata):
             for _ in poll_with_backoff(STOP_PATIENCE):
-                with lock_if_free(self._home.directory / "server.lock") as server_lock:
+                with lock_if_free(self._location.directory / "server.lock") as server_lock:
                     if server_lock is not None:
                         return

@@ -1,3 +1,3 @@
-"""The processes that share a database: their names, and rights that one process has at a time."""
+"""Processes that share a database: their names, and the rights that one process holds at a time."""
 
 from __future__ import annotations

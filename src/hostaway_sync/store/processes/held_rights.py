@@ -1,7 +1,7 @@
-"""The rights that this process has claimed of all processes: renewed by one thread for as long as any is held.
+"""The rights that this process has claimed, renewed by one thread while any is held.
 
-Two threads are told apart here, and processes by `rights`. A connection that is cut takes no right away: only an owner
-that died, or did not renew in time, has lost it. For one release each right is an advisory lock of one session besides.
+This module excludes threads from each other; `rights` excludes processes. A lost connection ends no right: it ends
+when its owner dies or does not renew it in time. For one release each right is an advisory lock, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hostaway_sync.store.processes import last_release_locks, rights
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BEATS_IN_A_LIFE: Final = 3
+_RENEWALS_PER_LIFETIME: Final = 3
 _NO_TABLE: Final = "42P01"
 
 log = logging.getLogger(__name__)
@@ -27,52 +27,52 @@ T = TypeVar("T")
 
 
 class HeldRights:
-    """What is claimed through one pool; safe to use from several threads.
+    """The rights claimed through one connection pool; safe to use from several threads.
 
     Args:
-        engine: of the pool.
-        schema: where the tables are.
+        engine: with the pool.
+        schema: of the tables.
     """
 
     def __init__(self, engine: sa.Engine, schema: str) -> None:
         self._engine = engine
         self._lock = threading.Lock()
         self._held: dict[str, str] = {}
-        self._is_over = threading.Event()
-        self._old = _OldClaims(engine.connect, schema)
+        self._stop_renewing = threading.Event()
+        self._advisory_locks = _AdvisoryLocks(engine.connect, schema)
 
     def claim(self, right: str, owner: str) -> bool:
-        """Claim a right; False: another process has it, or another thread.
+        """Claim a right; False: another process or thread holds it.
 
         Raises:
-            sa.exc.SQLAlchemyError: the server went away; asked again with the same owner, it finds its own claim.
+            sa.exc.SQLAlchemyError: the server went away. A repetition with the same owner finds its own claim.
         """
         with self._lock:
             if right in self._held:
                 return False
-            if not self._claimed(right, owner):
+            if not self._insert_claim(right, owner):
                 return False
-            if not self._old.claim(right):
-                self._end(right, owner)
+            if not self._advisory_locks.claim(right):
+                self._delete_claim(right, owner)
                 return False
             if not self._held:
-                self._begin_to_renew()
+                self._start_renewing()
             self._held[right] = owner
             return True
 
     def release(self, right: str) -> None:
-        """Let others have a right; where the server is away, it ends by itself."""
+        """Release a right; where the server is away, the right expires by itself."""
         with self._lock:
             owner = self._held.pop(right)
             if not self._held:
-                self._is_over.set()
-            self._old.release(right)
+                self._stop_renewing.set()
+            self._advisory_locks.release(right)
             try:
-                self._end(right, owner)
+                self._delete_claim(right, owner)
             except (sa.exc.SQLAlchemyError, HostawaySyncError) as error:
-                log.info("the right %r is left to end by itself: %s", right, error)
+                log.info("the right %r could not be released, and expires by itself: %s", right, error)
 
-    def _claimed(self, right: str, owner: str) -> bool:
+    def _insert_claim(self, right: str, owner: str) -> bool:
         try:
             with self._engine.begin() as connection:
                 return rights.claim_right(connection, right, owner)
@@ -81,7 +81,7 @@ class HeldRights:
                 raise
             return True
 
-    def _end(self, right: str, owner: str) -> None:
+    def _delete_claim(self, right: str, owner: str) -> None:
         try:
             with self._engine.begin() as connection:
                 rights.release_claim(connection, right, owner)
@@ -89,13 +89,13 @@ class HeldRights:
             if not _is_without_table(error):
                 raise
 
-    def _begin_to_renew(self) -> None:
-        self._is_over = threading.Event()
-        beat = in_current_context(lambda is_over=self._is_over: self._renew(is_over))
+    def _start_renewing(self) -> None:
+        self._stop_renewing = threading.Event()
+        beat = in_current_context(lambda stop=self._stop_renewing: self._renew(stop))
         threading.Thread(target=beat, name="claims", daemon=True).start()
 
-    def _renew(self, is_over: threading.Event) -> None:
-        while not is_over.wait(rights.CLAIM_LIFETIME.total_seconds() / _BEATS_IN_A_LIFE):
+    def _renew(self, stop: threading.Event) -> None:
+        while not stop.wait(rights.CLAIM_LIFETIME.total_seconds() / _RENEWALS_PER_LIFETIME):
             with self._lock:
                 held = dict(self._held)
             try:
@@ -105,8 +105,8 @@ class HeldRights:
                 log.info("claimed rights could not be renewed, trying again: %s", error)
 
 
-class _OldClaims:
-    """The same rights as advisory locks, on one connection for all of them; see `old_locks`."""
+class _AdvisoryLocks:
+    """The same rights as advisory locks, all on one connection; see `last_release_locks`."""
 
     def __init__(self, connect: Callable[[], sa.Connection], schema: str) -> None:
         self._connect = connect
@@ -115,43 +115,43 @@ class _OldClaims:
         self._held: set[str] = set()
 
     def claim(self, right: str) -> bool:
-        """Keep programs of the last release from a right; False: one has it."""
-        is_ours = self._asked(last_release_locks.try_acquire, right)
+        """Keep programs of the last release from a right; False: one of them holds it."""
+        is_ours = self._run(last_release_locks.try_acquire, right)
         if is_ours:
             self._held.add(right)
-        self._end_if_unused()
+        self._close_if_unused()
         return is_ours
 
     def release(self, right: str) -> None:
-        """Let programs of the last release have a right."""
+        """Release the advisory lock of a right."""
         self._held.discard(right)
         if self._connection is not None:
             try:
-                self._asked(last_release_locks.release_lock, right)
+                self._run(last_release_locks.release_lock, right)
             except (sa.exc.SQLAlchemyError, HostawaySyncError):
-                return  # it went with its connection
-        self._end_if_unused()
+                return  # the lock was released with its connection
+        self._close_if_unused()
 
-    def _asked(self, ask: Callable[[sa.Connection, last_release_locks.AdvisoryLock], T], right: str) -> T:
+    def _run(self, work: Callable[[sa.Connection, last_release_locks.AdvisoryLock], T], right: str) -> T:
         if self._connection is None:
             self._connection = self._connect()
         try:
-            answer = ask(self._connection, last_release_locks.lock_for_right(self._schema, right))
+            result = work(self._connection, last_release_locks.lock_for_right(self._schema, right))
             self._connection.commit()
         except BaseException:
-            # Whatever it had is lost with it; a signal in between leaves unknown what it has.
+            # Its locks are lost with it. After a signal in between, it is not known which locks it holds.
             connection, self._connection = self._connection, None
             connection.invalidate()
             connection.close()
             raise
-        return answer
+        return result
 
-    def _end_if_unused(self) -> None:
+    def _close_if_unused(self) -> None:
         if self._connection is not None and not self._held:
             self._connection.close()
             self._connection = None
 
 
 def _is_without_table(error: sa.exc.DBAPIError) -> bool:
-    """Whether a database is yet to be migrated, such as one that a mirror is moved to: there the old locks are all."""
+    """Whether the database has no table of rights yet, such as the target of a move: only advisory locks count."""
     return getattr(error.orig, "sqlstate", None) == _NO_TABLE

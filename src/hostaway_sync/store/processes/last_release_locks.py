@@ -1,10 +1,10 @@
-"""The advisory locks of the last release, so that a program of it never works side by side with one of this release.
+"""The advisory locks of the last release, which exclude its programs from those of this release.
 
-To be deleted with the next release: `rights` excludes all that know it. What remains then is `MIGRATE`, which is wanted
-before there is any table.
+Delete this module with the next release: then `rights` excludes all programs. Only `migration_lock` must stay, which
+is needed before there is any table.
 
-Any role that may log in can take an advisory lock, and pg_locks shows it the numbers of all. So each wait has an end,
-and a lock whose holder may not even write to our tables keeps nothing from going on: no program of ours holds it.
+Any role that may log in can take an advisory lock, and pg_locks shows the numbers of all. So every wait has an end,
+and a lock is ignored if its holder may not write to our tables: that is no program of ours.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 # Seconds to wait for a program of the last release.
 PATIENCE_S: Final = 30.0
-# Seconds to look for the holder of a lock that is not to be had, and that nobody seems to hold.
+# Seconds to look for the holder of a lock that is taken and that no visible session holds.
 _UNSEEN_S: Final = 0.5
 _SHARED, _ALONE = ("ExclusiveLock",), ("ExclusiveLock", "ShareLock")
-# Whose session it is, every role may know. A role is believed for what it could become by SET ROLE, too.
+# Every role may see the role of a session. Roles that it could become by SET ROLE count, too.
 _OTHERS: Final = """
 SELECT l.pid, a.usename AS role, EXISTS (
     SELECT FROM pg_roles AS r WHERE pg_has_role(a.usesysid, r.oid, 'MEMBER') AND (
@@ -46,7 +46,7 @@ _warned: set[tuple[str, int]] = set()
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryLock:
-    """An advisory lock: its name, and the SQL of its number."""
+    """An advisory lock: its schema and name, and the SQL of its number."""
 
     schema: str
     name: str
@@ -55,12 +55,12 @@ class AdvisoryLock:
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A session of the database that has a lock, or waits for it.
+    """A session that holds a lock, or waits for it.
 
     Attributes:
         pid: of the server's process.
-        role: that it logged in as.
-        may_write: whether that role could be a program of ours.
+        role: that the session logged in as.
+        may_write: whether the role may write to our tables, as a program of ours may.
     """
 
     pid: int
@@ -69,43 +69,43 @@ class LockHolder:
 
 
 def lock_for_right(schema: str, right: str) -> AdvisoryLock:
-    """Return the lock that stood for a right of this schema."""
+    """Return the lock that stands for a right in this schema."""
     return AdvisoryLock(schema, f"{schema}: {right}", "hashtextextended(CAST(:name AS text), CAST(0 AS bigint))")
 
 
 def migration_lock(schema: str) -> AdvisoryLock:
-    """Return the lock that migrators of one database have in turn."""
+    """Return the lock that one migrator of a database holds at a time."""
     return AdvisoryLock(schema, "hostaway-sync migrate", "CAST(hashtext(CAST(:name AS text)) AS bigint)")
 
 
 def acquire_for_transaction(connection: sa.Connection, lock: AdvisoryLock, *, shared: bool = False) -> None:
-    """Have a lock until the transaction ends, or know that no program of ours has it.
+    """Hold a lock until the transaction ends, unless only a session that may not write has it.
 
     Raises:
-        StoreBusy: a program that may write has had it for too long.
+        StoreBusy: a session that may write has held it for `PATIENCE_S`.
     """
-    _await(connection, lock, f"pg_try_advisory_xact_lock{'_shared' * shared}", _SHARED if shared else _ALONE)
+    _acquire(connection, lock, f"pg_try_advisory_xact_lock{'_shared' * shared}", _SHARED if shared else _ALONE)
 
 
 def acquire_for_session(connection: sa.Connection, lock: AdvisoryLock, patience: float) -> bool:
-    """Have a lock until `release_lock`; False: an intruder has it, and no program of ours.
+    """Hold a lock until `release_lock`; False: a session that may not write has it.
 
     Raises:
-        StoreBusy: a program that may write has had it for `patience` seconds.
+        StoreBusy: a session that may write has held it for `patience` seconds.
     """
-    return _await(connection, lock, "pg_try_advisory_lock", _ALONE, patience)
+    return _acquire(connection, lock, "pg_try_advisory_lock", _ALONE, patience)
 
 
 def release_lock(connection: sa.Connection, lock: AdvisoryLock) -> None:
-    """Give back what `acquire_for_session` or `try_acquire` has had."""
+    """Release a lock of `acquire_for_session` or `try_acquire`."""
     connection.execute(sa.text(f"SELECT pg_advisory_unlock({lock.number})"), {"name": lock.name})
 
 
 def try_acquire(connection: sa.Connection, lock: AdvisoryLock) -> bool:
-    """Have a lock until `release_lock`, where it can be had; say whether no program of the last release has it."""
-    if _tried(connection, lock, "pg_try_advisory_lock"):
+    """Hold a lock until `release_lock` if it is free; False: a session that may write has it."""
+    if _try(connection, lock, "pg_try_advisory_lock"):
         return True
-    others = _others(connection, lock, _ALONE)
+    others = _list_holders(connection, lock, _ALONE)
     if any(one.may_write for one in others):
         return False
     _warn(lock, others)
@@ -113,19 +113,19 @@ def try_acquire(connection: sa.Connection, lock: AdvisoryLock) -> bool:
 
 
 def is_held(connection: sa.Connection, lock: AdvisoryLock) -> bool:
-    """Whether a program that may write has a lock."""
-    return any(one.may_write for one in _others(connection, lock, _ALONE))
+    """Whether a session that may write holds a lock."""
+    return any(one.may_write for one in _list_holders(connection, lock, _ALONE))
 
 
-def _await(
+def _acquire(
     connection: sa.Connection, lock: AdvisoryLock, function: str, modes: Sequence[str], patience: float | None = None
 ) -> bool:
     patience = PATIENCE_S if patience is None else patience
     began, ours = time.monotonic(), []
     for _ in poll_with_backoff(patience):
-        if _tried(connection, lock, function):
+        if _try(connection, lock, function):
             return True
-        others = _others(connection, lock, modes)
+        others = _list_holders(connection, lock, modes)
         ours = [one for one in others if one.may_write]
         if not ours and (others or time.monotonic() - began > _UNSEEN_S):
             _warn(lock, others)
@@ -139,12 +139,12 @@ def _await(
     )
 
 
-def _tried(connection: sa.Connection, lock: AdvisoryLock, function: str) -> bool:
+def _try(connection: sa.Connection, lock: AdvisoryLock, function: str) -> bool:
     return bool(connection.scalar(sa.text(f"SELECT {function}({lock.number})"), {"name": lock.name}))
 
 
-def _others(connection: sa.Connection, lock: AdvisoryLock, modes: Sequence[str]) -> list[LockHolder]:
-    """Return whose sessions have a lock in these modes, or wait for it: it is given to them next."""
+def _list_holders(connection: sa.Connection, lock: AdvisoryLock, modes: Sequence[str]) -> list[LockHolder]:
+    """Return the other sessions that hold a lock in these modes, or wait for it and get it next."""
     wanted = {"name": lock.name, "modes": list(modes), "schema": quote_identifier(lock.schema)}
     wanted["accounts"] = quote_identifier(lock.schema, "accounts")
     rows = connection.execute(sa.text(_OTHERS + lock.number), wanted)
@@ -152,7 +152,7 @@ def _others(connection: sa.Connection, lock: AdvisoryLock, modes: Sequence[str])
 
 
 def _warn(lock: AdvisoryLock, intruders: Sequence[LockHolder]) -> None:
-    """Say once of each session that it has a lock which it has no business with."""
+    """Warn once of each session that holds a lock though it may not write."""
     for one in intruders:
         if (lock.name, one.pid) not in _warned:
             _warned.add((lock.name, one.pid))

@@ -1,4 +1,4 @@
-"""How a process is named in the database, so that another one of the same host can tell whether it still lives."""
+"""Names of processes in the database, by which another process of the host can tell whether one still lives."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from uuid import uuid4
 
 
 def name_this_process() -> str:
-    """Name this process so that another one on the same host can tell whether it still lives.
+    """Return a new name for this process: host, boot, process id, start and a random part.
 
-    Every name is a new one, so that a lease which was taken but whose confirmation was lost is known for one's own.
+    The random part lets a process recognize its own lease after the confirmation of the lease was lost.
     """
     return f"{_host()}/{os.getpid()}/{_started(os.getpid())}#{uuid4().hex[:8]}"
 
 
 def is_dead(owner: str, *, host: str, started: str | None) -> bool:
-    """Say whether an owner surely died: on our host, with its process gone or its number given to another.
+    """Return whether an owner is surely dead: of our host, and its process is gone or its id belongs to another.
 
     Args:
-        owner: as `name_this_process` named it.
-        host: our own host, as `name_this_process` names it.
-        started: when the process with the owner's number started; None where there is none.
+        owner: name by `name_this_process`.
+        host: our own host, as in that name.
+        started: start of the process that now has the owner's id; None: there is none.
     """
     process, _, owner_started = owner.partition("#")[0].rpartition("/")
     owner_host, _, number = process.rpartition("/")
@@ -30,7 +30,7 @@ def is_dead(owner: str, *, host: str, started: str | None) -> bool:
 
 
 def has_died(owner: str) -> bool:
-    """Whether the process with this name surely died; False where it cannot be known from here."""
+    """Return whether the process with this name is surely dead; False where this host cannot know it."""
     process = owner.rpartition("/")[0].rpartition("/")[2]
     if not process.isdecimal() or is_hidden(int(process)):
         return False
@@ -38,7 +38,7 @@ def has_died(owner: str) -> bool:
 
 
 def is_hidden(process: int) -> bool:
-    """Say whether a process lives that we may not look at: another user's, where /proc is mounted with `hidepid`."""
+    """Return whether a process lives that /proc hides: another user's, where it is mounted with `hidepid`."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -49,7 +49,7 @@ def is_hidden(process: int) -> bool:
 
 
 def _host() -> str:
-    """Name the host and, where containers share its name, the boot and the process numbering we live in."""
+    """Return the host's name with its boot and pid namespace, which tell apart containers with one host name."""
     boot, numbering = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     try:
         return f"{socket.gethostname()}/{boot.read_text(encoding='ascii').strip()}/{numbering.readlink()}"
@@ -58,7 +58,7 @@ def _host() -> str:
 
 
 def _started(process: int) -> str | None:
-    """Give what tells two processes with one number apart; None when there is no such process."""
+    """Return the start of a process, which tells apart two with the same id; None: there is no such process."""
     try:
         state, *fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
     except OSError:

@@ -1,12 +1,12 @@
-"""Rights that one process of all has at a time: rows of a table that no reader of the database may lock.
+"""Rights that one process holds at a time: rows of a table that no reader of the database may lock.
 
-PostgreSQL lets every role that may log in take any advisory lock, and shows the names of all. A row can be locked only
-by a role that may change it, and these rows only by the writer. A right is had in one of two ways:
+Every role that may log in can take any advisory lock. A row can be locked only by a role that may change it, and
+these rows only by the writer. A right is held in one of two ways:
 
 `lock_right`     until the end of a transaction: the row is locked
-`claim_right`    until it is given back: the row names its owner, who renews it; it ends by itself when that owner dies
+`claim_right`    until it is released: the row names its owner, who renews it; it expires when that owner dies
 
-For one release `old_locks` excludes programs of the last one, too.
+For one release, `last_release_locks` excludes programs of the last release, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-# How long a claim is good for without being renewed, as long as a lease.
+# How long a claim holds without being renewed: as long as a lease.
 CLAIM_LIFETIME: Final = timedelta(seconds=90)
 
 
@@ -35,9 +35,9 @@ class Claim:
     """A claimed right.
 
     Attributes:
-        owner: the process that has it, as `name_this_process` named it.
-        expires_at: until then, unless it is renewed.
-        is_expired: whether that moment has passed.
+        owner: name of the process, by `name_this_process`.
+        expires_at: when it ends, unless it is renewed.
+        is_expired: whether that time has passed.
     """
 
     owner: str
@@ -46,25 +46,25 @@ class Claim:
 
     @property
     def has_ended(self) -> bool:
-        """Whether another process may have the right: its owner surely died, or has not renewed it in time."""
+        """Whether another process may claim the right: its owner is surely dead, or has not renewed it in time."""
         return self.is_expired or has_died(self.owner)
 
 
 def lock_right(connection: sa.Connection, right: str, *, shared: bool = False) -> None:
-    """Have a right until the transaction of `connection` ends; waits for the process that has it.
+    """Hold a right until the transaction of `connection` ends; wait for the process that holds it.
 
     Args:
         connection: in a transaction, whose `lock_timeout` ends the wait.
-        right: its name.
-        shared: several may have it at once, and exclude those that want it alone.
+        right: name of the right.
+        shared: several may hold it at once, and exclude those that want it alone.
 
     Raises:
-        StoreBusy: a program of the last release has it, and did not give it back in time.
+        StoreBusy: a program of the last release holds it, and did not release it in time.
     """
     itself = sa.select(rights.c.name).where(rights.c.name == right).with_for_update(read=shared)
     while connection.scalar(itself) is None:
-        # Only the first time, and then those that share it wait, too. On this connection: another one of the pool would
-        # never be free where all others are in transactions that want one as well.
+        # The row is missing only the first time. It is inserted on this connection: a second one of the pool might
+        # never be free where all transactions want a second one.
         connection.execute(insert(rights).values(name=right).on_conflict_do_nothing())
     last_release_locks.acquire_for_transaction(
         connection, last_release_locks.lock_for_right(get_schema(connection), right), shared=shared
@@ -72,12 +72,12 @@ def lock_right(connection: sa.Connection, right: str, *, shared: bool = False) -
 
 
 def claim_right(connection: sa.Connection, right: str, owner: str) -> bool:
-    """Have `owner` own a right, unless a living process does; say whether it does."""
+    """Claim a right for `owner`, unless a living process has it; return whether `owner` has it now."""
     found = read_claim(connection, right)
     if found is not None and found.owner != owner and not found.has_ended:
         return False
     values = {"owner": owner, "expires_at": sa.func.clock_timestamp() + CLAIM_LIFETIME}
-    # As it was seen, or not at all: another process may be faster.
+    # Only if the row is still as it was read: another process may be faster.
     is_as_seen = sa.and_(
         rights.c.owner.is_not_distinct_from(found and found.owner),
         rights.c.expires_at.is_not_distinct_from(found and found.expires_at),
@@ -88,26 +88,26 @@ def claim_right(connection: sa.Connection, right: str, owner: str) -> bool:
 
 
 def renew_claims(connection: sa.Connection, claimed: Mapping[str, str]) -> None:
-    """Let claims live on, by their names and owners; one that another process took over stays that one's."""
+    """Renew claims, given as names and owners; a claim that another process has taken over is left to it."""
     for right, owner in claimed.items():
         statement = sa.update(rights).where(rights.c.name == right, rights.c.owner == owner)
         connection.execute(statement.values(expires_at=sa.func.clock_timestamp() + CLAIM_LIFETIME))
 
 
 def release_claim(connection: sa.Connection, right: str, owner: str) -> None:
-    """End a claim, if it is still `owner`'s."""
+    """Delete a claim, if it is still `owner`'s."""
     connection.execute(sa.delete(rights).where(rights.c.name == right, rights.c.owner == owner))
 
 
 def delete_rights(connection: sa.Connection, names: Iterable[str]) -> None:
-    """Delete the rows of rights to what is no more."""
+    """Delete the rows of rights that no process needs any more, unless they are claimed."""
     connection.execute(sa.delete(rights).where(rights.c.name.in_(list(names)), rights.c.owner.is_(None)))
 
 
 def read_claim(connection: sa.Connection, right: str) -> Claim | None:
-    """Return who claims a right; None: no process does."""
+    """Return the claim of a right; None: no process has claimed it."""
     now = sa.func.clock_timestamp()
-    # No renewal lies so far ahead: it was made while the database's clock was ahead, and would be good for too long.
+    # A claim that expires so late was made while the database's clock was ahead, and would hold for too long.
     is_expired = sa.or_(rights.c.expires_at <= now, rights.c.expires_at > now + 2 * CLAIM_LIFETIME).label("is_expired")
     query = sa.select(rights.c.owner, rights.c.expires_at, is_expired).where(rights.c.name == right)
     row = connection.execute(query.where(rights.c.owner.is_not(None))).one_or_none()
@@ -115,6 +115,6 @@ def read_claim(connection: sa.Connection, right: str) -> Claim | None:
 
 
 def get_schema(connection: sa.Connection) -> str:
-    """Return where the tables of a connection are."""
+    """Return the schema of the tables of a connection."""
     schema: str = connection.get_execution_options()["schema_translate_map"][None]
     return schema

@@ -1,12 +1,11 @@
-"""Which process each worker of the queue belongs to, so that the work of a killed one is taken over at once.
+"""The process of each Procrastinate worker, so that the jobs of a killed one are taken over at once.
 
-The engine knows a worker by a number and by the time of its last heartbeat. So each worker claims a right under its
-number, which names its process, as a process that sends a message does. A process of this host is proven dead by that
-name; of any other, only silence tells, as before.
+Procrastinate knows a worker's id and its last heartbeat. So each worker claims a right under its id, and the claim
+names its process. By that name a process of this host is proven dead; of other hosts, only the heartbeat tells.
 
-    heartbeat          process of this host that is gone     any other process
-    lately             its work is taken over                its work is left alone
-    not for long       its work is taken over                its work is taken over
+    last heartbeat     process of this host that is gone     any other process
+    recent             its jobs are taken over               its jobs are left alone
+    long ago           its jobs are taken over               its jobs are taken over
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "worker "
 
-# The engine's connection runs these two: it finds the table by its search path.
+# Procrastinate's connection runs these two: it finds the table by its search path.
 CLAIM_SQL: Final = (
     "INSERT INTO rights (name, owner, expires_at)"
     " VALUES (%(right)s, %(owner)s, pg_catalog.clock_timestamp() + %(life)s)"
@@ -34,14 +33,14 @@ RELEASE_SQL: Final = "DELETE FROM rights WHERE name = %(right)s AND owner = %(ow
 
 
 def name_worker_right(worker_id: int) -> str:
-    """Name the right that a worker's process claims for as long as the worker is registered."""
+    """Return the name of the right that a worker's process claims while the worker is registered."""
     return f"{_PREFIX}{worker_id}"
 
 
 def remove_dead_workers(connection: sa.Connection, *, has_died: Callable[[str], bool] = has_died) -> list[int]:
-    """Delete the workers whose process surely died, and return their numbers; their jobs then have no worker.
+    """Delete the workers whose process is surely dead, and return their ids; their jobs then have no worker.
 
-    Workers that another process is deleting at this moment are left to that process.
+    Workers that another process is deleting right now are left to it.
     """
     name = sa.literal(_PREFIX) + sa.cast(workers.c.id, sa.Text)
     query = sa.select(workers.c.id, rights.c.owner).join(rights, rights.c.name == name)

@@ -1,3 +1,3 @@
-"""The schema: its revisions, roles and grants."""
+"""The database schema: revisions, roles, grants and the mark of a move."""
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What each kind of database role may do, as SQL: three groups, which log-in roles are made members of.
+"""The SQL of the rights of each kind of database role: three group roles, of which log-in roles are members.
 
-owner     not a group: whoever ran the first migration. Makes and changes tables, sees all
-writer    syncs, receives, works, manages accounts: reads and writes rows, changes no table and no line of the audit log
-analyst   reads what is mirrored, of every account
-reader    reads what is mirrored, of the accounts that it is bound to
+owner     no group: the role that ran the first migration; creates and changes tables, reads all
+writer    syncs, receives, works, manages accounts: reads and writes rows, changes no table and no row of the audit log
+analyst   reads the mirrored tables, of all accounts
+reader    reads the mirrored tables, of the accounts that it is bound to
 
-What is mirrored, and no more: no sealed column, no inbox, no queue, no audit log. A table that a later version adds is
-open to the writer, and closed to the others until it stands here.
+Analysts and readers see no sealed column, no inbox, no queue and no audit log. A table that a later version adds is
+open to the writer, and closed to the other groups until it is named here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tables and views that analysts and readers see whole.
-READABLE: Final = (
+# Tables and views of which analysts and readers see all columns.
+READABLE_TABLES: Final = (
     "listings",
     "reservations",
     "conversations",
@@ -31,8 +31,8 @@ READABLE: Final = (
     "verifications",
     "watermarks",
 )
-# What they see of accounts.
-OF_ACCOUNTS: Final = (
+# Columns of accounts that analysts and readers see.
+ACCOUNT_COLUMNS: Final = (
     "account_id",
     "customer_id",
     "name",
@@ -42,19 +42,19 @@ OF_ACCOUNTS: Final = (
     "updated_at",
     "removed_at",
 )
-# What a writer reads and never changes: it only adds to the log.
-WRITTEN_BY_OWNER: Final = ("alembic_version", "reader_bindings", "messages")
-ADDED_TO: Final = ("audit_log", "setting_names")
+# Tables that a writer only reads, and tables that it only adds rows to.
+READ_ONLY_TABLES: Final = ("alembic_version", "reader_bindings", "messages")
+APPEND_ONLY_TABLES: Final = ("audit_log", "setting_names")
 
-# The policies that every guarded table has, one for each group.
+# The row policies of every guarded table, one for each group.
 POLICIES: Final = ("writers", "analysts", "readers")
-# Each is evaluated once a statement, not once a row: PostgreSQL takes the array for an index like any other value.
+# Each array is evaluated once a statement, not once a row, and an index can be used for it.
 _SEES_ACCOUNT: Final = "account_id = ANY (ARRAY(SELECT seen.account_id FROM {schema}.accounts AS seen))"
 _IS_BOUND: Final = (
     "account_id = ANY (ARRAY(SELECT bound_account_id FROM {schema}.reader_bindings))"
     " OR customer_id = ANY (ARRAY(SELECT bound_customer_id FROM {schema}.reader_bindings))"
 )
-# A member of a bound role is bound with it; by id, because asking for a role that was dropped is an error.
+# A member of a bound role is bound, too. By id, because pg_has_role fails on the name of a dropped role.
 _IS_MINE: Final = (
     "role_name IN (SELECT mine.rolname::text FROM pg_catalog.pg_roles AS mine"
     " WHERE pg_catalog.pg_has_role(mine.oid, 'USAGE'))"
@@ -90,7 +90,7 @@ END $$"""
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The names of the three groups."""
+    """The names of the three group roles."""
 
     writer: str
     analyst: str
@@ -98,36 +98,36 @@ class Groups:
 
     @classmethod
     def from_prefix(cls, prefix: str) -> Groups:
-        """Give the groups whose names begin like this; it must need no quotes."""
+        """Return the groups whose names begin with `prefix`, which must need no quotes."""
         return cls(f"{prefix}_writer", f"{prefix}_analyst", f"{prefix}_reader")
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """All three."""
+        """The three names: writer, analyst, reader."""
         return self.writer, self.analyst, self.reader
 
 
 def create_group_statements(groups: Groups) -> Iterator[str]:
-    """Give the statements that make the groups where they are not there yet; they need the right to create roles."""
+    """Yield the statements that create missing groups; they need the right to create roles."""
     for name in groups.names:
         yield (f"DO $$ BEGIN IF to_regrole('{name}') IS NULL THEN CREATE ROLE {name} NOLOGIN; END IF; END $$")
 
 
 def grant_statements(schema: str, groups: Groups) -> Iterator[str]:
-    """Give the statements that leave each group with its rights and no others; they are the owner's to run, at once."""
+    """Yield the statements that give each group exactly its rights; the owner runs them in one transaction."""
     schema = quote_identifier(schema)
     everyone, readers = ", ".join(groups.names), f"{groups.analyst}, {groups.reader}"
-    tables = ", ".join(f"{schema}.{name}" for name in READABLE)
+    tables = ", ".join(f"{schema}.{name}" for name in READABLE_TABLES)
     yield f"GRANT USAGE ON SCHEMA {schema} TO {everyone}"
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {everyone}"
     yield f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {groups.writer}"
-    for name in WRITTEN_BY_OWNER:
+    for name in READ_ONLY_TABLES:
         yield f"REVOKE INSERT, UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
-    for name in ADDED_TO:
+    for name in APPEND_ONLY_TABLES:
         yield f"REVOKE UPDATE, DELETE ON {schema}.{name} FROM {groups.writer}"
     yield f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {groups.writer}"
     yield f"GRANT SELECT ON {tables} TO {readers}"
-    yield f"GRANT SELECT ({', '.join(OF_ACCOUNTS)}) ON {schema}.accounts TO {readers}"
+    yield f"GRANT SELECT ({', '.join(ACCOUNT_COLUMNS)}) ON {schema}.accounts TO {readers}"
     yield f"GRANT SELECT ON {schema}.reader_bindings TO {groups.reader}"
     texts = {"is_bound": _IS_BOUND, "is_mine": _IS_MINE, "sees_account": _SEES_ACCOUNT, "namespace": "{schema}"}
     literals = {name: quote_literal(text.format(schema=schema)) for name, text in texts.items()}

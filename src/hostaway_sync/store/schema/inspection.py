@@ -1,4 +1,4 @@
-"""What a database shows before anything is made in it, and whether a mirror can live there: a decision without I/O."""
+"""Read what is in a database before the first migration, and decide (without I/O) whether a mirror can live there."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 VERSION_TABLE: Final = "alembic_version"
 ENCODING: Final = "UTF8"
-# Tables of the first revision, which every later one has as well.
+# Tables of the first revision, which every later revision has, too.
 _CORE: Final = frozenset({"accounts", "listings", "reservations", "conversations", "messages", "sync_runs"})
 _REVISION: Final = re.compile(r"\d{4}", re.ASCII)
-_NAMED: Final = 3
+_MAX_NAMES: Final = 3
 _ELSEWHERE: Final = "use an empty database, or restore this one from a backup if it was a mirror"
-# What an extension brought belongs to the extension; indexes and row types belong to their tables.
+# Objects of an extension do not count; indexes and row types belong to their tables.
 _FACTS: Final = """
 WITH place AS (SELECT oid FROM pg_namespace WHERE nspname = :schema),
 named (catalog, oid, name) AS (
@@ -43,14 +43,14 @@ SELECT current_database() AS database, current_setting('server_encoding') AS enc
 
 @dataclass(frozen=True, slots=True)
 class SchemaFacts:
-    """What a database shows.
+    """The content of a database, as far as its catalogs tell.
 
     Attributes:
-        database: its name.
-        encoding: of every text in it.
+        database: name of the database.
+        encoding: encoding of its texts.
         schema: where our tables are, or will be.
         names: tables, views, sequences, functions and types in that schema.
-        revisions: what the version table holds; None: there is no such table that Alembic could have made.
+        revisions: rows of Alembic's version table; None: there is no table of that form.
     """
 
     database: str
@@ -66,7 +66,7 @@ class SchemaFacts:
 
 
 def read_facts(connection: sa.Connection, schema: str) -> SchemaFacts:
-    """Return what the database shows; only the version table is read, the rest is in the catalogs."""
+    """Return the facts of a database; of its tables, only the version table is read."""
     found = connection.execute(sa.text(_FACTS), {"schema": schema, "versions": VERSION_TABLE}).one()
     revisions: Sequence[str] | None = None
     if found.has_versions:
@@ -82,7 +82,7 @@ def read_facts(connection: sa.Connection, schema: str) -> SchemaFacts:
 
 
 def find_obstacle(facts: SchemaFacts) -> str | None:
-    """Return why no mirror can live in this database, and what to do; None: it can, or does."""
+    """Return why no mirror can live in this database, and what to do; None: it can."""
     if facts.encoding != ENCODING:
         return (
             f"the database {facts.database} is encoded in {facts.encoding}, guests' names need UTF8: make another with "
@@ -92,7 +92,7 @@ def find_obstacle(facts: SchemaFacts) -> str | None:
         return f"the table {facts.schema}.{VERSION_TABLE} is another program's: {_ELSEWHERE}"
     others = facts.names - {VERSION_TABLE}
     if not facts.revisions and others:
-        names = ", ".join(sorted(others)[:_NAMED]) + (", …" if len(others) > _NAMED else "")
+        names = ", ".join(sorted(others)[:_MAX_NAMES]) + (", …" if len(others) > _MAX_NAMES else "")
         return f"the schema {facts.schema} is in use by another program ({names}): {_ELSEWHERE}"
     if facts.revisions and (lost := _CORE - others):
         return (
@@ -103,7 +103,7 @@ def find_obstacle(facts: SchemaFacts) -> str | None:
 
 
 def _is_ours(revisions: Sequence[str] | None) -> bool:
-    """Whether a version table holds what this program writes: nothing yet, one revision, or the mark of a move."""
+    """Whether a version table holds what this program writes: no row, one revision, or the mark of a move."""
     if revisions is None or len(revisions) > 1:
         return False
     return all(_REVISION.fullmatch(one) or MoveMark.parse(one) for one in revisions)

@@ -1,9 +1,9 @@
-"""What a database says of itself once it was moved, or while a move fills it: a mark where its revision stands.
+"""The mark of a move, which replaces the revision in `alembic_version` of both databases.
 
-    from    0015 ────────────────────────────────► moved 0015 TOKEN     takes no writes any more
+    from    0015 ────────────────────────────────► moved 0015 TOKEN     refuses writes from now on
     to      none ──► 0015 ──► moving 0015 TOKEN ──────────────────────► 0015
 
-Every program looks at the revision before it does anything, and has always refused one that it does not know.
+Every release checks the revision before it does anything else, and refuses an unknown one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MARK: Final = re.compile(r"(moved|moving) (\d{4}) ([0-9a-f]+)")
 
 @dataclass(frozen=True, slots=True)
 class MoveMark:
-    """What stands where the revision was: of which move, and at which revision the tables are."""
+    """The mark of a move: its kind, the revision of the tables, and the token of the move."""
 
     kind: str
     revision: str
@@ -32,10 +32,10 @@ class MoveMark:
 
     @classmethod
     def parse(cls, version: str | None) -> Self | None:
-        """Give the mark; None: it is a revision like any other."""
+        """Return the mark that a version is; None: it is a plain revision."""
         match = _MARK.fullmatch(version or "")
         return cls(*match.groups()) if match else None
 
     def __str__(self) -> str:
-        """Give it as it is stored."""
+        """Return the mark as it is stored."""
         return f"{self.kind} {self.revision} {self.token}"

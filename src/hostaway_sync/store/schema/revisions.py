@@ -1,4 +1,4 @@
-"""Which revision the database is at, and how it gets to ours. Alembic is imported only where it is needed."""
+"""Read the revision of a database and upgrade it. Alembic is imported only where it is needed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 
 
 def migrations_directory() -> Path:
-    """Give the directory of the migrations: inside an installed package, or beside `src` in a checkout."""
+    """Return the directory of the migrations: inside an installed package, or beside `src` in a checkout."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
 def head_revision() -> str:
-    """Give the newest revision this program knows, from the file names alone."""
+    """Return the newest revision that this program has, from the file names alone."""
     names = (_REVISION_FILE.fullmatch(path.name) for path in (migrations_directory() / "versions").iterdir())
     return max(match[1] for match in names if match)
 
@@ -54,7 +54,7 @@ def read_revision(database: Database) -> str | None:
     """Return the database's revision; None where nothing was migrated yet.
 
     Raises:
-        ConfigurationError: no mirror can live there; its encoding, or another program's tables, are in the way.
+        ConfigurationError: no mirror can live there, because of its encoding or of another program's tables.
     """
     facts = database.transaction(lambda connection: read_facts(connection, database.schema))
     if sentence := find_obstacle(facts):
@@ -63,13 +63,18 @@ def read_revision(database: Database) -> str | None:
 
 
 def is_behind(database: Database) -> bool:
-    """Say whether there is anything to migrate: a database that was moved, or is newer than we are, is left alone."""
+    """Return whether a migration is missing; False for a database that was moved or is newer than this program."""
     found = read_revision(database)
     return found is None or found < head_revision()
 
 
 def require_current(database: Database) -> None:
-    """Raise SchemaOutdated, which says what to type, unless database and program agree."""
+    """Require that the database is at this program's revision.
+
+    Raises:
+        SchemaOutdated: it is not; the message names the command to run.
+        ConfigurationError: as `read_revision`.
+    """
     found, wanted = read_revision(database), head_revision()
     if found == wanted:
         return
@@ -83,26 +88,26 @@ def require_current(database: Database) -> None:
 
 
 def upgrade_database(database: Database) -> None:
-    """Bring the database to the newest revision; safe when several do it at once.
+    """Upgrade the database to the newest revision; safe when several processes do it at once.
 
     Raises:
-        StoreError: the server is too old, or refuses what is asked.
-        StoreUnavailable: the server went away; what is done stays done.
-        StoreBusy: a table was in use for too long, or another migrator is at work; what is done stays done.
+        StoreError: the server is too old, or refuses a statement.
+        StoreUnavailable: the server went away; finished migrations stay.
+        StoreBusy: a table was in use for too long, or another migrator is at work; finished migrations stay.
         SchemaOutdated: the database is newer than this program.
-        ConfigurationError: no mirror can live in it, or this user may not change it.
+        ConfigurationError: no mirror can live in it, or this role may not change it.
     """
     try:
         found = read_revision(database)
         if found is not None and found > head_revision():
             require_current(database)
-        with _alone(database):
+        with _exclusive(database):
             _run_missing(database)
-            # What was made just now must be open to those who work with it.
+            # The groups need rights on the new tables.
             roles.restore_grants(database)
     except StoreError as error:
         if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _DENIED:
-            # Another schema, tablespace, role or grant is needed: to try again changes nothing.
+            # Another schema, tablespace, role or grant is needed: another attempt would not help.
             raise ConfigurationError(str(error)) from error
         raise
 
@@ -114,26 +119,26 @@ def _run_missing(database: Database) -> None:
             _run(connection, database.schema)
         except SQLAlchemyError as error:
             if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_TIMEOUT:
-                raise _in_use(database) from error
+                raise _busy_error(database) from error
             raise_translated(error)
         finally:
             connection.invalidate()
 
 
-def _run(connection: sa.Connection, place: str) -> None:
+def _run(connection: sa.Connection, schema: str) -> None:
     from alembic import command
 
     version = connection.dialect.server_version_info
     if version is not None and int(version[0]) < OLDEST_SERVER:
         raise StoreError(f"PostgreSQL {version[0]} is too old: {OLDEST_SERVER} or newer is needed")
     connection.commit()
-    config = _config(place)
+    config = _config(schema)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def render_upgrade_sql(database_schema: str) -> str:
-    """Give the SQL that `upgrade_database` runs on an empty database."""
+    """Return the SQL that `upgrade_database` runs on an empty database."""
     from alembic import command
 
     config = _config(database_schema)
@@ -142,8 +147,8 @@ def render_upgrade_sql(database_schema: str) -> str:
     return buffer.getvalue()
 
 
-def _in_use(database: Database) -> StoreBusy:
-    """Name the sessions that have a table of ours; those that waited with us have gone on by now."""
+def _busy_error(database: Database) -> StoreBusy:
+    """Return the error that names the sessions that hold a lock on our tables."""
     users = blocking_sessions.find_blocking_sessions(database)
     return StoreBusy(
         f"a table that a migration changes is in use by {users.sessions}: wait until that ends{users.advice},"
@@ -152,8 +157,8 @@ def _in_use(database: Database) -> StoreBusy:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
-    """Be the only migrator; a database that has no table of rights yet knows no more than the lock in `env.py`."""
+def _exclusive(database: Database) -> Iterator[None]:
+    """Be the only migrator; where there is no table of rights yet, only the lock in `env.py` excludes others."""
     for _ in poll_with_backoff(PATIENCE_S):
         with database.claim(_RIGHT) as is_ours:
             if is_ours:

@@ -1,4 +1,4 @@
-"""The database's roles: makes the groups, keeps their rights after migrations, and binds readers to accounts."""
+"""Create the group roles, restore their rights after migrations, and bind readers to accounts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _BOUND: Final = (reader_bindings.c.bound_account_id, reader_bindings.c.bound_customer_id)
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
-# The policies say which groups are this schema's. Whoever does not own the tables has nothing to give.
+# The policies name the groups of this schema. With :owned only for a role that may grant, as a member of the owner.
 _POLICIES: Final = sa.text(
     "SELECT p.polname, r.rolname FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid"
     " JOIN pg_roles AS r ON r.oid = p.polroles[1]"
@@ -45,13 +45,13 @@ _DENIED: Final = "42501"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Whoever may use the database.
+    """A role that may use the database.
 
     Attributes:
         name: of the role.
-        kind: `writer`, `analyst` or `reader`; None: bound, but in none of the groups, or there is no such role.
-        account_ids: it is bound to.
-        customer_ids: it is bound to.
+        kind: `writer`, `analyst` or `reader`; None: the role is bound, but is in no group or does not exist.
+        account_ids: accounts that it is bound to.
+        customer_ids: customers that it is bound to.
     """
 
     name: str
@@ -61,14 +61,14 @@ class Role:
 
 
 def render_roles_script(schema: str, prefix: str) -> str:
-    """Give what `create` runs, for whoever may create roles and owns the tables to run by hand.
+    """Return the SQL that `Roles.create` runs, for an owner of the tables who may create roles to run by hand.
 
     Raises:
-        UsageError: no names can begin like this.
+        UsageError: role names cannot begin with `prefix`.
     """
-    groups = _named(prefix)
+    groups = _check_prefix(prefix)
     quietly = "SET LOCAL client_min_messages TO warning"
-    # An administrator's own session may look for functions where others may make them.
+    # An administrator's session may look up functions in schemas where other roles may create them.
     safely = "SET LOCAL search_path TO pg_catalog, pg_temp"
     statements = [
         "BEGIN",
@@ -82,7 +82,7 @@ def render_roles_script(schema: str, prefix: str) -> str:
 
 
 class Roles:
-    """The groups of one database, and who is in them.
+    """The groups of one database and their members.
 
     Args:
         database: with the tables.
@@ -92,17 +92,17 @@ class Roles:
         self._database = database
 
     def create(self, prefix: str) -> Groups:
-        """Make the groups where they are not there, and leave each with its rights and no others.
+        """Create missing groups, and give each exactly its rights.
 
         Raises:
-            UsageError: no names can begin like this; or there are groups with other names already.
-            StoreError: this user may not create roles, or does not own the tables.
+            UsageError: role names cannot begin with `prefix`, or there are groups with other names already.
+            StoreError: this role may not create roles, or does not own the tables.
         """
-        groups = _named(prefix)
+        groups = _check_prefix(prefix)
 
         def write(connection: sa.Connection) -> None:
-            _be_alone(connection, self._database.schema)
-            found = _found(connection, self._database.schema)
+            _exclude_migrators(connection, self._database.schema)
+            found = _find_groups(connection, self._database.schema)
             if found not in {None, groups}:
                 raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
             _run(connection, create_group_statements(groups))
@@ -120,19 +120,19 @@ class Roles:
         return groups
 
     def bind(self, role: str, account_ids: Iterable[int], customer_ids: Iterable[UUID]) -> str | None:
-        """Let a reader see these accounts, and those of these customers, besides what it sees already.
+        """Bind a reader to these accounts, and to those of these customers, besides those that it sees already.
 
         Returns:
-            What an administrator must still run for it to take effect; None: nothing.
+            The SQL that an administrator must still run for it to take effect; None: nothing.
 
         Raises:
             AccountError: an account is unknown.
-            StoreError: there is no such role, or no group; this user may not bind; or the role sees all anyway.
+            StoreError: there is no such role, or no group; this role may not bind; or `role` sees all accounts anyway.
         """
         numbers, customers = list(account_ids), list(customer_ids)
 
         def write(connection: sa.Connection) -> str | None:
-            groups = _groups(connection, self._database.schema)
+            groups = _require_groups(connection, self._database.schema)
             if connection.scalar(_EXISTS, {"role": role}) is None:
                 raise StoreError(f"there is no role {role}: an administrator makes it with `CREATE ROLE … LOGIN`")
             writes, reads_all, reads = connection.scalars(_MAY, {"role": role, "groups": list(groups.names)}).all()
@@ -146,31 +146,31 @@ class Roles:
             rows = [{"role_name": role, "bound_account_id": number, "bound_customer_id": None} for number in numbers]
             rows += [{"role_name": role, "bound_account_id": None, "bound_customer_id": one} for one in customers]
             statement = insert(reader_bindings).on_conflict_do_nothing().values(rows).returning(*_BOUND)
-            _write_down(connection, connection.execute(statement).all(), {"old": None, "new": role})
-            return None if reads else _joined(connection, groups.reader, role)
+            _audit(connection, connection.execute(statement).all(), {"old": None, "new": role})
+            return None if reads else _join(connection, groups.reader, role)
 
         return self._database.transaction(write)
 
     def unbind(self, role: str) -> int:
-        """Take away all accounts that a reader sees; give how many bindings that were."""
+        """Delete all bindings of a reader; return how many there were."""
         statement = sa.delete(reader_bindings).where(reader_bindings.c.role_name == role).returning(*_BOUND)
 
         def write(connection: sa.Connection) -> int:
             ended = connection.execute(statement).all()
-            _write_down(connection, ended, {"old": role, "new": None})
+            _audit(connection, ended, {"old": role, "new": None})
             return len(ended)
 
         return self._database.transaction(write)
 
     def members(self) -> list[Role]:
-        """Give the direct members of the groups, and whoever else is bound, by name.
+        """Return the direct members of the groups, and all other bound roles, by name.
 
         Raises:
-            StoreError: there are no groups yet, or this user may not see who is bound.
+            StoreError: there are no groups yet, or this role may not read the bindings.
         """
 
         def read(connection: sa.Connection) -> list[Role]:
-            groups = _groups(connection, self._database.schema)
+            groups = _require_groups(connection, self._database.schema)
             kinds = dict(zip(groups.names, ("writer", "analyst", "reader"), strict=True))
             numbers: dict[str, list[int]] = defaultdict(list)
             customers: dict[str, list[UUID]] = defaultdict(list)
@@ -193,50 +193,48 @@ class Roles:
 
 
 def restore_grants(database: Database) -> None:
-    """Give the groups, if there are any, their rights to whatever a migration has made; nothing if they are not ours.
+    """Give the groups their rights on the tables of a migration; do nothing if there are none or we may not grant.
 
     Raises:
-        StoreError: the server refuses it.
+        StoreError: the server refuses a statement.
     """
 
     def write(connection: sa.Connection) -> None:
-        _be_alone(connection, database.schema)
-        groups = _found(connection, database.schema, owned=True)
+        _exclude_migrators(connection, database.schema)
+        groups = _find_groups(connection, database.schema, owned=True)
         if groups is not None:
             _run(connection, grant_statements(database.schema, groups))
 
     database.transaction(write)
 
 
-def _be_alone(connection: sa.Connection, schema: str) -> None:
-    """Wait for migrators: a migration makes tables, and granting them is the last thing it does."""
+def _exclude_migrators(connection: sa.Connection, schema: str) -> None:
+    """Wait for migrators: a migration creates tables, and grants rights on them at its end."""
     last_release_locks.acquire_for_transaction(connection, last_release_locks.migration_lock(schema))
 
 
-def _named(prefix: str) -> Groups:
+def _check_prefix(prefix: str) -> Groups:
     if not _PREFIX.fullmatch(prefix):
         raise UsageError(f"no role can begin with {prefix!r}: use small letters, digits and _")
     return Groups.from_prefix(prefix)
 
 
-def _groups(connection: sa.Connection, schema: str) -> Groups:
-    groups = _found(connection, schema)
+def _require_groups(connection: sa.Connection, schema: str) -> Groups:
+    groups = _find_groups(connection, schema)
     if groups is None:
         raise StoreError("there are no groups of roles yet: run `hostaway-sync roles create`")
     return groups
 
 
-def _found(connection: sa.Connection, schema: str, *, owned: bool = False) -> Groups | None:
-    """Give the groups that the policies name, which thus are this schema's; with `owned` only to who may grant."""
+def _find_groups(connection: sa.Connection, schema: str, *, owned: bool = False) -> Groups | None:
+    """Return the groups that the policies name; None: there are none, or with `owned`, this role may not grant."""
     wanted = {"accounts": quote_identifier(schema, "accounts"), "owned": owned, "names": list(POLICIES)}
     found = {row.polname: row.rolname for row in connection.execute(_POLICIES, wanted)}
     return Groups(*(found[name] for name in POLICIES)) if len(found) == len(POLICIES) else None
 
 
-def _write_down(
-    connection: sa.Connection, bindings: Sequence[sa.Row[Any, Any]], reader: Mapping[str, str | None]
-) -> None:
-    """Put into the audit log of every account that it is read by one reader more, or less."""
+def _audit(connection: sa.Connection, bindings: Sequence[sa.Row[Any, Any]], reader: Mapping[str, str | None]) -> None:
+    """Write to the audit log of every account of these bindings that a reader was added or removed."""
     numbers = [row.bound_account_id for row in bindings if row.bound_account_id is not None]
     customers = [row.bound_customer_id for row in bindings if row.bound_customer_id is not None]
     is_meant = accounts.c.account_id.in_(numbers) | accounts.c.customer_id.in_(customers)
@@ -245,7 +243,7 @@ def _write_down(
         audit_log.add_entry(connection, account_id, audit_log.Action.UPDATED, {"reader": reader})
 
 
-def _joined(connection: sa.Connection, group: str, role: str) -> str | None:
+def _join(connection: sa.Connection, group: str, role: str) -> str | None:
     # A person may have to type it: quoted only where the name needs quotes.
     statement = f"GRANT {group} TO {connection.dialect.identifier_preparer.quote(role)}"
     try:
@@ -264,5 +262,5 @@ def _run(connection: sa.Connection, statements: Iterable[str]) -> None:
 
 
 def _verbatim(statement: str) -> sa.TextClause:
-    """Give a statement in which nothing is a parameter."""
+    """Return a statement as SQLAlchemy's text in which no colon begins a parameter."""
     return sa.text(statement.replace(":", r"\:"))

@@ -1,4 +1,4 @@
-"""The names of settings that programs which migrated this database knew."""
+"""Setting names known to the programs that migrated this database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record_setting_names(database: Database, names: Collection[str]) -> None:
-    """Store names beside those that are there: an older release that migrates, too, takes none of a newer one away."""
+    """Add names to the stored ones; an older release that migrates later removes none of them."""
     missing = frozenset(names) - read_setting_names(database)
     if missing:
         statement = insert(setting_names).on_conflict_do_nothing()
@@ -26,7 +26,7 @@ def record_setting_names(database: Database, names: Collection[str]) -> None:
 
 
 def read_setting_names(database: Database) -> frozenset[str]:
-    """Return all names; none where the database has no place for them yet."""
+    """Return all stored names; none where the database has no table for them yet."""
 
     def read(connection: sa.Connection) -> frozenset[str]:
         place = quote_identifier(database.schema, "setting_names")

@@ -42,7 +42,9 @@ def read_server(database: Database) -> DatabaseServer:
         StoreError, ConfigurationError: the database cannot be reached, or refuses us.
     """
     name = {"schema": database.schema}
-    rights = sa.text(_RIGHTS).bindparams(**name, read_only=list(grants.WRITTEN_BY_OWNER), growing=list(grants.ADDED_TO))
+    rights = sa.text(_RIGHTS).bindparams(
+        **name, read_only=list(grants.READ_ONLY_TABLES), growing=list(grants.APPEND_ONLY_TABLES)
+    )
 
     def read(
         connection: sa.Connection,

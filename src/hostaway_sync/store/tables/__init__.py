@@ -1,7 +1,7 @@
-"""The table definitions, as the migrations leave them; a test holds the two equal.
+"""Table definitions, equal to the result of the migrations; a test compares the two.
 
-Tables carry no schema name: the engine translates it. Every mirrored table has the primary key (account_id, id), so
-that an account can never touch another's row. Foreign keys go to `accounts` only: records arrive out of order, and a
+Tables have no schema name: the engine translates it. Every mirrored table has the primary key (account_id, id), so
+that no account can change another's row. Foreign keys lead to `accounts` only: records arrive out of order, and a
 wrong delete must not cascade.
 """
 

@@ -1,4 +1,4 @@
-"""Who changed what of which account."""
+"""The audit log: changes of accounts, and the user that made them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
 _ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged','forgotten')"
 
-# Without a foreign key: what was done to an account outlives its row.
+# Without a foreign key: the log of an account outlives its row.
 audit_log = Table(
     "audit_log",
     metadata,

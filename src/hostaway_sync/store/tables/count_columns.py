@@ -1,4 +1,4 @@
-"""The columns that hold what a run counted of a resource; spans and metrics name the same numbers as they do."""
+"""The columns of a run's counts for a resource; spans and metrics use the same names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def to_columns(counts: ChangeCounts) -> dict[str, int]:
 
 
 def from_columns(row: sa.RowMapping) -> ChangeCounts:
-    """Return the counts of a row."""
+    """Return the counts that a row holds."""
     return ChangeCounts(
         seen=row["seen"],
         inserted=row["inserted"],

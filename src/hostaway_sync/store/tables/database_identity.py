@@ -1,4 +1,4 @@
-"""Which database, of which server, these tables were made in."""
+"""The identity of the database and server that these tables were created in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table, Uuid, fu
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
-# A key that no two databases share: rows that are restored beside a row of the new database must not be refused.
+# A random key: a restored row must not conflict with the row of the new database.
 database_identity = Table(
     "database_identity",
     metadata,

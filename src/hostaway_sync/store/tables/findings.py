@@ -1,4 +1,4 @@
-"""What readings found out about rows and did not write into them."""
+"""Findings about rows that are not stored in the rows themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was to be said to guests, and what became of it."""
+"""The ledger of messages to guests, with their outcome."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ sent_messages = Table(
     comment="the intent ledger: each message to a guest is written down before it is sent, and sent at most once",
 )
 Index(None, sent_messages.c.account_id, sent_messages.c.reservation_id)
-# Few rows, asked for in every run.
+# Few rows, which every run reads.
 Index(
     "sent_messages_open_idx",
     sent_messages.c.account_id,

@@ -1,4 +1,4 @@
-"""What all tables share: their metadata, and how constraints are named."""
+"""Metadata of all tables, names of constraints, and column types."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Timestamp = DateTime(timezone=True)
 
 
 class Sentence(TypeDecorator[str]):
-    """Text that says what went wrong; whoever writes it, it passes `sentences.hidden` before it is stored."""
+    """Text of an error; every value passes `hide_private` before it is stored."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return what is stored."""
+        """Return the text as it is stored."""
         del dialect
         return None if value is None else hide_private(value)
 
 
 def account_key() -> ForeignKeyConstraint:
-    """Give the only foreign key that a table may have."""
+    """Return the only foreign key that a table may have: to `accounts`."""
     return ForeignKeyConstraint(["account_id"], ["accounts.account_id"])

@@ -1,4 +1,4 @@
-"""Accounts, and what is mirrored of them."""
+"""Accounts and their mirrored records."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ accounts = Table(
 
 listings = _mirrored("listings")
 
-# A thread is due when something moved that may have been a message; only a whole reading of it takes the mark away.
+# A thread is due after a change that may be a new message; only a whole reading of the thread clears the mark.
 _DUE = "when it was marked: its thread must be read"
 _ACTIVITY = "the source's stamps that move with messages, in its own words"
 
@@ -130,7 +130,7 @@ MIRRORED: dict[Resource, Table] = {
     Resource.CONVERSATIONS: conversations,
     Resource.MESSAGES: conversation_messages,
 }
-# Few rows, asked for all the time: without these, each question would read every row.
+# Few rows, read by many queries: without these indexes each query would read all rows.
 for _table in MIRRORED.values():
     for _mark in ("missing", "unlisted"):
         Index(f"{_table.name}_{_mark}_idx", _table.c.account_id, postgresql_where=text(f"{_mark}_since IS NOT NULL"))

@@ -1,4 +1,4 @@
-"""What keeps personal data out: guests who are forgotten, and how chosen fields are hidden."""
+"""Forgotten guests, and the rule by which fields of payloads are hidden."""
 
 from __future__ import annotations
 

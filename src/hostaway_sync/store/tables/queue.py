@@ -1,6 +1,6 @@
-"""The queue engine's own tables, as far as we touch them ourselves; a migration of ours makes them, in its own words.
+"""Procrastinate's tables, as far as our statements use them; a migration of ours creates them by its SQL.
 
-They are no part of our metadata: their columns are the engine's to change, with a new version of it.
+They are not in our metadata: a new version of Procrastinate may change their columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which reader of the database sees which account, and which tables guard their rows."""
+"""Bindings of readers to accounts, and row-level security of the tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
-# The accounts are named otherwise than elsewhere, because these rows are not an account's: its purge leaves them.
+# The columns are not named account_id, because the purge of an account deletes all rows with that column.
 reader_bindings = Table(
     "reader_bindings",
     metadata,
@@ -44,7 +44,7 @@ _GUARD = DDL("ALTER TABLE %(fullname)s ENABLE ROW LEVEL SECURITY")  # type: igno
 
 
 def guard_rows() -> None:
-    """Have every table that is made from these definitions guard its rows by account, as migrations do."""
+    """Enable row-level security on every table created from these definitions, as the migrations do."""
     for table in metadata.tables.values():
         if "account_id" in table.c or table is reader_bindings:
             event.listen(table, "after_create", _GUARD)

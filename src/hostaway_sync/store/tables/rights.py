@@ -1,4 +1,4 @@
-"""Rights that one process of all has at a time."""
+"""Rights that one process holds at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs leave behind and share: history, marks, walks, certificates, alarms, leases, the request budget."""
+"""Tables of runs: history, watermarks, walks, certificates, alarms, leases, outages and the request budget."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ sync_runs = Table(
     ),
 )
 Index(None, sync_runs.c.account_id, sync_runs.c.triggered_at)
-# An account has at most one run under way: the lease decides it, and the index proves it.
+# An account has at most one open run: the lease ensures it, and the index enforces it.
 Index(
     "sync_runs_one_open_idx",
     sync_runs.c.account_id,

@@ -1,4 +1,4 @@
-"""Where secrets lie, for all programs that work on this database."""
+"""The store of the secrets, the same for all programs that use this database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, PrimaryKeyConstraint, T
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
-# Without a row: in the database, and they never were elsewhere.
+# No row: secrets are in the database, and never were elsewhere.
 secrets_store = Table(
     "secrets_store",
     metadata,

@@ -1,4 +1,4 @@
-"""What a database remembers of the programs that migrated it."""
+"""Setting names known to the programs that migrated this database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the push pipe keeps: deliveries as they came, attempts that failed, dead letters, and what never came."""
+"""Tables of the push pipeline: deliveries, failed attempts, dead letters, unannounced changes, audits."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 REFUSES, LACKS = "the database refuses us: ", "the database lacks what its revision has: "
-MISFIT = "the database does not take what is written (SQLSTATE 2"
+MISFIT = "the database rejected a statement (SQLSTATE 2"
 TRIGGER = (
     "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$;"
     "CREATE TRIGGER no BEFORE INSERT ON hostaway.listings FOR EACH ROW EXECUTE FUNCTION public.no()"

@@ -89,7 +89,10 @@ def test_database_that_is_away_leaves_the_rest(sync_env: Build) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://u:p@db..example.com/mir", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: the value of host"),
+        (
+            "postgresql://u:p@db..example.com/mir",
+            "HOSTAWAY_SYNC_DATABASE_URL cannot be used: PostgreSQL's client does not accept the value of host",
+        ),
         (f"postgresql://u:{'p%FF'}@127.0.0.1/mir", "HOSTAWAY_SYNC_DATABASE_URL is not a database URL"),
         ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
     ],

@@ -59,7 +59,7 @@ def test_an_owner_that_is_no_superuser_does_it_all(owned: OwnedDatabase) -> None
     owned.use_every_command()
     refused = owned.run_any("roles", "create")
     assert refused.returncode == 1
-    assert "this user may not create roles" in refused.stderr
+    assert "this role may not create roles" in refused.stderr
 
 
 def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: OwnedDatabase) -> None:

@@ -34,6 +34,6 @@ def test_a_question_changes_nothing(database: Database) -> None:
 def test_a_question_cannot_end_its_transaction(database: Database) -> None:
     """A second statement behind a COMMIT does not escape from the read-only transaction."""
     add_account(database, 7)
-    with pytest.raises(UsageError, match="the question cannot be answered: "):
+    with pytest.raises(UsageError, match="the query cannot be run: "):
         run_read_only(database, "COMMIT; DELETE FROM accounts")
     assert sql.row(database, "SELECT count(*) FROM accounts").count == 1

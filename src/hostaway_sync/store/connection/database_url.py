@@ -133,7 +133,7 @@ def _unusable_variables(parameters: Mapping[str, Any], variables: Mapping[str, s
     blamed = [one for one, rest in others.items() if not _is_accepted({**rest, **parameters})] or list(variables)
     which = " and ".join(sorted(names[one] for one in blamed))
     return ConfigurationError(
-        f"{which} of the environment cannot be used: PostgreSQL's client does not take that for this database; "
+        f"{which} of the environment cannot be used: PostgreSQL's client does not accept that for this database; "
         "correct it, or take it out of the environment"
     )
 
@@ -155,8 +155,8 @@ def _split_list(parameters: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _unusable(*names: str) -> ConfigurationError:
-    which = f"the value of {names[0]} is none that" if names else "its options together are none that"
-    return ConfigurationError(f"{SETTING_NAME} cannot be used: {which} PostgreSQL's client takes")
+    which = f"the value of {names[0]}" if names else "its options together"
+    return ConfigurationError(f"{SETTING_NAME} cannot be used: PostgreSQL's client does not accept {which}")
 
 
 def _url(parameters: dict[str, Any]) -> sa.URL:

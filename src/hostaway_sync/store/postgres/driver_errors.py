@@ -60,7 +60,7 @@ def describe_unexpected_error(error: Exception) -> str | None:
     # The words about a wrong value repeat the value, which may be a guest's.
     reason = "" if sqlstate.startswith(_WRONG_VALUE) else f": {str(error.orig).partition(chr(10))[0]}"
     return (
-        f"the database does not take what is written (SQLSTATE {sqlstate}){reason}; its tables were changed by other"
+        f"the database rejected a statement (SQLSTATE {sqlstate}){reason}; its tables were changed by other"
         " means, or this is a bug of hostaway-sync: HOSTAWAY_SYNC_LOG_LEVEL=DEBUG shows where"
     )
 

@@ -33,12 +33,12 @@ def run_read_only(database: Database, query: str) -> tuple[list[str], list[Seque
         except sa.exc.ProgrammingError as error:
             if getattr(error.orig, "sqlstate", None) == _DENIED:
                 raise
-            raise UsageError(f"the question cannot be answered: {str(error.orig).splitlines()[0]}") from error
+            raise UsageError(f"the query cannot be run: {str(error.orig).splitlines()[0]}") from error
         except sa.exc.InternalError as error:
             if getattr(error.orig, "sqlstate", None) != _WOULD_WRITE:
                 raise
             raise StoreError(
-                f"the question would write, and may only read: {str(error.orig).splitlines()[0]}"
+                f"the query would write, and only reading is allowed: {str(error.orig).splitlines()[0]}"
             ) from error
         return list(result.keys()), [tuple(row) for row in result]
 

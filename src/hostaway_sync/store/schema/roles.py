@@ -115,7 +115,7 @@ class Roles:
                 raise
             commands = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in groups.names)
             raise StoreError(
-                f"this user may not create roles: have an administrator run `{commands}`, then again"
+                f"this role may not create roles: have an administrator run `{commands}`, then run this again"
             ) from None
         return groups
 

@@ -51,13 +51,13 @@ def faults(landed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return edited + unknown
 
 
-def test_what_landed_was_not_edited() -> None:
+def test_landed_migrations_are_unchanged() -> None:
     """Neither a version, nor a file of SQL that one loads; a new one is pinned with the command that is printed."""
     assert faults(pinned(), found(revisions.migrations_directory())) == []
 
 
 @pytest.mark.parametrize("path", sorted(pinned()))
-def test_each_edit_is_noticed(path: str) -> None:
+def test_every_edit_of_a_migration_is_noticed(path: str) -> None:
     """One changed byte, or a file that is gone, is named together with the way back."""
     landed = pinned()
     for now in ({**landed, path: "0" * 64}, {name: digest for name, digest in landed.items() if name != path}):

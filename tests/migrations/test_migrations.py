@@ -116,13 +116,13 @@ def test_view_and_function_are_there(database: Database) -> None:
     assert "SET search_path TO 'hostaway'" in definitions["reserve_request"]
 
 
-def test_engine_of_the_queue_is_the_installed_one() -> None:
+def test_queue_schema_equals_the_installed_procrastinate() -> None:
     """The frozen schema is that of the version in use: another one needs a migration of its own."""
     frozen = revisions.migrations_directory() / "queue" / "procrastinate_3_10.sql"
     assert frozen.read_text(encoding="utf-8") == SchemaManager.get_schema()
 
 
-def test_engine_of_the_queue_finds_its_tables(database: Database) -> None:
+def test_procrastinate_finds_its_tables(database: Database) -> None:
     """Each function of the engine looks in our schema, so that no session needs a search path."""
     functions = catalog(database, ENGINE)["functions"]
     assert functions
@@ -162,7 +162,7 @@ database.close()
 """
 
 
-def test_two_migrators_at_once_do_not_meet(empty: Database, database: Database) -> None:
+def test_two_migrators_run_one_after_the_other(empty: Database, database: Database) -> None:
     """Of two processes that start together one migrates, the other waits and finds it done."""
     url = empty.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", MIGRATE, url]
@@ -183,7 +183,7 @@ def test_two_migrators_at_once_do_not_meet(empty: Database, database: Database) 
     assert catalog(empty, CATALOG | REST) == catalog(database, CATALOG | REST)
 
 
-def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
+def test_a_lock_timeout_of_a_migration_is_an_error(
     empty: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A migration that cannot have its table gives up with a sentence, and leaves no half of itself."""
@@ -203,7 +203,7 @@ def test_a_lock_that_does_not_come_is_an_error_and_not_a_wait(
     revisions.upgrade_database(empty)
 
 
-def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
+def test_a_user_without_rights_gets_an_error(empty: Database) -> None:
     """Who may not create a schema is told what the server refuses."""
     sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:
@@ -217,7 +217,7 @@ def test_a_user_without_rights_gets_a_sentence(empty: Database) -> None:
         sql.execute(empty, "DROP ROLE visitor")
 
 
-def test_a_schema_of_another_role_is_the_operator_s_to_open(empty: Database) -> None:
+def test_a_schema_of_another_role_is_refused(empty: Database) -> None:
     """To look into it or to create in it is not allowed: settings or grants are wrong, and no other try helps."""
     sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:

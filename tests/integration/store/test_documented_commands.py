@@ -41,7 +41,7 @@ def typed(page: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", ["getting-started.md", "runs.md"])
-def test_what_a_page_tells_to_type_works(sync_env: Callable[..., SyncEnv], page: str) -> None:
+def test_commands_in_the_docs_work(sync_env: Callable[..., SyncEnv], page: str) -> None:
     """Every command of the page that can be run alone ends well, one after the other, as the reader types them."""
     env = sync_env(accounts=[AccountSpec(id=NUMBER, reservations=3)], store=False)
     secret = env.sandbox.accounts[NUMBER].spec.secret
@@ -57,7 +57,7 @@ def test_what_a_page_tells_to_type_works(sync_env: Callable[..., SyncEnv], page:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda block: f"{block.page.stem}: {block.text.splitlines()[0]}")
-def test_query_on_a_page_is_one_that_the_database_answers(database: Database, query: Block) -> None:
+def test_queries_in_the_docs_run(database: Database, query: Block) -> None:
     """Every statement that a page shows is run on the tables as they are."""
     with database.engine.connect() as connection, connection.begin() as transaction:
         for statement in query.text.split(";\n"):

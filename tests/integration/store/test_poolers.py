@@ -42,7 +42,7 @@ def raw(url: str) -> psycopg.Connection[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("options", [{}, {"default_pool_size": "8", "min_pool_size": "4"}], ids=["usual", "warm"])
-def test_all_works_where_sessions_are_kept_together(
+def test_everything_works_with_session_pooling(
     owned: OwnedDatabase, server: EmbeddedPostgres, options: dict[str, str]
 ) -> None:
     """Session pooling is like no pooler at all."""
@@ -50,7 +50,7 @@ def test_all_works_where_sessions_are_kept_together(
         owned.use_every_command(DATABASE_URL=url)
 
 
-def test_one_session_is_enough_to_look(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+def test_one_pooled_session_is_enough(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """A pool that has no session left for a second look is not taken for one that mixes them."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "session", "default_pool_size": "1"}) as url:
@@ -58,7 +58,7 @@ def test_one_session_is_enough_to_look(owned: OwnedDatabase, server: EmbeddedPos
 
 
 @pytest.mark.parametrize("options", ["-c%20jit%3Doff", "--jit%3Doff", "off"])
-def test_options_that_a_pooler_does_not_take_are_no_outage(
+def test_unsupported_startup_options_are_a_configuration_error(
     owned: OwnedDatabase, server: EmbeddedPostgres, options: str
 ) -> None:
     """Exit 78 and what to do: waiting would change nothing."""
@@ -119,7 +119,7 @@ def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
     owned.run("account", "list")
 
 
-def test_a_pooler_that_begins_to_mix_is_recognised(owned: OwnedDatabase) -> None:
+def test_a_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -> None:
     """Statements that another session prepared, or this one never did, say the same."""
     owned.run("migrate")
     for statement in ("EXECUTE nothing", "PREPARE twice AS SELECT 1"):

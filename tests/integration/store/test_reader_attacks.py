@@ -117,7 +117,7 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
         revisions.upgrade_database(env.database)
 
 
-def test_a_reader_cannot_make_the_dead_live(sync_env: Build, db_roles: DbRoles) -> None:
+def test_a_reader_cannot_fake_a_living_process(sync_env: Build, db_roles: DbRoles) -> None:
     """It waits for the lock of a sender of the last release, and has it when that one died: the row is given up."""
     case = message_case(sync_env)
     with ExitStack() as stack:

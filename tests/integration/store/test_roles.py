@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None:
+def test_writer_can_do_everything_but_migrate(sync_env: Build, db_roles: DbRoles) -> None:
     """A whole life of an account: added, synced, verified, delivered to, worked off, keys rotated, purged."""
     env = sync_env(store=False, reservations=6)
     writer = db_roles.create_login("sync", db_roles.groups.writer)
@@ -67,7 +67,7 @@ def test_writer_does_all_but_migrate(sync_env: Build, db_roles: DbRoles) -> None
     ] == "purged"
 
 
-def test_writer_changes_rows_and_nothing_else(db_roles: DbRoles) -> None:
+def test_writer_may_change_rows_only(db_roles: DbRoles) -> None:
     """No table, no policy, no line of the audit log, nobody's binding."""
     writer = db_roles.create_login("sync", db_roles.groups.writer)
     for attempt in (

@@ -53,7 +53,7 @@ def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> 
         yield made
 
 
-def test_an_owner_that_is_no_superuser_does_it_all(owned: OwnedDatabase) -> None:
+def test_an_owner_needs_no_superuser(owned: OwnedDatabase) -> None:
     """Migrations, runs, deliveries, messages and keys ask for no right that the owner of a database lacks."""
     assert owned.rows(f"SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = '{owned.owner}'") == [(False,)]
     owned.use_every_command()
@@ -62,7 +62,7 @@ def test_an_owner_that_is_no_superuser_does_it_all(owned: OwnedDatabase) -> None
     assert "this role may not create roles" in refused.stderr
 
 
-def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: OwnedDatabase) -> None:
+def test_an_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase) -> None:
     """It makes the groups, and binds a reader, whose session shows the accounts it is bound to."""
     prefix = owned.owner.removesuffix("_owner")
     owned.execute_as_admin(f"ALTER ROLE {owned.owner} CREATEROLE")
@@ -81,7 +81,7 @@ def test_an_owner_that_may_create_roles_opens_the_mirror_to_them(owned: OwnedDat
 
 @pytest.mark.parametrize("number", ["min_val", "max_val"])
 @pytest.mark.parametrize("whose", ["ROLE {owner}", "DATABASE {database}"])
-def test_no_setting_of_a_role_or_database_reaches_us(owned: OwnedDatabase, whose: str, number: str) -> None:
+def test_settings_of_a_role_or_database_are_overruled(owned: OwnedDatabase, whose: str, number: str) -> None:
     """Whatever can be set for those who log in is turned around, and everything works as before."""
     spared = ", ".join(f"'{name}'" for name in (*SPARED, *SPARED_TOO))
     turned: dict[str, str] = dict(owned.rows(TURNED.format(number=number, spared=spared)))
@@ -108,7 +108,7 @@ def test_no_setting_of_a_role_or_database_reaches_us(owned: OwnedDatabase, whose
     ],
     ids="-".join,
 )
-def test_no_variable_of_the_client_library_leads_elsewhere(owned: OwnedDatabase, surroundings: dict[str, str]) -> None:
+def test_variables_of_libpq_do_not_change_the_server(owned: OwnedDatabase, surroundings: dict[str, str]) -> None:
     """Where the database is, and how it talks to us, is said by the URL alone."""
     account = str(owned.sync_env.account_id)
     owned.run("migrate", surroundings=surroundings)

@@ -70,7 +70,7 @@ def something_happens(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize(("table", "name"), DECISIVE)
-def test_a_mark_from_the_future_holds_nothing_up(sync_env: Build, table: str, name: str) -> None:
+def test_a_future_mark_delays_nothing(sync_env: Build, table: str, name: str) -> None:
     """After one run the mirror is right, after a second one it is quiet: two calls, and nothing waits."""
     env = mirrored_env(sync_env)
     something_happens(env)
@@ -85,7 +85,7 @@ def test_a_mark_from_the_future_holds_nothing_up(sync_env: Build, table: str, na
     assert (facts.due, assess_health(facts, mirror.status.overview().now).condition) == ({}, Condition.OK)
 
 
-def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
+def test_a_sweep_with_a_future_mark_is_due(sync_env: Build) -> None:
     """When it was is not known, so it is made now; and what vanished meanwhile is found."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.rows("reservations")))
@@ -96,7 +96,7 @@ def test_a_sweep_from_the_future_is_due(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_success_from_the_future_is_none(sync_env: Build) -> None:
+def test_a_future_success_does_not_count(sync_env: Build) -> None:
     """Else nobody would hear for days that there was no other; neither does a run of the future stand for the last."""
     env = mirrored_env(sync_env)
     mirror = env.mirror()
@@ -117,7 +117,7 @@ def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT status FROM webhook_log") == [("processed",)]
 
 
-def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
+def test_future_marks_of_messages_count_as_now(sync_env: Build) -> None:
     """For ten minutes the guest is not told the same again, and then is."""
     case = message_case(sync_env)
     case.send()
@@ -129,7 +129,7 @@ def test_what_was_said_in_the_future_was_said_now(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("name", ["failing_since", "failed_at", "away_since", "probe_at"])
-def test_an_outage_from_the_future_keeps_nobody_from_asking(sync_env: Build, name: str) -> None:
+def test_a_future_outage_is_ignored(sync_env: Build, name: str) -> None:
     """Nothing is known of it; the same outage of a clock that is right does."""
     env = mirrored_env(sync_env)
     sql.execute(
@@ -144,7 +144,7 @@ def test_an_outage_from_the_future_keeps_nobody_from_asking(sync_env: Build, nam
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
 
 
-def test_a_token_from_the_future_is_replaced(sync_env: Build) -> None:
+def test_a_token_issued_in_the_future_is_replaced(sync_env: Build) -> None:
     """How much of its life is left is not known; the next run has one that is good."""
     env = mirrored_env(sync_env)
     put_ahead(env, ("accounts", "token_issued_at"))
@@ -166,7 +166,7 @@ def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     assert case.mirror.status.overview().accounts[0].messages.resting == 1
 
 
-def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
+def test_a_full_run_resets_future_marks_of_rows(sync_env: Build) -> None:
     """Also in rows that nothing changes: doctor does not speak of them for ever."""
     env = mirrored_env(sync_env)
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
@@ -177,7 +177,7 @@ def test_a_full_run_ends_what_lies_ahead_in_the_mirror(sync_env: Build) -> None:
     assert "conversation_messages.observed_at" not in columns
 
 
-def test_doctor_names_every_mark_from_the_future(sync_env: Build) -> None:
+def test_doctor_names_every_future_mark(sync_env: Build) -> None:
     """Every column that holds one, and what becomes of them, in one finding."""
     env = mirrored_env(sync_env)
     settings = {k.removeprefix("HOSTAWAY_SYNC_").lower(): v for k, v in env.environment().items()}
@@ -194,7 +194,7 @@ def test_doctor_names_every_mark_from_the_future(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("stamp", ["0001-01-01 00:00:00", "0001-01-01T00:00:00+10:00", "9999-12-31 23:59:59"])
-def test_stamps_at_the_ends_of_time_break_no_run(sync_env: Build, stamp: str) -> None:
+def test_extreme_source_timestamps_break_no_run(sync_env: Build, stamp: str) -> None:
     """Of one row, and then of all there are: every run is whole, and what it reckons with stays within time."""
     env = mirrored_env(sync_env)
     world, mirror = env.sandbox.world, env.mirror()
@@ -209,7 +209,7 @@ def test_stamps_at_the_ends_of_time_break_no_run(sync_env: Build, stamp: str) ->
             assert env.differences().get(Resource.LISTINGS, set()) <= set(some)
 
 
-def test_a_stamp_ahead_neither_sets_a_watermark_nor_hides_what_changes_below_it(sync_env: Build) -> None:
+def test_a_future_source_timestamp_sets_no_watermark(sync_env: Build) -> None:
     """A booking stamped twenty hours ahead stays at the top of the list for as long."""
     env = mirrored_env(sync_env, reservations=600)
     world, mirror = env.sandbox.world, env.mirror()

@@ -99,7 +99,7 @@ def test_roots_first_start_waits_no_longer_than_a_minute(tmp_path: Path, monkeyp
         pass
 
 
-def test_a_process_that_cannot_be_seen_is_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hidden_lock_holder_is_reported_as_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system does not tell, as on macOS, the sentence says how to find it."""
     monkeypatch.setattr(file_locks, "_LOCKS", tmp_path / "nothing")
     path = tmp_path / "locked"

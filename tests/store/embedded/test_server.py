@@ -203,7 +203,7 @@ def test_killed_initdb_leaves_nothing(room: Path) -> None:
 
 
 @pytest.mark.parametrize("redirect", ["", " <&- >&- 2>&-"], ids=["captured", "closed"])
-def test_server_holds_no_file_of_whoever_started_it(state: Path, redirect: str) -> None:
+def test_server_inherits_no_open_file(state: Path, redirect: str) -> None:
     """A caller that waits for our output to end does not wait for the server; closed files do no harm either."""
     command = ["/bin/sh", "-c", f'exec "$@"{redirect}', "sh", *client_command(state, "start")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
@@ -227,7 +227,7 @@ def refused_lock(path: Path) -> str:
         return str(error)
 
 
-def test_waiting_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_the_server_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever hangs with a lock is named in the end."""
     monkeypatch.setattr(server, "START_PATIENCE", 0.0)
     monkeypatch.setattr(server, "LOCK_PATIENCE", 0.0)
@@ -239,7 +239,7 @@ def test_waiting_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "alive in" in refusal(room / "state")
 
 
-def test_huge_log_is_put_aside(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_huge_log_is_rotated(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server started by cron for years does not fill the disk with its log."""
     with running(state) as postgres:
         pass

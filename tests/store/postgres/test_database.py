@@ -42,7 +42,7 @@ def refused(url: str) -> Exception:
 
 
 @pytest.mark.parametrize("driver", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_every_way_to_write_postgresql_is_understood(database: Database, driver: str) -> None:
+def test_every_spelling_of_the_postgresql_scheme_is_accepted(database: Database, driver: str) -> None:
     """Whatever the scheme is called, psycopg is the driver."""
     same = Database(database.engine.url.set(drivername=driver).render_as_string(hide_password=False), schema="hostaway")
     same.transaction(nothing)
@@ -51,14 +51,14 @@ def test_every_way_to_write_postgresql_is_understood(database: Database, driver:
 
 
 @pytest.mark.parametrize("option", ["keepalives", "sslmode", "sslmod", "port"])
-def test_a_bad_url_is_a_matter_of_settings(option: str) -> None:
+def test_a_bad_url_is_a_configuration_error(option: str) -> None:
     """No server is asked, and nothing of the URL is repeated; the rest of the table is in `unit`."""
     error = refused(f"postgresql://u:{PASSWORD}@127.0.0.1/d?{option}={PASSWORD}")
     assert isinstance(error, ConfigurationError)
     assert str(error).startswith("HOSTAWAY_SYNC_DATABASE_URL ")
 
 
-def test_several_hosts_are_asked_one_after_the_other(server: EmbeddedPostgres, closed_port: int) -> None:
+def test_several_hosts_are_tried_in_order(server: EmbeddedPostgres, closed_port: int) -> None:
     """The first one that lets us in is taken, as with libpq, on every connection."""
     sockets = sa.make_url(server.url()).query["host"]
     url = f"postgresql://postgres@/postgres?host=127.0.0.1,{sockets}&port={closed_port},5432"
@@ -158,7 +158,7 @@ def test_a_transaction_whose_connection_was_cut_runs_again(database: Database) -
     assert sql.row(database, "SELECT count(*) FROM request_budget").count == 1
 
 
-def test_connections_that_died_in_the_pool_are_replaced(database: Database) -> None:
+def test_dead_connections_in_the_pool_are_replaced(database: Database) -> None:
     """A restart of the server between two transactions costs a repetition and nothing else."""
     pids = [database.transaction(lambda c: c.scalar(sa.text("SELECT pg_backend_pid()")))]
     killer = sa.create_engine(database.engine.url, poolclass=sa.NullPool)
@@ -169,7 +169,7 @@ def test_connections_that_died_in_the_pool_are_replaced(database: Database) -> N
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "53300", "57P03"])
-def test_what_another_try_may_cure_is_tried_again(database: Database, sqlstate: str) -> None:
+def test_transient_errors_are_retried(database: Database, sqlstate: str) -> None:
     """Serialization, deadlock, lock timeout, too many connections and a server that starts are transient."""
     attempts: list[int] = []
 
@@ -183,7 +183,7 @@ def test_what_another_try_may_cure_is_tried_again(database: Database, sqlstate: 
 
 
 @pytest.mark.parametrize("missing", ["nonsense", "* FROM nonsense", "nonsense()", "* FROM nonsense.accounts"])
-def test_what_is_missing_is_said_once(database: Database, missing: str) -> None:
+def test_a_missing_object_is_an_error_without_retry(database: Database, missing: str) -> None:
     """A column, table, function or schema that is not there does not come by asking again."""
     attempts: list[int] = []
 
@@ -200,7 +200,7 @@ WAYS_OUT = {"25006": "connect to the primary server if", "42501": "connect as th
 
 
 @pytest.mark.parametrize("sqlstate", ["P0001", "58030", "XX001", "0A000", "55000", "54000", "25006", "42501"])
-def test_every_other_refusal_is_a_sentence(database: Database, sqlstate: str) -> None:
+def test_every_other_refusal_is_a_store_error(database: Database, sqlstate: str) -> None:
     """A trigger of others, a disk that fails, a damaged page: what the server says, and no other try."""
     attempts: list[int] = []
 
@@ -214,7 +214,7 @@ def test_every_other_refusal_is_a_sentence(database: Database, sqlstate: str) ->
     assert WAYS_OUT.get(sqlstate, "so nicht") in str(caught.value)
 
 
-def test_a_bug_stays_what_it_is(database: Database) -> None:
+def test_an_error_of_a_bug_is_not_translated(database: Database) -> None:
     """An error in our own statement is neither translated nor repeated, and is not its own cause."""
     attempts: list[int] = []
 
@@ -262,7 +262,7 @@ def test_a_pool_without_a_free_connection_is_unavailable(database_url: str) -> N
     small.close()
 
 
-def test_sessions_are_in_utc_and_do_not_wait_for_ever(database: Database) -> None:
+def test_sessions_are_in_utc_and_have_timeouts(database: Database) -> None:
     """Every connection has its time zone and its limits, also after a rollback."""
     names = ("TimeZone", "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
     with database.engine.connect() as connection:
@@ -291,7 +291,7 @@ def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostg
     assert mine.release() is False
 
 
-def test_a_closed_database_keeps_no_connection_and_opens_none(database_url: str, database: Database) -> None:
+def test_a_closed_database_keeps_and_opens_no_connection(database_url: str, database: Database) -> None:
     """A thread that nobody waited for ends its transaction, its connection is closed then, and it gets no other."""
     left = Database(database_url, schema="hostaway", application="left")
     mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'left'"

@@ -26,7 +26,7 @@ STANDBY, GRANT = "connect to the primary server if", "connect as the one who ran
         ("role = pg_monitor", "CREATE SCHEMA more", "permission denied for database", GRANT),
     ],
 )
-def test_a_setting_of_the_database_that_forbids_is_named(
+def test_a_read_only_setting_of_the_database_is_named(
     database: Database, setting: str, statement: str, sentence: str, way_out: str
 ) -> None:
     """What the server says, and what to do about it."""
@@ -43,7 +43,7 @@ def test_a_setting_of_the_database_that_forbids_is_named(
         sql.execute(database, f"ALTER DATABASE {name} RESET ALL")
 
 
-def test_the_role_that_a_setting_puts_in_place_is_known(database: Database) -> None:
+def test_a_role_set_by_a_setting_is_explained(database: Database) -> None:
     """It explains to `doctor` whose rights are missing; without the setting there is none."""
     assert read_server(database).replaced_by_role is None
     name = database.engine.url.database

@@ -24,7 +24,7 @@ SPECIAL = st.sampled_from(["'", '"', "\\", "%", "$", "{", "}", ";", "--", "selec
     name=st.lists(SPECIAL | SIGNS, min_size=1, max_size=9).map("".join),
     text=st.lists(SPECIAL | SIGNS, max_size=50).map("".join),
 )
-def test_names_and_texts_arrive_as_they_are(database: Database, name: str, text: str) -> None:
+def test_quoted_names_and_texts_are_read_back_unchanged(database: Database, name: str, text: str) -> None:
     """Whatever signs they are made of, a name names and a text is a text, and neither ends the statement."""
 
     def ask(connection: psycopg.Connection) -> tuple[str, str]:

@@ -119,14 +119,14 @@ def test_a_german_refusal_is_a_refusal(german: EmbeddedPostgres, changed: dict[s
     assert words in str(error)
 
 
-def test_a_german_server_that_is_full_is_asked_again(german: EmbeddedPostgres) -> None:
+def test_a_full_german_server_is_retried(german: EmbeddedPostgres) -> None:
     """Too many connections end by themselves."""
     error = refused(german, username="limited", database="limited")
     assert type(error) is StoreUnavailable
     assert "zu viele Verbindungen" in str(error)
 
 
-def test_a_german_refusal_of_a_statement_is_known(german: EmbeddedPostgres) -> None:
+def test_a_german_refusal_of_a_statement_is_recognized(german: EmbeddedPostgres) -> None:
     """A right that is missing, and a table that is."""
     database = Database(german.url(), schema="hostaway")
     for statement, sentence in (

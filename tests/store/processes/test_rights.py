@@ -74,7 +74,9 @@ def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, sh
 @pytest.mark.parametrize(
     ("first", "second", "waits"), [(False, False, True), (True, False, True), (False, True, True), (True, True, False)]
 )
-def test_who_waits_for_whom(database: Database, other: Database, *, first: bool, second: bool, waits: bool) -> None:
+def test_shared_and_exclusive_rights_wait_for_each_other(
+    database: Database, other: Database, *, first: bool, second: bool, waits: bool
+) -> None:
     """Whoever wants it alone waits for everybody, and everybody for whoever has it alone; the rest share it."""
     had = threading.Event()
     database.transaction(lambda connection: rights.lock_right(connection, RIGHT))
@@ -190,7 +192,7 @@ def lock(connection: psycopg.Connection[Any], name: str, *, function: str = "pg_
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_last_release_keeps_this_one_out(
+def test_the_last_release_excludes_this_one(
     database: Database, db_roles: DbRoles, monkeypatch: pytest.MonkeyPatch, *, shared: bool
 ) -> None:
     """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
@@ -230,7 +232,7 @@ def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -
     assert had.is_set()
 
 
-def test_this_release_keeps_the_last_one_out(database: Database, db_roles: DbRoles) -> None:
+def test_this_release_excludes_the_last_one(database: Database, db_roles: DbRoles) -> None:
     """Whatever this one holds or claims, a program of the last one does not get its lock."""
     with connect(database, db_roles.create_login("sync", db_roles.groups.writer)) as old:
         tried = partial(lock, old, OLD, function="pg_try_advisory_lock")
@@ -249,7 +251,7 @@ def test_this_release_keeps_the_last_one_out(database: Database, db_roles: DbRol
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("held", ["pg_advisory_lock", "pg_advisory_lock_shared"])
-def test_an_intruder_keeps_nobody_out(
+def test_a_lock_of_a_reader_excludes_no_program(
     database: Database, db_roles: DbRoles, caplog: pytest.LogCaptureFixture, held: str, *, shared: bool
 ) -> None:
     """A role that may not write has the lock: nobody waits for it, and a warning says once whose session it is."""
@@ -267,7 +269,7 @@ def test_an_intruder_keeps_nobody_out(
     assert f"pg_terminate_backend({pid})" in told[0]
 
 
-def test_an_intruder_that_waits_is_not_waited_for(database: Database, db_roles: DbRoles) -> None:
+def test_a_reader_that_waits_for_a_lock_is_ignored(database: Database, db_roles: DbRoles) -> None:
     """It stands in the queue of the lock: those that share it go past."""
     reader = db_roles.create_login("tenant", db_roles.groups.reader)
     database.transaction(partial(rights.lock_right, right=RIGHT))
@@ -283,7 +285,7 @@ def test_an_intruder_that_waits_is_not_waited_for(database: Database, db_roles: 
         database.transaction(partial(rights.lock_right, right=RIGHT))
 
 
-def test_a_role_is_believed_for_what_it_may_become(database: Database, db_roles: DbRoles) -> None:
+def test_a_role_counts_as_what_set_role_allows(database: Database, db_roles: DbRoles) -> None:
     """A program that logs in as a role without rights of its own, and takes up the writer's, is one of ours."""
     db_roles.execute(f"CREATE ROLE {db_roles.prefix}_app LOGIN NOINHERIT")
     role = f"{db_roles.prefix}_app"

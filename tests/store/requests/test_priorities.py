@@ -60,7 +60,7 @@ STEPS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, limits=st.tuples(st.integers(1, 25), st.integers(1, 25)))
-def test_no_window_overflows_and_nobody_urgent_waits_for_others(
+def test_no_window_overflows_and_urgent_requests_never_wait_for_others(
     database: Database, steps: list[tuple[Priority, int, int]], limits: tuple[int, int]
 ) -> None:
     """Whatever is asked in whatever order, no window gets more than its limit, and the urgent the first free moment."""
@@ -85,7 +85,7 @@ def test_no_window_overflows_and_nobody_urgent_waits_for_others(
 
 
 @pytest.mark.parametrize("priority", [USUAL, PATIENT])
-def test_the_urgent_pass_those_who_wait(database: Database, priority: Priority) -> None:
+def test_urgent_requests_pass_waiting_ones(database: Database, priority: Priority) -> None:
     """When a thousand requests wait for a minute, an urgent one in each window goes at once."""
     reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=priority)
     urgent = reserve_many(database, 2, ADDRESS, ACCOUNT, threads=1, priority=URGENT)
@@ -98,20 +98,20 @@ def test_the_urgent_pass_those_who_wait(database: Database, priority: Priority) 
 
 
 @pytest.mark.parametrize("priority", Priority)
-def test_equals_are_served_in_the_order_they_came(database: Database, priority: Priority) -> None:
+def test_requests_of_one_priority_are_served_in_order(database: Database, priority: Priority) -> None:
     """Whoever asks later is never granted an earlier moment."""
     granted = reserve_many(database, 300, ADDRESS, ACCOUNT, threads=1, priority=priority)
     assert granted == sorted(granted)
 
 
-def test_an_account_that_waits_for_itself_keeps_no_other_waiting(database: Database) -> None:
+def test_an_account_at_its_limit_delays_no_other_account(database: Database) -> None:
     """The slots that one account's own limit pushed into the future leave the address free until then."""
     narrow = Bucket("account:2", 5, 10 * SECOND)
     reserve_many(database, 20, ADDRESS, narrow)
     assert DatabaseBudget(database).reserve([ADDRESS, ACCOUNT]).wait == timedelta()
 
 
-def test_the_patient_take_all_that_is_there_but_evenly(database: Database) -> None:
+def test_low_priority_requests_use_all_slots_evenly(database: Database) -> None:
     """Half a window at once, the rest bit by bit: later there is always room soon, and little is lost."""
     granted = sorted(reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=PATIENT))
     gaps = [later - earlier for earlier, later in pairwise(granted[199:])]
@@ -121,7 +121,7 @@ def test_the_patient_take_all_that_is_there_but_evenly(database: Database) -> No
     assert len(granted) / (whole / ADDRESS.window * ADDRESS.limit) > 0.96
 
 
-def test_the_patient_stand_back_while_others_ask(database: Database) -> None:
+def test_low_priority_requests_yield_while_others_ask(database: Database) -> None:
     """They take three quarters of a window in which somebody else asked, and all of it when nobody does any more."""
     usual = reserve_many(database, 10, ADDRESS, ACCOUNT)
     patient = reserve_many(database, 190, ADDRESS, ACCOUNT, priority=PATIENT)
@@ -132,7 +132,7 @@ def test_the_patient_stand_back_while_others_ask(database: Database) -> None:
     assert fullest_window(later, ADDRESS) == 199
 
 
-def test_a_small_limit_has_nothing_to_spare(database: Database) -> None:
+def test_a_small_limit_reserves_nothing_for_urgent_requests(database: Database) -> None:
     """Under twenty requests a window nothing is kept for the urgent."""
     small = Bucket("account:1", 15, 10 * SECOND)
     assert fullest_window(reserve_many(database, 60, small), small) == 15

@@ -114,7 +114,7 @@ def test_buckets_of_other_names_do_not_disturb(database: Database) -> None:
     assert elsewhere.wait == message.wait == timedelta()
 
 
-def test_a_free_slot_is_now(database: Database) -> None:
+def test_a_free_slot_is_granted_at_once(database: Database) -> None:
     """The first grant needs no waiting, and may leave late by half the margin."""
     before = sql.row(database, "SELECT clock_timestamp() AS at").at
     grant = DatabaseBudget(database).reserve([SEND, Bucket("narrow", 1, SECOND)])
@@ -123,7 +123,7 @@ def test_a_free_slot_is_now(database: Database) -> None:
     assert grant == Grant(grant.granted_at, timedelta(), 0.01 * SECOND)
 
 
-def test_slots_that_are_over_are_forgotten(database: Database) -> None:
+def test_past_slots_are_deleted(database: Database) -> None:
     """A bucket's row does not grow: what no window can see any more is dropped."""
     reserve_many(database, 5, ACCOUNT)
     sql.execute(
@@ -139,7 +139,7 @@ def lowered(database: Database) -> tuple[int, timedelta]:
     return row.lowered_to, row.held_for
 
 
-def test_a_lower_limit_is_kept_to_and_tried_again(database: Database) -> None:
+def test_a_lower_limit_holds_for_a_minute(database: Database) -> None:
     """What the source says it allows holds for a minute: one odd answer slows nothing for long."""
     budget = DatabaseBudget(database)
     budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
@@ -164,7 +164,7 @@ def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) ->
     assert lowered(database)[1] <= minute
 
 
-def test_requests_that_are_refused_together_are_one_refusal(database: Database) -> None:
+def test_requests_refused_together_count_once(database: Database) -> None:
     """The lowest of their limits holds, and for no longer."""
     budget = DatabaseBudget(database)
     for limit in (50, 15, 20):
@@ -191,7 +191,7 @@ def test_a_clock_that_is_put_forward_makes_no_window_overfull(
     assert len(caplog.records) == 1
 
 
-def test_limits_that_are_no_lower_are_not_taken_over(database: Database) -> None:
+def test_a_limit_that_is_not_lower_is_ignored(database: Database) -> None:
     """A limit equal to ours, greater, or absurd changes nothing; nor does one that the source does not say."""
     budget = DatabaseBudget(database)
     for limit in (200, 300, 0, -1, None):
@@ -199,7 +199,7 @@ def test_limits_that_are_no_lower_are_not_taken_over(database: Database) -> None
         assert sql.row(database, "SELECT lowered_to, lowered_until FROM request_budget") == (None, None)
 
 
-def test_a_pause_keeps_everyone_silent(database: Database) -> None:
+def test_a_pause_holds_for_all_clients(database: Database) -> None:
     """After a 429 no slot is granted before the pause is over, and then no more than the limit."""
     budget = DatabaseBudget(database)
     budget.penalize([ADDRESS, ACCOUNT], retry_in=900 * SECOND, limit=None)
@@ -217,7 +217,7 @@ def test_the_later_pause_wins(database: Database) -> None:
     assert budget.reserve([ACCOUNT]).wait > 50 * SECOND
 
 
-def test_a_clock_that_was_set_back_does_not_stop_everything(database: Database) -> None:
+def test_a_clock_set_back_does_not_stop_requests(database: Database) -> None:
     """Slots and pauses of the old time move along with the clock: nobody waits for hours, no window overflows."""
     budget = DatabaseBudget(database)
     reserve_many(database, 190, ACCOUNT)
@@ -234,7 +234,7 @@ def test_a_clock_that_was_set_back_does_not_stop_everything(database: Database) 
     assert fullest_window(slots, ACCOUNT) <= 200
 
 
-def test_opposite_orders_do_not_lock_each_other(database: Database) -> None:
+def test_buckets_in_opposite_orders_do_not_deadlock(database: Database) -> None:
     """Callers that name the same new buckets in opposite orders, and penalties in between, never meet head-on."""
     budget = DatabaseBudget(database)
     buckets = [Bucket(f"{kind}:{number}", 200, 10 * SECOND) for number in range(10) for kind in ("ip", "Ä", "account")]

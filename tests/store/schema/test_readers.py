@@ -116,7 +116,7 @@ def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_
         assert not [column for column in SEALED if column.name in visible.get(column.table.name, set())]
 
 
-def test_what_is_not_for_readers_is_refused(db_roles: DbRoles) -> None:
+def test_readers_may_not_read_other_tables(db_roles: DbRoles) -> None:
     """Not even the bytes of a sealed column; and the inbox, the queue and the log are the program's."""
     roles = db_roles.create_login("ann", db_roles.groups.analyst), db_roles.create_login("rob", db_roles.groups.reader)
     wanted = [(column.name, column.table.name) for column in SEALED]
@@ -128,7 +128,7 @@ def test_what_is_not_for_readers_is_refused(db_roles: DbRoles) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_whoever_is_bound_sees_its_accounts_only(db_roles: DbRoles) -> None:
+def test_a_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
     """In each table and in the view; a customer's reader sees those of the customer, an analyst all there are."""
     one_account, customer = db_roles.create_login("one"), db_roles.create_login("blue")
     analyst, idle = (
@@ -148,7 +148,7 @@ def test_whoever_is_bound_sees_its_accounts_only(db_roles: DbRoles) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_who_may_read_an_account_is_in_its_audit_log(db_roles: DbRoles) -> None:
+def test_bindings_are_in_the_audit_log_of_the_account(db_roles: DbRoles) -> None:
     """Each account has a line when a reader is bound to it or to its customer, and when that ends; again is no line."""
     reader = db_roles.create_login("one")
     for _ in range(2):
@@ -160,7 +160,7 @@ def test_who_may_read_an_account_is_in_its_audit_log(db_roles: DbRoles) -> None:
         assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
 
 
-def test_another_customer_takes_the_rows_along(rows: Database, db_roles: DbRoles, ring: KeyRing) -> None:
+def test_a_change_of_customer_changes_the_readers_of_its_rows(rows: Database, db_roles: DbRoles, ring: KeyRing) -> None:
     """An account that changes hands is seen by its new customer from that moment, and no more by the old one."""
     blue, red = db_roles.create_login("blue"), db_roles.create_login("red")
     db_roles.roles.bind(blue, [], [BLUE])
@@ -216,7 +216,7 @@ def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_condition_of_a_reader_is_evaluated_once_a_question(db_roles: DbRoles) -> None:
+def test_condition_of_a_reader_is_evaluated_once_a_query(db_roles: DbRoles) -> None:
     """What it may see is looked up first, and then found by the index: it costs no row of another account a look."""
     reader = db_roles.create_login("one")
     db_roles.roles.bind(reader, [3], [])
@@ -226,7 +226,7 @@ def test_condition_of_a_reader_is_evaluated_once_a_question(db_roles: DbRoles) -
     assert re.search(r"Index Cond: \(account_id = ANY \(\(?(\$\d|InitPlan)", plan), plan
 
 
-def test_binding_says_what_is_wrong(rows: Database, db_roles: DbRoles) -> None:
+def test_binding_fails_with_the_reason(rows: Database, db_roles: DbRoles) -> None:
     """An unknown role or account, and a role that sees every account anyway, are sentences, and nothing is stored."""
     reader = db_roles.create_login("one")
     with pytest.raises(StoreError, match="there is no role nobody"):
@@ -266,7 +266,7 @@ def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
     restore_grants(database)
 
 
-def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_database_url: str) -> None:
+def test_roles_keep_their_rights_after_a_migration_without_superuser(empty_database_url: str) -> None:
     """A plain role migrates and makes the groups; what a later migration makes is the writer's too, and guarded."""
     above = Database(empty_database_url, schema="hostaway")
     db_roles = DbRoles(above)
@@ -294,7 +294,7 @@ def test_owner_needs_no_superuser_and_a_migration_locks_nobody_out(empty_databas
         above.close()
 
 
-def test_printed_script_does_what_the_command_does(empty_database_url: str) -> None:
+def test_printed_script_equals_the_command(empty_database_url: str) -> None:
     """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
     above = Database(empty_database_url, schema="hostaway")
     revisions.upgrade_database(above)

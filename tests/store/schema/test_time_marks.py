@@ -36,13 +36,13 @@ def is_time(column: sa.Column[object]) -> bool:
 
 
 @pytest.mark.parametrize("table", sorted(TABLES))
-def test_every_column_with_a_time_is_said_to_be_a_mark_or_none(table: str) -> None:
+def test_every_time_column_is_in_a_list_of_marks(table: str) -> None:
     """A new one must be added to one of the lists in `store.marks`, and be read as what it is."""
     times = sorted(column.name for column in TABLES[table].c if is_time(column))
     assert sorted(name for kind in KINDS.values() for name in kind.get(table, ())) == times
 
 
-def test_the_database_knows_no_other_column_with_a_time(database: Database) -> None:
+def test_the_database_has_no_other_time_column(database: Database) -> None:
     """The queue's engine has tables of its own, of which we read three."""
     query = sa.text(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'hostaway'"
@@ -68,7 +68,7 @@ def test_the_database_knows_no_other_column_with_a_time(database: Database) -> N
         ("NULL", False),
     ],
 )
-def test_what_lies_ahead_or_at_the_ends_of_time_is_unknown(database: Database, mark: str, *, is_known: bool) -> None:
+def test_future_and_extreme_marks_are_unknown(database: Database, mark: str, *, is_known: bool) -> None:
     """In SQL, so that Python, whose time is shorter, never meets it."""
     moment = sa.cast(sa.literal_column(mark), Timestamp)
     query = sa.select(
@@ -81,7 +81,7 @@ def test_what_lies_ahead_or_at_the_ends_of_time_is_unknown(database: Database, m
 
 
 @given(st.datetimes(), SPANS, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
-def test_no_moment_is_too_early_or_too_late_to_reckon_with(moment: datetime, span: timedelta, zone: timedelta) -> None:
+def test_no_mark_is_too_extreme_to_compute_with(moment: datetime, span: timedelta, zone: timedelta) -> None:
     """Both ends of time are clamped, in whichever zone a stamp came."""
     from datetime import timezone
 

@@ -32,18 +32,18 @@ def _readings(wait: float, there: float, way: float, rate: float, step: float) -
 
 
 @given(SECONDS, st.floats(0, 30), st.floats(0, 30), RATES)
-def test_no_delay_looks_like_a_step(wait: float, there: float, way: float, rate: float) -> None:
+def test_no_delay_looks_like_a_clock_step(wait: float, there: float, way: float, rate: float) -> None:
     """However long a question waits for its answer, or the program between two of them."""
     assert _readings(wait, there, way, rate, step=0) == timedelta()
 
 
 @given(SECONDS, st.floats(0, 0.1), st.floats(0, 0.1), RATES, st.floats(10, 1e6))
-def test_a_step_is_noticed(wait: float, there: float, way: float, rate: float, step: float) -> None:
+def test_a_clock_step_forward_is_noticed(wait: float, there: float, way: float, rate: float, step: float) -> None:
     """Also an hour after the last question."""
     assert _readings(wait, there, way, rate, step) > timedelta(seconds=step - 5)
 
 
 @given(SECONDS, SECONDS)
-def test_a_step_back_is_none(wait: float, step: float) -> None:
+def test_a_clock_step_back_is_ignored(wait: float, step: float) -> None:
     """The budget itself deals with that."""
     assert _readings(wait, 0, 0, 1, -step) == timedelta()

@@ -73,7 +73,7 @@ def parameters(text: str) -> dict[str, Any]:
         ("postgresql:///d?host=a,/run/pg&port=7", {"host": "a,/run/pg", "port": "7,7", "dbname": "d"}),
     ],
 )
-def test_a_url_means_what_libpq_reads(text: str, wanted: dict[str, Any]) -> None:
+def test_a_url_is_read_as_libpq_reads_it(text: str, wanted: dict[str, Any]) -> None:
     """The driver gets each part, and libpq accepts them as they are."""
     assert parameters(text) == wanted
     assert pq.PGconn.ping(make_conninfo(**wanted | {"host": "/dev/null", "port": ""}).encode()) != pq.Ping.NO_ATTEMPT
@@ -118,7 +118,7 @@ def test_a_url_means_what_libpq_reads(text: str, wanted: dict[str, Any]) -> None
         (f"postgresql://u:{SECRET}@a/d?sslnegotiation=direct&sslmode=prefer", f"{REJECTED} ssl"),
     ],
 )
-def test_a_url_that_cannot_be_right_is_one_sentence(text: str, sentence: str) -> None:
+def test_a_wrong_url_is_one_sentence_without_secrets(text: str, sentence: str) -> None:
     """It is refused before any server is asked, and repeats nothing but the name of an option."""
     with pytest.raises(ConfigurationError) as caught:
         parse_database_url(text)
@@ -136,7 +136,7 @@ ANYTHING = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text(
 @example("postgresql://u:p@a..b/d")
 @example(f"postgresql://u:{'%FF'}@h/d")
 @given(ANYTHING | ANYTHING.map("postgresql://u:".__add__) | ANYTHING.map("postgresql://u:p@{}/d".format))
-def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
+def test_any_text_is_a_url_or_a_configuration_error(text: str) -> None:
     """Nothing else is raised, and what is accepted reads the same when it is written out again."""
     try:
         url = parse_database_url(text)
@@ -148,7 +148,7 @@ def test_any_text_is_a_url_or_a_sentence(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
-def test_any_password_is_understood_percent_encoded(password: str) -> None:
+def test_any_percent_encoded_password_is_read(password: str) -> None:
     """Whatever a generator of passwords draws."""
     from urllib.parse import quote
 
@@ -176,7 +176,7 @@ def test_any_password_is_understood_percent_encoded(password: str) -> None:
         ),
     ],
 )
-def test_a_variable_of_libpq_that_cannot_be_is_named(
+def test_a_wrong_variable_of_libpq_is_named(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], query: str, named: str
 ) -> None:
     """The URL is well, and would not be mended by looking at it."""

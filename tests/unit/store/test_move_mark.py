@@ -16,6 +16,6 @@ def test_a_mark_is_read_as_it_was_written(kind: str) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "", "0015", "moved", "moved 0015", "removed 0015 0badcafe"])
-def test_what_is_no_mark_is_none(version: str | None) -> None:
+def test_other_versions_are_no_mark(version: str | None) -> None:
     """A revision, or nothing at all, says nothing of a move."""
     assert MoveMark.parse(version) is None

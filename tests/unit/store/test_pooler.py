@@ -18,6 +18,6 @@ from hostaway_sync.store.connection.pooler import is_shared
         ([1], [2], True),
     ],
 )
-def test_a_session_is_whoever_meets_one_process_alone(before: list[int], now: list[int], *, shared: bool) -> None:
+def test_shared_server_processes_are_detected(before: list[int], now: list[int], *, shared: bool) -> None:
     """Two clients at one process, or one client at two, are what a pooler of transactions makes."""
     assert is_shared(before, now) is shared

@@ -24,7 +24,7 @@ WORDS = st.text("abc:[]-.0123456789", min_size=1, max_size=12)
         ("", None, False),
     ],
 )
-def test_which_processes_are_surely_dead(owner: str, started: str | None, *, dead: bool) -> None:
+def test_only_gone_processes_of_this_host_are_dead(owner: str, started: str | None, *, dead: bool) -> None:
     """Those of this very host and numbering alone, and only where the process is not there."""
     assert is_dead(owner, host=HERE, started=started) is dead
 

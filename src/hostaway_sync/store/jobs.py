@@ -189,13 +189,9 @@ class StartedJob:
 
 
 def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, concurrency: int) -> list[StartedJob]:
-    """Start jobs that may be done in one batch with `leader`, for the worker that has started the leader.
+    """Start at most `limit` jobs that may be done in one batch with `leader`, for the worker that has started it.
 
-    Args:
-        connection: in a transaction.
-        leader: the started job.
-        limit: most jobs to start.
-        concurrency: jobs that the worker does at a time; each gets an equal share of the due jobs.
+    Each of the worker's `concurrency` batches gets an equal share of the due jobs.
     """
     near = (
         sa.select(jobs.c.id, jobs.c.queueing_lock, jobs.c.args)
@@ -246,10 +242,7 @@ class StalledJob:
 def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> StalledJob | None:
     """Lock and return one job whose worker is dead or has dropped it; None: there is none that is not locked.
 
-    Args:
-        connection: in a transaction, which holds the lock.
-        kinds: of the jobs.
-        silent_for: a worker without a heartbeat for longer counts as dead.
+    A worker without a heartbeat for `silent_for` counts as dead.
     """
     is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
     leader = jobs.alias("leader")

@@ -240,10 +240,7 @@ class StalledJob:
 
 
 def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> StalledJob | None:
-    """Lock and return one job whose worker is dead or has dropped it; None: there is none that is not locked.
-
-    A worker without a heartbeat for `silent_for` counts as dead.
-    """
+    """Lock and return a job whose worker dropped it or had no heartbeat for `silent_for`; None: there is none."""
     is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
     leader = jobs.alias("leader")
     led_by = jobs.c.args[_LED_BY].astext

@@ -75,7 +75,7 @@ def test_no_notification_ends_a_worker(
 
     def is_said() -> bool:
         notify(stranger, GARBAGE[0])
-        return "notifications that are none of ours" in caplog.text
+        return "another session of the database sends notifications" in caplog.text
 
     add_account(database)
     with caplog.at_level(logging.INFO), worker(database, refreshing(database, lambda _: None), drain=False):
@@ -88,7 +88,7 @@ def test_no_notification_ends_a_worker(
         # What was said before a worker listened, it did not hear: so it is said again.
         eventually(is_said, "it says so")
         assert worker_rows(database) == engines
-    assert caplog.text.count("notifications that are none of ours") == 1
+    assert caplog.text.count("another session of the database sends notifications") == 1
     assert "lost the database" not in caplog.text
     assert "failed" not in caplog.text
 
@@ -117,7 +117,9 @@ def test_no_notification_aborts_a_job(
         eventually(lambda: is_processed(database), "both end")
     assert sorted(reads) == [1, 2]
     assert sql.row(database, "SELECT count(*) FROM job_attempts").count == 0
-    assert "none of ours" not in caplog.text  # neither what our own triggers write, nor what looks like it
+    assert (
+        "another session of the database" not in caplog.text
+    )  # neither what our own triggers write, nor what looks like it
 
 
 def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: psycopg.Connection[Any]) -> None:

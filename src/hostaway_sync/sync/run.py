@@ -64,8 +64,6 @@ class Run:
         self._api_calls = 0
         self._began = time.monotonic()
         self._mode = Mode.FULL
-        self._is_full = True
-        self._is_first = account.last_sync_at is None
         self._whole: frozenset[Resource] = frozenset()
         self._marks: dict[Resource, Mark] = {}
         self._decided_at: datetime | None = None
@@ -226,6 +224,10 @@ class Run:
                 raise SystemExit(self._stopped_by) from failure
             log.warning("account %d: its webhook could not be checked: %s", self._owner.account_id, failure)
 
+    @property
+    def _is_full(self) -> bool:
+        return self._mode is Mode.FULL
+
     def _is_needless(self) -> bool:
         since = self._options.unless_since
         if since is None:
@@ -243,10 +245,7 @@ class Run:
         self._whole = plan.select_whole_lists(
             options.resources, self._marks, now, full=options.full, sweep_after=options.sweep_after
         )
-        self._is_full = options.full or bool(self._whole)
-        # A run that resumes a first sync ends it, even if no list is due for a sweep: it is a full run.
-        is_first = self._is_first and set(options.resources) == set(Resource)
-        self._mode = Mode.FULL if self._is_full or is_first else Mode.INCREMENTAL
+        self._mode = Mode.FULL if options.full or self._whole else Mode.INCREMENTAL
 
     def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
         return RunReport(

@@ -80,16 +80,6 @@ def test_a_run_that_was_cut_resumes_after_its_last_page(
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met
 
 
-def test_a_first_sync_cut_in_its_threads_stays_full(sync_env: Build) -> None:
-    """All lists are read, and yet what goes on is no run of what changed; the run after it is one."""
-    env = sync_env(reservations=40)
-    cut(env, after=3, route="GET /conversations/{id}/messages", full=False)
-    assert go_on(env, full=False).mode is Mode.FULL
-    assert sql.rows(env.database, "SELECT DISTINCT mode FROM sync_runs") == [("full",)]
-    assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
-    assert env.differences() == {}
-
-
 def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
     """Each run reads a page; the counts of the runs add up to the list."""
     env = env_of_pages(sync_env)

@@ -11,7 +11,8 @@ from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
 from hostaway_sync.store.postgres.read_only import run_read_only
-from hostaway_sync.store.schema import revisions, setting_names
+from hostaway_sync.store.schema import remembered_settings as stored_settings
+from hostaway_sync.store.schema import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,7 +135,7 @@ def upgrade_schema(database: Database) -> None:
         HostawaySyncError: as `revisions.upgrade`.
     """
     revisions.upgrade_database(database)
-    setting_names.record_setting_names(database, list_known_variables())
+    stored_settings.record_setting_names(database, list_known_variables())
 
 
 def remembered_settings(settings: Settings) -> frozenset[str]:
@@ -157,4 +158,4 @@ def remembered_settings(settings: Settings) -> frozenset[str]:
         application="hostaway-sync settings",
     )
     with closing(database):
-        return setting_names.read_setting_names(database)
+        return stored_settings.read_setting_names(database)

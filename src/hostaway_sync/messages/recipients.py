@@ -43,11 +43,11 @@ def find_account(database: Database, request: MessageRequest) -> int:
         found = [stay.account_id for stay in message_recipients.find_stays(database, reservation_id)]
         if len(found) > 1:
             raise UsageError(
-                f"accounts {', '.join(map(str, found))} have a reservation {reservation_id}: say --account"
+                f"accounts {', '.join(map(str, found))} have a reservation {reservation_id}: use --account"
             )
         if not found:
             raise MessageRefused(
-                f"no account has a reservation {reservation_id} here: sync first, or say --account to ask the source"
+                f"no account has a reservation {reservation_id} here: sync first, or use --account to ask the source"
             )
         account_id = found[0]
     return account_queries.get_active_account(database, account_id).account_id

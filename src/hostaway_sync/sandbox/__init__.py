@@ -4,7 +4,8 @@
                                                                                ↑
                                                        switches, tokens, rate limits, faults
 
-    from hostaway_sync.sandbox import AccountSpec, Sandbox, Switches, faults
+    from hostaway_sync.sandbox import AccountSpec, Sandbox, Switches
+    from hostaway_sync.sandbox.server import faults
 
     with Sandbox(reservations=787, token_delay=0) as sandbox:
         client(sandbox.url, sandbox.account_id, sandbox.client_secret)

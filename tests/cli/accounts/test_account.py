@@ -49,7 +49,7 @@ def test_id_that_is_no_number_is_a_usage_error(program: Program, account_id: str
     """Exit 2, before anything is opened."""
     done = program(None, "account", "add", "--secret-stdin", "--", account_id, stdin="x")
     assert done.returncode == 2
-    assert "numbers, such as 70001" in done.stderr
+    assert "is not an account id: give Hostaway's number, such as 70001" in " ".join(done.stderr.split())
 
 
 def test_an_account_that_exists_is_not_added_again(sync_env: Build, program: Program) -> None:

@@ -91,7 +91,7 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(
     (stored,) = written.about("stored: account 70001")
     assert (stored["request_id"], stored["account_id"]) == (request_id, 70001)
     asked = written.about("GET /reservations/41200077")
-    (again,) = written.about("is tried again")
+    (again,) = written.about(": tried again in")
     for line in (*asked, again):
         assert line["request_ids"] == [request_id]
         assert (line["account_id"], line["job"]) == (70001, "refresh:70001:reservations:41200077")

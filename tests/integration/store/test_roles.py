@@ -13,7 +13,7 @@ from tests.support.deliveries import ONE_RETRY, QUICK, eventually
 from tests.support.servers.receiver import event, running_receiver
 from tests.support.sync_env import MASTER_KEY
 
-from hostaway_sync.errors import StoreError
+from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
 
@@ -91,5 +91,5 @@ def test_writer_that_migrates_is_refused(sync_env: Build, db_roles: DbRoles) -> 
     mirror = env.mirror(database_url=db_roles.url(db_roles.create_login("sync", db_roles.groups.writer)))
     assert mirror.migrate()[0] == mirror.database.revisions()[1]
     db_roles.execute("UPDATE hostaway.alembic_version SET version_num = '0010'")
-    with pytest.raises(StoreError, match="the database refuses us: permission denied for schema"):
+    with pytest.raises(ConfigurationError, match="the database refuses us: permission denied for schema"):
         mirror.migrate()

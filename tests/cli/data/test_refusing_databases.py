@@ -82,7 +82,7 @@ def check_commands(sync_env: Build, program: Program, state: str, commands: Sequ
         assert bool(done.stderr or done.stdout) >= bool(done.returncode), (command, done)
 
 
-@pytest.mark.parametrize(("number", "state"), enumerate(STATES))
+@pytest.mark.parametrize(("number", "state"), list(enumerate(STATES)))
 def test_a_command_ends_with_a_sentence(sync_env: Build, program: Program, number: int, state: str) -> None:
     """A third of the commands in each state: three states in a row have met all; the long tests run every pair."""
     check_commands(sync_env, program, state, COMMANDS[number % 3 :: 3])

@@ -210,8 +210,8 @@ class Settings(BaseSettings):
         url = _http_url(value)
         if url.scheme == "http" and url.host not in {"127.0.0.1", "localhost", "[::1]"}:
             raise ValueError("must be https, because the client secret travels on it")
-        if any(part is not None for part in (url.username, url.password, url.query, url.fragment)):
-            raise ValueError("must be a plain address, without user, question mark and number sign")
+        if any(part is not None for part in (url.username, url.password, url.query, url.fragment)) or '"' in value:
+            raise ValueError("must be a plain address, without user, question mark, number sign and quotation mark")
         # Return the parsed URL, because another parser may find another host in an unusual text.
         return str(url).rstrip("/")
 

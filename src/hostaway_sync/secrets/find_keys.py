@@ -125,7 +125,7 @@ def _source(
     if not may_create:
         raise KeyMissing(
             f"there is no key at {key_file.path}, and HOSTAWAY_SYNC_MASTER_KEY is not set: "
-            "restore the key from your backup; a new one cannot open what is sealed in this database"
+            "if secrets are sealed in this database, restore the key from your backup: a new one cannot open them"
         )
     key_file.create()
     return key_file

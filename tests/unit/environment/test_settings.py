@@ -90,6 +90,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("API_URL", "https://api.example/v1?key=hunter2"),
         ("API_URL", "https://api.example/v1#hunter2"),
         ("API_URL", "https://api.example/v1?"),
+        ("API_URL", 'https://api.example/v1",'),  # a line of a JSON file that was copied whole
         *((name, f"https://{host}/v1") for name in ("API_URL", "PING_URL") for host in NO_HOSTS),
         ("DATA_DIR", "~hunter2/x"),
         ("DATA_DIR", "~hunter2"),

@@ -187,7 +187,10 @@ def test_a_leftover_temporary_file_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_lost_key_is_not_replaced(tmp_path: Path) -> None:
     """Once something is sealed a new key would only hide the loss."""
-    with pytest.raises(SecretError, match=r"there is no key at .*: restore the key from your backup"):
+    with pytest.raises(
+        SecretError,
+        match=r"there is no key at .*: if secrets are sealed in this database, restore the key from your backup",
+    ):
         find_key_ring(None, tmp_path, may_create=False)
     assert list(tmp_path.iterdir()) == []
 

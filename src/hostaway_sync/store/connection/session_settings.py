@@ -46,6 +46,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "statement_timeout": "10min",
     "idle_in_transaction_session_timeout": "5min",
     "idle_session_timeout": "0",
+    # How long a short statement takes to plan: compiling one takes longer than running it.
+    "jit": "off",
     # What a commit promises, and what an error ends.
     "synchronous_commit": "on",
     "exit_on_error": "off",

@@ -1,4 +1,4 @@
-"""From what somebody asks to be said to a message that has found its guest, and was not sent yet."""
+"""Prepare a message that an operator asks for: find its guest and thread, and check that it was not sent yet."""
 
 from __future__ import annotations
 

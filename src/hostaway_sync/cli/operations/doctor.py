@@ -40,7 +40,7 @@ def doctor(*, json: Json = False) -> None:
 
 
 def _print(found: Sequence[Finding]) -> None:
-    """Print a paragraph a finding, and beneath it what to do; plain and unbroken where nobody watches."""
+    """Print a paragraph a finding, and beneath it what to do; plain and unbroken where stdout is no terminal."""
     from rich.text import Text
 
     from hostaway_sync.cli.ui.tables import print_paragraph

@@ -124,3 +124,18 @@ def kill_process(process: BaseProcess) -> None:
     process.kill()
     process.join(PATIENCE)
     assert process.exitcode == -9
+
+
+def read_terminal(descriptor: int) -> str:
+    """Return all that a program writes to a pseudo-terminal until it closes its side, and close this one."""
+    seen = b""
+    while True:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # the other side was closed
+            break
+        if not chunk:
+            break
+        seen += chunk
+    os.close(descriptor)
+    return seen.decode()

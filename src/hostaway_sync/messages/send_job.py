@@ -192,7 +192,7 @@ def _look(
         if found is None or found.state is not IntentState.OUTCOME_UNKNOWN:
             return
     if job.looks == len(LOOKED_FOR_AFTER):
-        log.warning("message %d waits for a person: it was looked for in vain", intent.intent_id)
+        log.warning("message %d waits for a person: the thread was read and does not hold it", intent.intent_id)
         return
 
     def defer(connection: Connection) -> None:

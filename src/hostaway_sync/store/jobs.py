@@ -58,7 +58,7 @@ class Job:
         retry_at: when the next attempt was planned; an earlier attempt is an extra one. None: at once.
         began_at: when the first attempt started; None before it.
         intent_id: the ledger's row of the message to send or to look for.
-        looks: how many such jobs have looked for the message in vain.
+        looks: how many such jobs have looked for the message and not found it.
     """
 
     account_id: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.deliveries import deliver
+from tests.support.processes import read_terminal
 
 from hostaway_sync.model.records import Mode, RunState
 from hostaway_sync.sandbox import AccountSpec
@@ -71,19 +72,10 @@ def on_a_terminal(env: SyncEnv, *arguments: str, columns: int) -> list[str]:
         stderr=side,
     )
     os.close(side)
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(main, 65536)
-        except OSError:  # the other side was closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(main)
+    seen = read_terminal(main)
     assert process.wait(timeout=30) == 0
-    assert b"\x1b[" in seen
-    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).replace("\r", "").splitlines()
+    assert "\x1b[" in seen
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen).replace("\r", "").splitlines()
 
 
 def test_without_accounts_it_says_how_to_add_one(sync_env: Build, program: Program) -> None:

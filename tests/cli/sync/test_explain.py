@@ -10,6 +10,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.support.processes import read_terminal
+
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
 from hostaway_sync.store.runs import leases
@@ -99,22 +101,8 @@ def test_no_bars_are_drawn_over_the_lines(sync_env: Build) -> None:
         stderr=side,
     )
     os.close(side)
-    shown = _read_all(main)
+    shown = read_terminal(main)
     assert process.wait(timeout=30) == 0
     told = [line for line in shown.splitlines() if LINE.fullmatch(line)]
     assert len(told) == env.sandbox.calls.total()
     assert "left" not in shown
-
-
-def _read_all(descriptor: int) -> str:
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(descriptor, 65536)
-        except OSError:  # the other side was closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(descriptor)
-    return seen.decode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
+from tests.support.processes import read_terminal
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -171,7 +172,7 @@ def test_a_person_sees_progress_and_a_table(sync_env: Build) -> None:
         stderr=side,
     )
     os.close(side)
-    shown = _read_all(main)
+    shown = read_terminal(main)
     assert process.wait(timeout=30) == 0
     assert "70001 reservations" in shown
     assert "left" in shown
@@ -186,20 +187,6 @@ def test_debug_logs_hold_no_secret(sync_env: Build, program: Program) -> None:
     assert done.returncode == 0
     assert all(json.loads(line)["level"] for line in done.stderr.splitlines())
     assert "/reservations" in done.stderr
-
-
-def _read_all(descriptor: int) -> str:
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(descriptor, 65536)
-        except OSError:  # the other side was closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(descriptor)
-    return seen.decode()
 
 
 def test_dry_run_of_all_prints_its_table_in_a_pipe(sync_env: Build, program: Program) -> None:

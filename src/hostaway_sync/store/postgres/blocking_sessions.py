@@ -1,4 +1,4 @@
-"""Find the sessions that hold a lock on our tables, for the error of a command that waited in vain."""
+"""Find the sessions that hold a lock on our tables, for the error of a command that could not get the lock."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Authenticator:
         if found is None:
             raise SecretError(f"the webhook's credentials of account {account_id} cannot be opened: run `keys check`")
         path_fits = pair_fits = False
-        # Compare all of them, whichever fits: the time that it takes tells nothing.
+        # Compare all pairs, even after one fits: else the time of the answer would tell which one.
         for path, login in found.pairs or (_NO_PAIR,):
             is_path, is_login = hmac.compare_digest(path, offered[0]), hmac.compare_digest(login, offered[1])
             path_fits |= is_path

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import sql
+from tests.support.chaos.random_changes import LONG_AGO
+from tests.support.sync_env import single_thread
 
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -48,6 +50,18 @@ def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> N
         (0,),
         (1,),
     ]
+    assert env.differences() == {}
+
+
+def test_a_message_that_only_a_deleted_reservations_stamp_showed_is_read(sync_env: Build) -> None:
+    """The conversation has newer ones, so its own stamp did not move, and its reservation went before it was seen."""
+    env = mirrored_env(sync_env, switches=Switches(deleted_reservation_keeps_threads=True))
+    world = env.sandbox.world
+    conversation_id, gone = single_thread(env)
+    late = world.host_reply(conversation_id, via="ota", at=world.now - LONG_AGO)
+    world.delete_reservation(gone)
+    env.mirror().sync.run(env.account_id, full=True)
+    assert late in env.rows("messages")
     assert env.differences() == {}
 
 

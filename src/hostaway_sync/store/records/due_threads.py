@@ -2,6 +2,7 @@
 
     reservation moved ──→ its conversations are due            (none known yet: the reservation is due, to be looked up)
     conversation moved or new ──→ due
+    reservation gone ──→ its conversations are due
     sweep: never read whole, not for long, or a message whose time has passed ──→ due
     read whole ──→ no longer due, unless it was marked again since that reading began, or has lost messages
     lost messages proven to be gone, or there ──→ no longer due
@@ -124,6 +125,19 @@ def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -
         .values(
             thread_due_at=sa.func.greatest(null_if_unknown(conversations.c.thread_due_at), sa.func.clock_timestamp())
         )
+    )
+
+
+def mark_threads_of_reservation(connection: sa.Connection, account_id: int, reservation_id: int) -> None:
+    """Mark the threads of a reservation as due now, because its own stamp will show nothing any more."""
+    connection.execute(
+        sa.update(conversations)
+        .where(
+            conversations.c.account_id == account_id,
+            conversations.c.reservation_id == reservation_id,
+            conversations.c.missing_since.is_(None),
+        )
+        .values(thread_due_at=sa.func.greatest(cap_at_now(conversations.c.thread_due_at), sa.func.now()))
     )
 
 

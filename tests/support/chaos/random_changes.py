@@ -161,7 +161,7 @@ class RandomChanges:
         return thread
 
     def _of_late_witness(self, conversation_id: int) -> int:
-        """As `_of_witness` where 403 hides for a day that a reservation is gone; else that shows its threads' change."""
+        """As `_of_witness` where 403 hides for a day that a reservation is gone; else that makes its threads due."""
         if self._world.switches.deleted_object == 404:
             return conversation_id
         return self._of_witness((conversation_id,))[0]

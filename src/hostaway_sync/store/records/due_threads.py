@@ -119,25 +119,19 @@ def record_thread_read(
 
 def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
     """Mark a thread as due now: a message that we sent must be found in it."""
-    connection.execute(
-        sa.update(conversations)
-        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(
-            thread_due_at=sa.func.greatest(null_if_unknown(conversations.c.thread_due_at), sa.func.clock_timestamp())
-        )
-    )
+    _mark_now(connection, account_id, conversations.c.id == conversation_id)
 
 
 def mark_threads_of_reservation(connection: sa.Connection, account_id: int, reservation_id: int) -> None:
     """Mark the threads of a reservation as due now, because its own stamp will show nothing any more."""
+    is_of_it = conversations.c.reservation_id == reservation_id
+    _mark_now(connection, account_id, is_of_it, conversations.c.missing_since.is_(None))
+
+
+def _mark_now(connection: sa.Connection, account_id: int, *which: sa.ColumnElement[bool]) -> None:
+    later = sa.func.greatest(null_if_unknown(conversations.c.thread_due_at), sa.func.clock_timestamp())
     connection.execute(
-        sa.update(conversations)
-        .where(
-            conversations.c.account_id == account_id,
-            conversations.c.reservation_id == reservation_id,
-            conversations.c.missing_since.is_(None),
-        )
-        .values(thread_due_at=sa.func.greatest(cap_at_now(conversations.c.thread_due_at), sa.func.now()))
+        sa.update(conversations).where(conversations.c.account_id == account_id, *which).values(thread_due_at=later)
     )
 
 

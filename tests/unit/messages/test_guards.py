@@ -34,6 +34,7 @@ def test_a_key_can_be_kept(key: str) -> None:
         guards.require_key(key)
     guards.require_key(None)
     guards.require_key("stay 41/welcome")
+    guards.require_key("k" * 200)
 
 
 def test_only_allowed_reservations_pass() -> None:
@@ -41,7 +42,7 @@ def test_only_allowed_reservations_pass() -> None:
     guards.require_allowed(41, None)
     guards.require_allowed(41, {41})
     for allowed in (set[int](), {42}):
-        with pytest.raises(MessageRefused):
+        with pytest.raises(MessageRefused, match="reservation 41 is not in HOSTAWAY_SYNC_SEND_ALLOWLIST"):
             guards.require_allowed(41, allowed)
 
 

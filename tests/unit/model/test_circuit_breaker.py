@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from hostaway_sync.model.circuit_breaker import (
     FAILURES_TO_OPEN,
     FIRST_PAUSE,
     MAX_FAILURE_GAP,
     MAX_PAUSE,
+    MAX_PROBE_DELAY,
     PROBE_TIMEOUT,
     Outage,
+    discard_future_outage,
     may_probe,
     probe_pause,
     record_failure,
     start_probe,
 )
+from hostaway_sync.model.timestamps import MAX_CLOCK_SKEW
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -40,6 +46,7 @@ def test_failures_far_apart_are_no_outage() -> None:
     later = NOW + MAX_FAILURE_GAP + FAILURES_TO_OPEN * SECOND
     assert record_failure(failing(FAILURES_TO_OPEN - 1), later, "x", was_probe=False) == Outage(1, later, later, "x")
     assert record_failure(failing(FAILURES_TO_OPEN), later, "x", was_probe=False).away_since == NOW
+    assert record_failure(failing(1), NOW + MAX_FAILURE_GAP, "x", was_probe=False).failures == 2
 
 
 def test_only_one_probe_runs_at_a_time() -> None:
@@ -69,3 +76,38 @@ def test_failed_probes_double_the_pause() -> None:
     assert probe_pause(1_000_000) == MAX_PAUSE
     straggler = record_failure(outage, moment + SECOND, "503", was_probe=False)
     assert (straggler.probe_at, straggler.probes) == (outage.probe_at, outage.probes)
+
+
+def test_the_last_failure_is_the_one_that_is_told() -> None:
+    """At most 500 letters of it: an answer may be a whole page."""
+    assert record_failure(failing(1), NOW, "502", was_probe=False).error == "502"
+    for before in (None, failing(1)):
+        assert record_failure(before, NOW, "x" * 501, was_probe=False).error == "x" * 500
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"failed_at": NOW + MAX_CLOCK_SKEW},
+        {"away_since": NOW, "probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW},
+    ],
+)
+def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, datetime]) -> None:
+    """A probe is planned ahead, at most by the longest pause."""
+    outage = replace(failing(1), **changed)
+    assert discard_future_outage(outage, NOW) == outage
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"failing_since": NOW + MAX_CLOCK_SKEW + SECOND},
+        {"failed_at": NOW + MAX_CLOCK_SKEW + SECOND},
+        {"away_since": NOW + MAX_CLOCK_SKEW + SECOND},
+        {"probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW + SECOND},
+    ],
+)
+def test_an_outage_from_the_future_is_forgotten(changed: dict[str, datetime]) -> None:
+    """A clock that was ahead recorded it: waiting for it could take years."""
+    assert discard_future_outage(replace(failing(1), **changed), NOW) is None

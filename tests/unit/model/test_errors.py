@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import hostaway_sync.errors as errors_module
-from hostaway_sync.errors import HostawaySyncError, RateLimited
+from hostaway_sync.errors import AccountError, HostawaySyncError, RateLimited
 
 
 def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str, str, int]]:
@@ -35,3 +35,11 @@ def test_rate_limited_holds_what_the_answer_tells() -> None:
     assert (silent.retry_in, silent.limit, silent.scope) == (None, None, None)
     told = RateLimited("slow down", retry_in=timedelta(seconds=3), limit=15, scope="ip")
     assert (str(told), told.retry_in, told.limit, told.scope) == ("slow down", timedelta(seconds=3), 15, "ip")
+
+
+def test_errors_of_accounts_say_what_to_type() -> None:
+    """The id is in the command, which can be copied."""
+    assert "70001 exists already: `hostaway-sync sync 70001`" in str(AccountError.exists(70001))
+    assert "70001 is not known here: add it with `hostaway-sync account add 70001`" in str(AccountError.unknown(70001))
+    assert "70001 was removed: `hostaway-sync account add 70001`" in str(AccountError.removed(70001))
+    assert "70001 is disabled: `hostaway-sync account enable 70001`" in str(AccountError.disabled(70001))

@@ -41,3 +41,4 @@ def test_a_429_is_about_the_limit_it_names(scope: str | None, hit: tuple[Bucket,
 def test_a_lower_limit_without_a_name_slows_no_other_account(scope: str | None, slower: tuple[Bucket, ...]) -> None:
     """Only an answer that names the address slows all that goes through it."""
     assert lowered_buckets((ADDRESS, ACCOUNT), scope) == slower
+    assert lowered_buckets((ACCOUNT,), scope) == (ACCOUNT,)

@@ -56,3 +56,12 @@ def test_an_account_is_done_when_it_was_mirrored_whole_since(
 ) -> None:
     """By a whole run that began then or later; where everything is asked for, by one that read everything."""
     assert plan.is_done(outlook(1, swept).marks, synced, NOON, full=full) is is_done
+
+
+def test_a_full_read_that_began_at_that_moment_was_before() -> None:
+    """Only a sweep that ended later holds all that changed until then; each list must have had one."""
+    for swept_at, is_done in ((NOON, False), (NOON + timedelta(microseconds=1), True)):
+        marks = {resource: Mark(None, swept_at) for resource in Resource}
+        assert plan.is_done(marks, NOON, NOON, full=True) is is_done
+    del marks[Resource.LISTINGS]
+    assert not plan.is_done(marks, NOON, NOON, full=True)

@@ -61,6 +61,7 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
         (None, 0, "no page was received"),
         (page(doubt="an early empty page", total=9), 9, "an early empty page"),
         (page(total=9), 8, "8 records were read, before and since, where the source counts 9"),
+        (page(doubt="an early empty page"), 9, "an early empty page"),
         (page(total=9), 10, "10 records were read, before and since, where the source counts 9"),
         (page(), 9, "the source does not say how many records there are"),
         (page(total=9), 9, None),
@@ -288,3 +289,15 @@ def test_rows_whose_stamp_went_back_are_reported() -> None:
     """The run was whole, and yet these rows are not what the source says."""
     [said] = plan.list_warnings({}, {Resource.RESERVATIONS: 3})
     assert said.startswith("reservations: 3 rows stay as they were")
+
+
+@pytest.mark.parametrize(
+    ("marked", "said"),
+    [
+        (0, "40 of 90 rows are no longer listed, all at once"),
+        (7, "40 of 90 rows are no longer listed, all at once, after 7 that were marked missing lately"),
+    ],
+)
+def test_a_sudden_loss_is_told_in_numbers(marked: int, said: str) -> None:
+    """Those marked lately are named only where there are some."""
+    assert plan.describe_sudden_loss(40, 90, marked) == said

@@ -1,0 +1,36 @@
+"""What is wrong with the database itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hostaway_sync.doctor.database_checks import check_open_schemas, list_database_troubles
+from hostaway_sync.doctor.findings import Finding, Grade, Installation
+from hostaway_sync.model.status import DatabaseServer
+from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveMark
+
+HERE = Installation("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
+SERVER = DatabaseServer(
+    170004, "0015", "0015", is_read_only=False, missing_rights=(), connections=12, max_connections=100
+)
+
+
+@pytest.mark.parametrize("kind", [MOVED, MOVING])
+def test_a_moved_database_is_told_with_its_cure(kind: str) -> None:
+    """Its revision is a mark: what was done stands before the colon, what to do after it."""
+    found = replace(SERVER, revision=str(MoveMark(kind, "0015", "0badcafe")))
+    ((says, cure),) = list_database_troubles(found, HERE)
+    assert f"{says}: {cure}" == SENTENCES[kind]
+    assert ": " not in says
+
+
+def test_a_schema_open_to_all_is_graded_by_its_use() -> None:
+    """Programs never look into `public`; what stands in another one is called."""
+    shared, called = check_open_schemas(replace(SERVER, open_schemas=("public", "hostaway")))
+    says = "every role may create functions in schema public: programs never look there, sessions of psql do"
+    advice = 'have its owner run `REVOKE CREATE ON SCHEMA "{}" FROM PUBLIC`'
+    assert shared == Finding("schemas", Grade.HINT, says, advice.format("public"))
+    says = "every role may create functions in schema hostaway, and the worker would call them"
+    assert called == Finding("schemas", Grade.TROUBLE, says, advice.format("hostaway"))

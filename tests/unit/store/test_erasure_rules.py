@@ -1,0 +1,153 @@
+"""The fields that stay of an object when its guest is forgotten."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import Any
+
+import pytest
+
+from hostaway_sync.model.records import Record, Resource, Shape
+from hostaway_sync.model.vocabulary import KeptFields, Vocabulary
+from hostaway_sync.store.privacy.erasure_rules import (
+    ERASED_BYTES,
+    HASH_RULE,
+    erase_bytes,
+    erase_record,
+    find_copied_owners,
+    hash_remains,
+    remaining_payload,
+)
+
+KEPT = KeptFields(
+    numbers=frozenset({"id", "nights"}),
+    moments=frozenset({"arrivalDate"}),
+    words=frozenset({"status"}),
+    number_key_pattern=r"\w*Price",
+    emptied=frozenset({"body"}),
+)
+WORDS = Vocabulary(
+    kept_after_erasure={"reservations": KEPT},
+    copy_keys={"reservations": "Reservation", "messages": "conversationMessages"},
+    copy_owner_keys={"reservations": ("id",), "messages": ("reservationId", "conversationId")},
+)
+SHAPE = Shape(Resource.RESERVATIONS, vocabulary=WORDS)
+
+
+def left_of(**fields: Any) -> dict[str, Any]:
+    """Return what remains of a reservation with these fields, without the emptied one."""
+    left: dict[str, Any] = json.loads(remaining_payload(Resource.RESERVATIONS, json.dumps(fields), WORDS))
+    assert left.pop("body") == ""
+    return left
+
+
+@pytest.mark.parametrize(
+    ("key", "kept", "erased"),
+    [
+        ("nights", [3, -3, 2.5, 1e3, "3", "-3.5", True, None], ["three", "", "3 nights", {}, [3], "1234567890123"]),
+        ("totalPrice", [310.5, "310.50"], ["310 EUR", "Ada"]),
+        ("arrivalDate", ["2026-03-01", "2026-03-01 15:00:00", "2026-03-01T15:00:00.5Z", "", None], ["tomorrow", 3]),
+        ("status", ["new", "ownerStay", "", None, 3], ["Ada Lovelace", "x" * 41]),
+        ("guestName", [], ["Ada", None, 3, ""]),
+        ("price", [], [3]),
+    ],
+)
+def test_a_field_stays_only_in_its_form(key: str, kept: list[object], erased: list[object]) -> None:
+    """A name in the place of a number is personal, whatever its key is called."""
+    for value in kept:
+        assert left_of(**{key: value}) == {key: value}
+    for value in erased:
+        assert left_of(**{key: value}) == {}
+
+
+def test_without_a_pattern_only_named_keys_stay() -> None:
+    """An empty pattern matches no key, not even an empty one."""
+    words = Vocabulary(kept_after_erasure={"messages": KeptFields(numbers=frozenset({"id"}))})
+    assert remaining_payload(Resource.MESSAGES, '{"id": 3, "": 4, "price": 5}', words) == '{"id":3}'
+    assert remaining_payload(Resource.LISTINGS, '{"id": 3}', words) == "{}"
+
+
+def test_what_remains_is_sorted_and_stable() -> None:
+    """Equal remains have equal bytes and hashes; a payload that cannot be read leaves only the emptied keys."""
+    remaining = remaining_payload(Resource.RESERVATIONS, '{"nights": 3, "id": 41, "guestName": "Ada"}', WORDS)
+    assert remaining == '{"body":"","id":41,"nights":3}'
+    assert remaining_payload(Resource.RESERVATIONS, remaining, WORDS) == remaining
+    assert remaining_payload(Resource.RESERVATIONS, "[1", WORDS) == '{"body":""}'
+
+
+def test_the_hash_is_of_what_remains() -> None:
+    """Its first byte tells it from the hash of a payload as received, and 128 bits follow."""
+    assert hash_remains("{}") == HASH_RULE + blake2b(b"{}", digest_size=16).digest()
+    assert hash_remains("{}") != hash_remains('{"id":1}')
+
+
+def test_an_erased_record_keeps_no_free_text() -> None:
+    """Columns and activity keep one word or timestamps; the exact bytes go, and the reason with them."""
+    activity = '"2026-03-01 10:00:00"|null'
+    record = Record(
+        41,
+        '{"id": 41, "guestName": "Ada"}',
+        b"old",
+        None,
+        columns={"status": "new", "listing_id": 7, "guest": "Ada"},
+        exact=b"Ada",
+        reason="it held U+0000",
+        activity=activity,
+    )
+    erased = erase_record(record, SHAPE)
+    assert erased == Record(
+        41,
+        '{"body":"","id":41}',
+        hash_remains('{"body":"","id":41}'),
+        None,
+        columns={"status": "new", "listing_id": 7, "guest": None},
+        activity=activity,
+    )
+    assert erase_record(erased, SHAPE) == erased
+
+
+@pytest.mark.parametrize(
+    ("activity", "kept"),
+    [
+        (None, None),
+        ('"2026-03-01T10:00:00Z"', '"2026-03-01T10:00:00Z"'),
+        ("Ada wrote", None),
+        ('"2026-03-01"|Ada', None),
+    ],
+)
+def test_activity_stays_only_as_timestamps(activity: str | None, kept: str | None) -> None:
+    """It is taken from the payload, where a field may hold any text."""
+    assert erase_record(Record(41, "{}", b"", None, activity=activity), SHAPE).activity == kept
+
+
+@pytest.mark.parametrize("status", ["Ada Lovelace", "new\n", "x" * 41])
+def test_a_status_of_free_text_is_erased(status: str) -> None:
+    """One word may stay, anything longer may be about the guest."""
+    assert erase_record(Record(41, "{}", b"", None, columns={"status": status}), SHAPE).columns == {"status": None}
+
+
+def test_bytes_without_an_id_keep_only_their_size() -> None:
+    """Which of them are about the guest is unknown."""
+    erased = erase_record(Record(None, '{"guestName": "Ada"}', b"h", None, exact=b"Ada!", reason="no id"), SHAPE)
+    assert (erased.payload, erased.exact, erased.reason) == ('{"body":""}', ERASED_BYTES + b"4 bytes", "no id")
+    assert erase_record(erased, SHAPE) == erased
+    assert erase_record(Record(None, "{}", b"h", None), SHAPE).exact == ERASED_BYTES + b"0 bytes"
+    assert erase_bytes(erase_bytes(b"Ada")) == ERASED_BYTES + b"3 bytes"
+
+
+@pytest.mark.parametrize(
+    ("payload", "owners"),
+    [
+        ('{"Reservation": {"id": 41, "guestName": "Ada"}}', (41,)),
+        ('{"conversationMessages": [{"reservationId": 41, "conversationId": 5}, 3, {}]}', (41, 5, None, None)),
+        ('{"Reservation": {"id": 41}, "conversationMessages": [{"reservationId": 42}]}', (41, 42, None)),
+        ('{"Reservation": null, "conversationMessages": "x"}', ()),
+        ("{}", ()),
+        ("[1", None),
+        ("[]", None),
+    ],
+)
+def test_copies_inside_a_conversation_name_their_owners(payload: str, owners: tuple[object, ...] | None) -> None:
+    """One copy or a list of them; a payload that cannot be read may be about any guest."""
+    assert find_copied_owners(payload, WORDS) == owners

@@ -200,3 +200,21 @@ def test_a_queued_message_is_left_to_its_worker() -> None:
     of_key = replace(MESSAGE, key="k")
     options: dict[str, Any] = {"owner": ME, "dead": (1,), "now": NOON, "again": False, "queued_too": True}
     assert decide_step(of_key, waiting, [waiting], **options) == Decision(Step.TAKE_UP, waiting)
+
+
+@pytest.mark.parametrize(
+    ("intent", "key", "body", "found"),
+    [
+        (row("failed", key="k"), "k", "other words", Step.OTHER_TEXT),
+        (row("sent", key="k"), "k", MESSAGE.body, Step.EARLIER),
+        (row("sent"), None, MESSAGE.body, Step.REPEATED),
+        (row("outcome_unknown"), None, MESSAGE.body, Step.UNSETTLED),
+        (row("failed"), None, MESSAGE.body, Step.TAKE_UP),
+    ],
+)
+def test_a_decision_names_the_row_that_made_it(intent: Intent, key: str | None, body: str, found: Step) -> None:
+    """An operator is told which message it was, and when."""
+    of_key = intent if key else None
+    wanted = replace(MESSAGE, key=key, body=body)
+    decision = decide_step(wanted, of_key, [intent], owner=ME, dead=(), now=NOON, again=False)
+    assert decision == Decision(found, intent)

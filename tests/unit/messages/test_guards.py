@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize("text", ["", " \t\r\n ", "x" * 10_001, "a\0b", "bell \a", "\ud83d"])
 def test_an_unusable_text_is_refused(text: str) -> None:
     """Empty, too long, and what no guest could read."""
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="the text "):
         guards.require_text(text)
 
 

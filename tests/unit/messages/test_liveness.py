@@ -27,6 +27,7 @@ SOON = timedelta(seconds=1)
         (SENDING, True, False, False, LATE, False),
         (PENDING, True, True, False, None, True),
         (SENDING, True, True, False, SOON, False),
+        (SENDING, True, True, False, LONGEST_REQUEST, False),
         (SENDING, True, True, False, LATE, True),
         (PENDING, True, False, True, None, True),
         (SENDING, True, False, True, SOON, True),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_the_last_failure_is_the_one_that_is_told() -> None:
         {"away_since": NOW, "probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW},
     ],
 )
-def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, datetime]) -> None:
+def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, Any]) -> None:
     """A probe is planned ahead, at most by the longest pause."""
     outage = replace(failing(1), **changed)
     assert discard_future_outage(outage, NOW) == outage
@@ -108,6 +109,6 @@ def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, date
         {"probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW + SECOND},
     ],
 )
-def test_an_outage_from_the_future_is_forgotten(changed: dict[str, datetime]) -> None:
+def test_an_outage_from_the_future_is_forgotten(changed: dict[str, Any]) -> None:
     """A clock that was ahead recorded it: waiting for it could take years."""
     assert discard_future_outage(replace(failing(1), **changed), NOW) is None

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import hostaway_sync.errors as errors_module
-from hostaway_sync.errors import AccountError, HostawaySyncError, RateLimited
+from hostaway_sync.errors import AccountError, HostawaySyncError, RateLimited, RunIncomplete
 
 
 def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str, str, int]]:
@@ -43,3 +43,11 @@ def test_errors_of_accounts_say_what_to_type() -> None:
     assert "70001 is not known here: add it with `hostaway-sync account add 70001`" in str(AccountError.unknown(70001))
     assert "70001 was removed: `hostaway-sync account add 70001`" in str(AccountError.removed(70001))
     assert "70001 is disabled: `hostaway-sync account enable 70001`" in str(AccountError.disabled(70001))
+
+
+def test_an_incomplete_run_tells_what_nobody_reported() -> None:
+    """All of its message, a part of it, or nothing; on one line and without private values."""
+    told = RunIncomplete("account 7:\nmail a@example.org")
+    assert (str(told), told.unreported) == ("account 7: mail [hidden]", "account 7: mail [hidden]")
+    assert RunIncomplete("a; b", unreported="b").unreported == "b"
+    assert RunIncomplete("a; b", is_reported=True, unreported="b").unreported is None

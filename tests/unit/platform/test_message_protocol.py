@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
@@ -45,6 +45,10 @@ def test_request_that_never_left_failed(status: int | None) -> None:
 
 
 @given(st.none() | st.integers(100, 599))
+@example(399)
+@example(400)
+@example(499)
+@example(500)
 def test_only_a_refusal_proves_failure(status: int | None) -> None:
     """4xx but 408; everything else that is not the message leaves it open."""
     is_refused = status is not None and 400 <= status < 500 and status != 408
@@ -58,12 +62,12 @@ def answer(result: Any, code: int = 200, **envelope: Any) -> Any:
     return read_answer(code, {}, body, OUTGOING, NOON, asked="POST")
 
 
-@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_a_success_holds_the_message(status: int) -> None:
     """As a page of one record, observed when its request was granted."""
     page = answer(MESSAGE, status)
     assert [record.id for record in page.records] == [7]
-    assert page.observed_at == NOON
+    assert (page.observed_at, page.parent) == (NOON, 51)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +153,33 @@ def test_errors_of_an_answer_are_the_source_s() -> None:
     for body in (b"", b'{"status":"success","resu', b"<html>", b"[]"):
         with pytest.raises(SourceError):
             read_answer(200, {}, body, OUTGOING, NOON, asked="POST")
+
+
+@pytest.mark.parametrize(
+    ("marks", "is_automatic"),
+    [
+        ({"messageSource": "pre-generated"}, True),
+        ({"originatedBy": "Automation 12"}, True),
+        ({"messageSource": "user", "originatedBy": "Automation 12"}, True),
+        ({"messageSource": "pre-generated", "originatedBy": "Ada"}, True),
+        ({"messageSource": "user", "originatedBy": "Ada, not Automation 12"}, False),
+        ({"messagesource": "pre-generated", "originatedby": "Automation 12"}, False),
+        ({"originatedBy": None}, False),
+        ({"originatedBy": 7}, False),
+        ({}, False),
+    ],
+)
+def test_messages_of_an_automation_are_known(marks: dict[str, Any], *, is_automatic: bool) -> None:
+    """By either mark: one that is taken for ours would settle a message that was never sent."""
+    found = read_thread_message(json.dumps(MESSAGE | marks))
+    assert found is not None
+    assert found.is_automatic is is_automatic
+
+
+def test_a_redirect_is_no_success() -> None:
+    """And neither is what stands below 200; the sentence names the request."""
+    for code in (199, 300):
+        with pytest.raises(SourceUnavailable, match=f"POST with {code}"):
+            answer(MESSAGE, code)
+    with pytest.raises(SourceUnavailable, match="answered POST with a success and something that is not the message"):
+        answer({"id": 7, "conversationId": 52})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,7 @@ def test_body_without_a_list_may_be_asked_for_again(body: bytes) -> None:
 def test_every_status_means_one_error(status: int, error: type[SourceError]) -> None:
     """Whatever the body is."""
     for body in (b"", b"<html>", b'{"status":"fail","message":"x"}', PAGE):
-        with pytest.raises(error):
+        with pytest.raises(error, match=f"Hostaway answered GET /listings with {status}"):
             listed(status, body)
 
 
@@ -184,6 +184,8 @@ def test_what_the_source_says_is_quoted_short_and_without_secrets(answer: object
         ({"X-RateLimit-Retry-After": str(NOW.timestamp() - 500)}, 1),
         ({"X-RateLimit-Retry-After": str(NOW.timestamp() + 5000)}, 60),
         ({"X-RateLimit-Retry-After": "-3"}, 1),
+        ({"Retry-After": format_datetime(NOW.astimezone(timezone(timedelta(hours=2))) + timedelta(seconds=7))}, 7),
+        ({"X-RateLimit-Retry-After": "1000000000"}, 60),
     ],
 )
 def test_429_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:

@@ -88,3 +88,20 @@ def test_a_change_whose_answer_says_nothing_may_have_been_done(body: bytes, stat
     """The caller must check whether the change was made."""
     with pytest.raises(SourceUnavailable):
         changed(body, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "an empty body"),
+        (b" \n", "an empty body"),
+        (b"\n <html> ", "a page of HTML"),
+        (b' {"status":', "torn or other JSON"),
+        (b"[1,", "torn or other JSON"),
+        (b"no {<[ here", "plain text"),
+    ],
+)
+def test_an_answer_without_an_envelope_is_named_by_its_kind(body: bytes, kind: str) -> None:
+    """A proxy's page of errors, or an answer that was cut off: each is looked for at another place."""
+    with pytest.raises(SourceUnavailable, match=f"^Hostaway answered PUT /listings/1 with {kind} instead of a result$"):
+        changed(body)

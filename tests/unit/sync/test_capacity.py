@@ -181,3 +181,8 @@ def test_a_sweep_never_costs_more_than_a_first_sync(
     assert known is not None
     assert 3 <= known.sweep_calls <= known.first_sync_calls
     assert known.runs_per_day + known.sweeps_per_day == pytest.approx(24 * 60 / every)
+
+
+def test_sweeps_that_come_more_often_read_a_smaller_share() -> None:
+    """1.2 sweeps a day are 20 hours apart, so that each reads 900 * 20/720 * 4/3 threads, rounded up."""
+    assert count_threads_per_sweep(900, TERMS) == 34

@@ -301,3 +301,8 @@ def test_rows_whose_stamp_went_back_are_reported() -> None:
 def test_a_sudden_loss_is_told_in_numbers(marked: int, said: str) -> None:
     """Those marked lately are named only where there are some."""
     assert plan.describe_sudden_loss(40, 90, marked) == said
+
+
+def test_nothing_was_marked_lately_unless_said() -> None:
+    """Ten of a hundred rows are believed."""
+    assert not plan.is_sudden(10, 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from tests.support.local_zone import local_zone
 
 from hostaway_sync.model.records import Mark, Resource
 from hostaway_sync.sync.reporting import reasons
@@ -37,7 +38,8 @@ SWEPT = Mark(NOW, NOW - timedelta(hours=21))
 )
 def test_a_list_is_read_for_a_reason(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)
     """What moved, what was asked for, the first time, or the sweep that is due."""
-    assert reasons.explain_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
+    with local_zone("America/New_York"):
+        assert reasons.explain_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
 
 
 def test_a_list_is_read_again_for_its_doubt() -> None:

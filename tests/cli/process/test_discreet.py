@@ -38,7 +38,7 @@ NAME, LAST, MAIL, PHONE, DOOR = (
     "22 33 44 77",
     "4817#",
 )
-CANARIES = (NAME, LAST, MAIL, f"+47 {PHONE}", PHONE, "22334477", DOOR, "lamplight-7")
+CANARIES = (NAME, LAST, NAME.lower(), LAST.lower(), MAIL, f"+47 {PHONE}", PHONE, "22334477", DOOR, "lamplight-7")
 GUEST: dict[str, Any] = {
     "guestName": NAME,
     "guestLastName": LAST,
@@ -73,6 +73,8 @@ BODIES: dict[str, bytes] = {
     "JSON in JSON in message": fail(message=json.dumps(WRITTEN)),
     "prose in message": fail(message=PROSE),
     "prose in error_description": fail(error_description=PROSE, error=PROSE),
+    "a name first": fail(message=f"{LAST} is unknown. {NAME} has no phone"),
+    "a name in small letters": fail(message=f"unknown guest: {NAME.lower()}", result=f"{LAST.lower()} is invalid"),
     "other languages": fail(message=f"Gast {LAST} hat Türcode {DOOR}. 客人 {NAME}. Гость {NAME} {MAIL}"),
     "escapes in message": fail(message=f"no \\u0022{NAME}\\u0022 \x1b[31m{LAST}\u202e{MAIL}\u200b{DOOR}"),
     "a link in message": fail(message=f"see https://portal.example/{MAIL}?name={LAST}&door={DOOR}"),

@@ -112,6 +112,14 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
     assert read_thread_message(b'{"id":7,"status":"failed","reasonFailed":"550"}') == ThreadMessage(7, failure="550")
 
 
+@pytest.mark.parametrize("reason", ["ida berg", "Ida", "4711", "ida@x.de", "+47 22 33 44 55"])
+def test_a_reason_never_names_the_guest(reason: str) -> None:
+    """It is the source's text: where none of its words is known, the status says what happened."""
+    for text, failure in ((reason, "failed"), (f"{reason} is invalid", "… is invalid")):
+        row = {"id": 7, "status": "failed", "readableReasonFailed": text}
+        assert read_thread_message(json.dumps(row)) == ThreadMessage(7, failure=failure)
+
+
 @pytest.mark.parametrize("payload", [b"", b"[7]", b'{"id":"x"}', b"\xff"])
 def test_payload_without_an_id_is_no_message(payload: bytes) -> None:
     """It cannot be matched with any message."""

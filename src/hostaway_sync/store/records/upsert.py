@@ -154,8 +154,11 @@ def _outweigh(
 
 
 def _refused(record: Record, error: DataError) -> Record:
-    reason = quote_safely(str(error.orig).splitlines()[0])
+    words = quote_safely(str(error.orig).splitlines()[0])
     exact = record.exact or record.payload.encode()
+    # A server may speak any language; its SQLSTATE says the same in all of them.
+    state = f"SQLSTATE {getattr(error.orig, 'sqlstate', None)}"
+    reason = f"{words} ({state})" if words else state
     return replace(record, exact=exact, reason=f"PostgreSQL refused it: {reason}")
 
 

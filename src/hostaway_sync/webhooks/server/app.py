@@ -25,6 +25,7 @@ from hostaway_sync.model.ids import read_id
 from hostaway_sync.observability.log_context import add_log_context, in_current_context
 from hostaway_sync.observability.prometheus import CONTENT_TYPE
 from hostaway_sync.observability.tracing import current_span
+from hostaway_sync.safe_text import quote_safely
 from hostaway_sync.webhooks.server.auth import AuthLevel
 from hostaway_sync.webhooks.server.body import Body, BodyTooLarge, BodyTorn
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
@@ -165,7 +166,9 @@ class Receiver:
 
     def _store(self, incoming: _DeliveryRequest, account_id: int, body: bytes) -> tuple[RequestOutcome, str]:
         event, payload = self._read_event(body, account_id=account_id)
-        current_span().set_attributes(event=event.name)
+        # The name is what the sender wrote: only known words of it reach a log line or a span.
+        name = quote_safely(event.name)
+        current_span().set_attributes(event=name)
         if not self._authenticator.is_active(account_id):
             event = replace(event, target=None, ignored="account disabled")
         delivery = Delivery(
@@ -185,8 +188,8 @@ class Receiver:
             log.warning("delivery %s is stored without payload: %s", delivery.delivery_id, type(error).__name__)
             self._accept(replace(delivery, payload=None, headers={}))
         if event.ignored:
-            return RequestOutcome.IGNORED, f"{event.name!r}, {event.ignored}"
-        return RequestOutcome.STORED, f"{event.name!r}"
+            return RequestOutcome.IGNORED, f"{name!r}, {event.ignored}"
+        return RequestOutcome.STORED, f"{name!r}"
 
     async def _health(self, request: Request) -> Response:
         del request

@@ -231,12 +231,12 @@ def _count(value: object) -> int | None:
 def _quoted(body: bytes) -> str:
     """Return the sentence in which the answer explains a failure; other parts may hold data of guests."""
     answer = _plain(body)
-    for key in ("message", "error_description", "result"):
-        value = answer.get(key)
-        words = quote_safely(value) if isinstance(value, str) else ""
-        if words:
+    values = [answer.get(key) for key in ("message", "error_description", "result")]
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    for text in texts:
+        if words := quote_safely(text):
             return f": {words}"
-    return ""
+    return f" (its explanation of {len(texts[0])} characters may name a guest, and is not repeated)" if texts else ""
 
 
 def _looks_like(body: bytes) -> str:

@@ -23,6 +23,7 @@ from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.platforms.hostaway.http import protocol
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_boolean, as_id
 from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, SPECS, as_record
+from hostaway_sync.safe_text import quote_safely
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,7 @@ def read_thread_message(payload: bytes | str) -> ThreadMessage | None:
         is_incoming=_is_incoming(row.get("isIncoming")),
         text=text,
         communication_type=communication_type,
-        failure=(reason or status) if status in _UNDELIVERED else None,
+        failure=(quote_safely(reason or "") or status) if status in _UNDELIVERED else None,
         is_automatic=row.get("messageSource") == _AUTOMATIC_SOURCE
         or (_text(row.get("originatedBy")) or "").startswith(_AUTOMATIC_ORIGIN),
     )

@@ -1,13 +1,4 @@
-"""Removes private values and unsafe characters from text before it reaches a screen, log, table, ping or span.
-
-    join_lines        replaces line breaks by spaces
-    strip_invisible   removes characters that move a cursor, change the direction of text or cannot be seen
-    hide_private      strips invisible characters and replaces private values, known by a field's name or by their form
-    quote_safely      keeps plain words and short numbers of a text whose author is unknown, and drops the rest
-
-`hide_private` is for sentences of this program: they name no guest, and no pattern finds a bare name. `quote_safely` is
-for text from an API, a database driver or a library: the readable part of an answer, or the text of an exception.
-"""
+"""Removes private values, known by a field's name or by their form, and characters that are not shown as they are."""
 
 from __future__ import annotations
 
@@ -20,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HIDDEN: Final = "[hidden]"
-MAX_QUOTE_LENGTH: Final = 200
 MAX_TEXT_LENGTH: Final = 100_000
-_LEFT_OUT: Final = "…"
 
 # Words that also occur in sentences. In text they count as names of fields only before "=" or a quoted value.
 _WORDS: Final = (
@@ -84,23 +73,6 @@ _STAYING: Final = {"\n": "\n", "\t": "\t", "\0": "\ufffd"}
 _LINE_BREAKS: Final = r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+"
 _BREAKS: Final = frozenset({"Zl", "Zp"})
 
-# The end of plain text: JSON, HTML, escapes, assignments and quotations begin with one of these.
-_STRUCTURE: Final = (
-    r"[{}\[\]<>\\|=`^~\"\u201c-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f]|(?<!\w)['\u2018-\u201b]"
-    r"|%[0-9A-Fa-f]{2}|&#?\w{1,32};"
-)
-_NAMED_FIELD: Final = r"([\"'`])([a-z]{2,20}(?:(?:[A-Z]|_[a-z])[a-z]{1,20}){1,6})\1"
-# Four or more digits with at most three other characters between them: telephone numbers, dates, ids, door codes.
-_LONG_NUMBER: Final = r"\d(?:[^\w…]{0,3}\d){3,}"
-_SHORT_NUMBER: Final = r"\d{1,3}"
-_ENDS: Final = (".", "!", "?")
-_LONGEST_WORD: Final = 23
-_LONGEST_READ: Final = 10_000
-_FIELD: Final = r"[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,6}"
-_SOFTWARE: Final = frozenset(
-    ("API", "GET", "HTTP", "HTTPS", "ID", "IP", "JSON", "OAuth", "POST", "PUT", "SMS", "SQL", "URL", "UTC")
-)
-
 
 def join_lines(text: str) -> str:
     """Return the text as one line, so that a name in it cannot forge a line of our output."""
@@ -123,24 +95,6 @@ def hide_private(text: str) -> str:
     for pattern, instead in (*_personal_in_text(_personal), *_PATTERNS):
         text = re.sub(pattern, instead, text)
     return text
-
-
-def quote_safely(text: str) -> str:
-    """Return the part of a foreign text that may be repeated; empty if there is none.
-
-    Plain words, names of fields and short numbers are kept. "…" replaces words that may name a person or be a code:
-    with capital letters within a sentence, in scripts without capital letters, longer numbers, addresses and links.
-    The text ends at the first bracket, assignment or quotation mark.
-    """
-    text = hide_private(unicodedata.normalize("NFKC", text[:_LONGEST_READ])).replace(HIDDEN, _LEFT_OUT)
-    text = re.sub(_NAMED_FIELD, r"\2", text)
-    text, *rest = re.split(_STRUCTURE, text, maxsplit=1)
-    words = re.sub(_LONG_NUMBER, _LEFT_OUT, text).split() + [_LEFT_OUT] * bool(rest)
-    kept: list[str] = []
-    for word in _without_names(words):
-        if word != _LEFT_OUT or kept[-1:] != [_LEFT_OUT]:
-            kept.append(word)
-    return " ".join(kept)[:MAX_QUOTE_LENGTH] if set(kept) - {_LEFT_OUT} else ""
 
 
 def register_private_fields(names: Iterable[str]) -> None:
@@ -176,40 +130,3 @@ def _shown(letter: str) -> str:
     if category == "Cs":
         return "?"
     return "" if category in _UNSEEN or letter in _INVISIBLE else letter
-
-
-@cache
-def _no_names() -> frozenset[str]:
-    """Return words with capital letters that name no person: those of software, and of the HTTP status phrases."""
-    from http import HTTPStatus
-
-    return _SOFTWARE | {word for one in HTTPStatus for word in re.findall(r"\w+", one.phrase)}
-
-
-def _without_names(words: list[str]) -> list[str]:
-    """Replace words that may be a name; the first word of a sentence is kept if the second has no capital letter."""
-    bare = [re.sub(r"^[\W_]+|[\W_]+$", "", word) for word in words]
-    may_name = [_may_name(word) for word in bare]
-    kept: list[str] = []
-    for place, word in enumerate(words):
-        begins = place == 0 or words[place - 1].endswith(_ENDS)
-        is_followed = place + 1 < len(words) and may_name[place + 1]
-        is_name = may_name[place] and (not begins or is_followed)
-        kept.append(_LEFT_OUT if is_name or not word.isprintable() or not _is_plain(bare[place]) else word)
-    return kept
-
-
-def _may_name(word: str) -> bool:
-    """Whether a word has a capital letter, and is neither a word of software or HTTP nor the name of a field."""
-    return (
-        any(letter != letter.lower() for letter in word) and word not in _no_names() and not re.fullmatch(_FIELD, word)
-    )
-
-
-def _is_plain(word: str) -> bool:
-    """Whether a word is a short number, or has only letters of scripts with capital letters."""
-    if len(word) > _LONGEST_WORD or "@" in word or "://" in word or word.startswith("www."):
-        return False
-    if any(letter.isdigit() for letter in word):
-        return re.fullmatch(_SHORT_NUMBER, word) is not None
-    return not any(unicodedata.category(letter) in ("Lo", "Nl", "No") for letter in word)

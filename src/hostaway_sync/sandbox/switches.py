@@ -53,6 +53,11 @@ class Switches:
         delivery_log: the log of deliveries is where the samples say, where the prose says, or nowhere (6.3).
         delivery_log_order: its newest or its oldest entry first (6.3).
         delivery_nesting: a delivery's object is under `data` or under `payload.data` (6.2).
+        short_calendar: a range of days is whole, lacks its second half where it has more than 100, or ends 180 days
+            after the clock's today (8).
+        ignored_dates: the dates that a calendar is asked for are ignored, and the next 90 days from today come (8).
+        calendar_order: days by rising date or in no order (8).
+        calendar_doubles: one day of an answer comes twice, identical (8).
     """
 
     moved_cursor: MovedCursor = "restart"
@@ -95,6 +100,10 @@ class Switches:
     delivery_log: Literal["samples", "prose", "gone"] = "samples"
     delivery_log_order: Literal["newest", "oldest"] = "newest"
     delivery_nesting: Literal["data", "payload"] = "data"
+    short_calendar: Literal["no", "half", "horizon"] = "no"
+    ignored_dates: bool = False
+    calendar_order: Literal["ascending", "shuffled"] = "ascending"
+    calendar_doubles: bool = False
 
     @staticmethod
     def choices() -> dict[str, tuple[Any, ...]]:

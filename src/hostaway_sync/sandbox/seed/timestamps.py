@@ -8,6 +8,8 @@ from typing import Final
 DAY: Final = 86_400
 HOUR: Final = 3_600
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+LAST_DAY: Final = date.max.toordinal() - _EPOCH_ORDINAL
+"""The last day that can be written."""
 
 
 class _Days(dict[int, str]):
@@ -27,6 +29,11 @@ _SECONDS = [f"{second:02d}" for second in range(60)]
 def day_text(day: int) -> str:
     """Return a day, counted from 1970-01-01, as `YYYY-MM-DD`."""
     return _DAYS[day]
+
+
+def day_number(day: date) -> int:
+    """Return a date as days since 1970-01-01."""
+    return day.toordinal() - _EPOCH_ORDINAL
 
 
 def stamp_text(seconds: int) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hostaway_sync.sandbox.rows.calendar import calendar_day
-from hostaway_sync.sandbox.seed.timestamps import DAY, parse_day
 from hostaway_sync.sandbox.server import list_pages
+from hostaway_sync.sandbox.server.calendar import read_calendar, write_calendar
 from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied_reply, failure_reply, success_reply
 from hostaway_sync.sandbox.server.webhooks import probe_url
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from hostaway_sync.sandbox.server.account import Account
     from hostaway_sync.sandbox.world.world import World
 
-_LONGEST_CALENDAR = 1_100
-_DEFAULT_CALENDAR = 30
 _SINGLE_EXTRAS = b',"cancellationPolicyDetails":{"id":9001,"name":"Moderate"},"channelCancellationPolicyCode":null}'
 
 
@@ -118,19 +115,6 @@ def _mark(account: Account, request: Request) -> Reply:
     return _conversation(account, request)
 
 
-def _calendar(account: Account, request: Request) -> Reply:
-    world = account.world
-    if not world.has_listing(request.ids[0]):
-        raise KeyError(request.ids[0])
-    today = int(world.now.timestamp()) // DAY
-    first = parse_day(request.query.get("startDate"))
-    first = today if first is None else first
-    last = parse_day(request.query.get("endDate"))
-    last = first + _DEFAULT_CALENDAR - 1 if last is None else min(last, first + _LONGEST_CALENDAR)
-    days = (calendar_day(world.layout.seed, request.ids[0], day) for day in range(first, last + 1))
-    return success_reply(list_pages.join_rows(days))
-
-
 def _delete_reservation(account: Account, request: Request) -> Reply:
     account.world.delete_reservation(request.ids[0])
     return success_reply(b"[]")
@@ -201,7 +185,8 @@ ROUTES = (
     Route("GET", "/listings", lambda account, request: list_pages.list_listings(account.world, request)),
     Route("GET", "/listings/{id}", _listing),
     Route("DELETE", "/listings/{id}", _delete_listing),
-    Route("GET", "/listings/{id}/calendar", _calendar),
+    Route("GET", "/listings/{id}/calendar", read_calendar),
+    Route("PUT", "/listings/{id}/calendar", write_calendar),
     Route("GET", "/reservations", lambda account, request: list_pages.list_reservations(account.views, request)),
     Route("GET", "/reservations/{id}", _reservation),
     Route("DELETE", "/reservations/{id}", _delete_reservation),

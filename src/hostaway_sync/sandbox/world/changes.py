@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.sandbox.rows.conversations import Conversation
@@ -42,6 +42,8 @@ class WorldChanges(WorldState):
         self._clock = int(start.timestamp())
         self.accepted: list[tuple[int, str]] = []
         """Messages that the API accepted, as (conversation, text), whatever its answer was."""
+        self.accepted_days: list[tuple[int, str, str, dict[str, Any]]] = []
+        """Calendar writes that the API accepted, as (listing, first day, last day, keys), whatever its answer was."""
         first = first or FirstIds()
         super().__init__(
             account_id,
@@ -105,6 +107,26 @@ class WorldChanges(WorldState):
         """Mark a reservation as paid; moves `updatedOn` only."""
         self.update_reservation(reservation_id, activity=False, paymentStatus=status, remainingBalance=0)
 
+    def move_reservation(
+        self,
+        reservation_id: int,
+        *,
+        arrival: date | None = None,
+        departure: date | None = None,
+        listing_id: int | None = None,
+    ) -> None:
+        """Move a stay to other dates, another listing, or both; what is not given stays as it is."""
+        with self.lock:
+            payload = self.reservation(reservation_id)
+            arrival = arrival or date.fromisoformat(payload["arrivalDate"])
+            departure = departure or date.fromisoformat(payload["departureDate"])
+            if departure < arrival:
+                raise ValueError(f"reservation {reservation_id} would depart on {departure}, before it arrives")
+            moved: dict[str, Any] = {"arrivalDate": arrival.isoformat(), "departureDate": departure.isoformat()}
+            moved |= {"nights": (departure - arrival).days, "isDatesUnspecified": int(arrival == departure)}
+            moved["listingMapId"] = listing_id or payload["listingMapId"]
+            self._bump(reservation_id, self._tick(), **moved)
+
     def cancel_reservation(self, reservation_id: int) -> None:
         """Cancel a reservation: the row stays, with status `cancelled`."""
         with self.lock:
@@ -118,6 +140,7 @@ class WorldChanges(WorldState):
             threads = self.conversations_of(reservation_id)
             self.reservation_order.remove(reservation_id)
             self._changed_reservations.pop(reservation_id, None)
+            self._stays.note_change(reservation_id)
             if not self.switches.deleted_reservation_keeps_threads:
                 for number in threads:
                     self.delete_conversation(number)

@@ -23,6 +23,8 @@ from hostaway_sync.sandbox.rows.reservations import RESOURCE_KEYS as RESERVATION
 from hostaway_sync.sandbox.seed.layout import FIRST, Layout
 from hostaway_sync.sandbox.seed.live_order import conversation_order, reservation_order
 from hostaway_sync.sandbox.seed.timestamps import parse_stamp
+from hostaway_sync.sandbox.world.calendar import Calendars
+from hostaway_sync.sandbox.world.stays import Stays
 from hostaway_sync.sandbox.world.threads import Threads
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class WorldState:
         self.conversation_order = conversation_order(layout)
         self.listing_ids = [layout.listing_id(number) for number in range(listings)]
         self._changed_reservations: dict[int, Payload] = {}
+        self._stays = Stays(layout, self._changed_reservations)
+        self._calendars = Calendars(layout, self._stays)
         self._changed_listings: dict[int, Payload] = {}
         self._changed_conversations: dict[int, Conversation] = {}
         self._later_threads: dict[int, list[int]] = {}
@@ -175,6 +179,7 @@ class WorldState:
     def _put_reservation(self, payload: Payload, stamp: int) -> None:
         self.revision += 1
         self._changed_reservations[payload["id"]] = payload
+        self._stays.note_change(payload["id"])
         self.reservation_order.place(payload["id"], stamp)
 
     def _reservation_copy(self, conversation: Conversation) -> str:

@@ -1,19 +1,22 @@
-"""One account as tests and the demo use it: messages of guests and hosts, and rows that are corrupted on purpose."""
+"""One account as tests and the demo use it: messages, calendars, and rows that are corrupted on purpose."""
 
 from __future__ import annotations
 
+import json
 from bisect import insort
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from hostaway_sync.sandbox.rows.messages import Line
+from hostaway_sync.sandbox.rows.phrases import quote
 from hostaway_sync.sandbox.seed.prng import mix
-from hostaway_sync.sandbox.seed.timestamps import stamp_text
+from hostaway_sync.sandbox.seed.timestamps import day_number, day_text, stamp_text
 from hostaway_sync.sandbox.world.changes import WorldChanges
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
     from hostaway_sync.sandbox.rows.conversations import Conversation
 
@@ -157,6 +160,48 @@ class World(WorldChanges):
 
     def _sent(self, conversation: Conversation, date: int) -> None:
         self._put_conversation(replace(conversation, sent=max(date, conversation.sent or 0), answered=True))
+
+    # Calendars
+
+    def calendar_texts(self, listing_id: int, first: int, last: int, *, resources: bool = False) -> list[str]:
+        """Return days of a listing as JSON texts, both ends included; KeyError when it is not listed.
+
+        Days count from 1970-01-01; `resources` embeds the stays that take them.
+        """
+        with self.lock:
+            if not self.has_listing(listing_id):
+                raise KeyError(listing_id)
+            return self._calendars.texts(listing_id, first, last, self._stay_text if resources else None)
+
+    def calendar_truth(
+        self, listing_id: int, first: date, last: date, *, resources: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the payloads of a listing's days, both ends included, whatever the switches do to an answer."""
+        texts = self.calendar_texts(listing_id, day_number(first), day_number(last), resources=resources)
+        return [json.loads(text) for text in texts]
+
+    def edit_days(self, listing_id: int, first: date, last: date, **keys: Any) -> None:  # noqa: ANN401  (whatever the API takes)
+        """Write keys over days, both ends included, as an owner or a pricing tool does: no stamp moves.
+
+        A day that a stay takes stays reserved; its `isAvailable` and `status` show when the stay is gone.
+        """
+        self._edit_days(listing_id, day_number(first), day_number(last), keys)
+
+    def write_days(self, listing_id: int, first: int, last: int, keys: Mapping[str, Any]) -> None:
+        """Write keys over days as the API was asked to; days count from 1970-01-01."""
+        with self.lock:
+            self.accepted_days.append((listing_id, day_text(first), day_text(last), dict(keys)))
+            self._edit_days(listing_id, first, last, keys)
+
+    def _edit_days(self, listing_id: int, first: int, last: int, keys: Mapping[str, Any]) -> None:
+        with self.lock:
+            if not self.has_listing(listing_id):
+                raise KeyError(listing_id)
+            self._tick()
+            self._calendars.edit(listing_id, first, last, keys)
+
+    def _stay_text(self, reservation_id: int) -> str:
+        return quote(self.reservation(reservation_id))
 
     # Corrupted rows
 

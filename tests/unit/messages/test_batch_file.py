@@ -55,3 +55,12 @@ def test_a_line_that_is_no_object_is_named(written: str) -> None:
     """Each is a bad line with its number."""
     lines, bad = read_lines(written)
     assert (lines, [one.number for one in bad]) == ([], [1])
+
+
+def test_a_line_has_at_most_a_hundred_thousand_letters() -> None:
+    """With all that stands between its words."""
+    written = json.dumps(GOOD)
+    (line,), bad = read_lines(written + " " * (100_000 - len(written)))
+    assert (line.number, bad) == (1, [])
+    lines, (bad_line,) = read_lines(written + " " * (100_001 - len(written)))
+    assert (lines, bad_line.why) == ([], "it is longer than 100,000 letters")

@@ -34,7 +34,9 @@ def test_quiet_hours_follow_the_local_clock(zone: str, now: str, end: str | None
     """From 22 to 8, whatever the clock does in between."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = None if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC)
-    assert find_quiet_end(QuietHours(22, 8), ZoneInfo(zone), moment) == expected
+    found = find_quiet_end(QuietHours(22, 8), ZoneInfo(zone), moment)
+    assert found == expected
+    assert found is None or found.tzinfo is UTC
 
 
 @example("America/St_Johns", (22, 0), datetime(2009, 11, 1, 2, 45, tzinfo=UTC))

@@ -51,7 +51,9 @@ def test_a_short_log_is_read_to_its_end(counts: bool) -> None:  # noqa: FBT001
 
 def test_log_with_newest_first_is_read_to_the_known_entry() -> None:
     """Down to the last entry that was seen before."""
-    assert Log(range(1_000, 0, -1)).read(after=950) == (set(range(901, 1_001)), True, 1)
+    for after in (950, 901):
+        assert Log(range(1_000, 0, -1)).read(after=after) == (set(range(901, 1_001)), True, 1)
+    assert Log([7], counts=False).read(after=7) == ({7}, True, 1)
 
 
 def test_a_log_that_is_too_long_is_read_in_part() -> None:
@@ -59,12 +61,13 @@ def test_a_log_that_is_too_long_is_read_in_part() -> None:
     length = LIMIT * MAX_PAGES + 1_000
     ids, is_whole, calls = Log(range(length, 0, -1)).read()
     assert (ids, is_whole, calls) == (set(range(1_001, length + 1)), False, MAX_PAGES)
+    assert not Log(range(length, 0, -1)).read(after=5)[1]
     ids, is_whole, calls = Log(range(1, length + 1)).read(after=length - 10)
     assert ids >= set(range(1_101, length + 1))
     assert (is_whole, calls) == (True, MAX_PAGES)
 
 
-@pytest.mark.parametrize("after", [None, 50, 500])
+@pytest.mark.parametrize("after", [None, 50, 100, 500])
 def test_skipped_entries_make_the_log_incomplete(after: int | None) -> None:
     """Of a log that rises and is too long its middle is left out: it is not whole, unless that was seen before."""
     length = LIMIT * MAX_PAGES + 1_000
@@ -82,6 +85,8 @@ def test_log_with_rising_ids_and_no_count_is_not_whole(after: int | None) -> Non
 def test_short_log_with_rising_ids_is_read_page_by_page() -> None:
     """Nothing of it is passed over."""
     assert Log(range(1, 251)).read() == (set(range(1, 251)), True, 3)
+    longest = LIMIT * MAX_PAGES
+    assert Log(range(1, longest + 1)).read() == (set(range(1, longest + 1)), True, MAX_PAGES)
 
 
 def test_a_log_that_ignores_the_offset_ends() -> None:
@@ -106,7 +111,7 @@ def test_the_registration_is_named_where_it_is_known() -> None:
             DeliveryLogEntry(1, BOOKING, was_accepted=True, hook_id=5),
         ),
         (
-            {"event": "reservation.updated", "objectId": 7, "responseStatus": "503"},
+            {"event": "reservation.dates.updated", "objectId": 7, "responseStatus": "503"},
             DeliveryLogEntry(1, BOOKING, was_accepted=False),
         ),
         ({"object": "listing", "objectId": 3}, DeliveryLogEntry(1, RefreshTarget(Resource.LISTINGS, 3), None)),
@@ -169,3 +174,17 @@ def test_a_message_is_lost_when_it_is_not_mirrored() -> None:
     assert is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), ())
     assert not is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), {9})
     assert not is_lost(DeliveryLogEntry(1, message, was_accepted=True), set(), ())
+
+
+@pytest.mark.parametrize(("after", "is_whole"), [(None, False), (100, False), (150, False), (2_950, True)])
+def test_a_log_that_repeats_its_last_page_ends_there(after: int | None, *, is_whole: bool) -> None:
+    """It was read whole only if what was skipped had been seen before."""
+
+    class Stuck(Log):
+        def __call__(self, params: Mapping[str, int | str], step: str) -> Listing:
+            """Return the first page, and then one near the end, again and again."""
+            listing = super().__call__({**params, "offset": 2_900 if params["offset"] else 0}, step)
+            return Listing(listing.rows, 3_000)
+
+    found, whole, calls = Stuck(range(1, 3_001)).read(after=after)
+    assert (found, whole, calls) == ({*range(1, 101), *range(2_901, 3_001)}, is_whole, 3)

@@ -86,6 +86,7 @@ def test_ignored_delivery_has_a_reason(given_body: Any, reason: str) -> None:
     """Such a delivery is stored and not worked."""
     name, target, ignored = read(given_body)
     assert (target, ignored) == (None, reason), name
+    assert not isinstance(given_body, bytes) or not name
 
 
 @pytest.mark.parametrize("claimed", [70002, "70002", -1, "abc", True, [70001], "", 10**30])
@@ -119,6 +120,7 @@ def test_the_payload_is_what_came_unless_that_cannot_be_stored() -> None:
     """Bytes that JSONB takes are left as they are; others are cleaned."""
     clean = b'{ "event":"listing.updated" , "data":{"id":300101.0}}'
     assert read_event(clean, account_id=ACCOUNT)[1] == clean.decode()
+    assert read_event(b'{"event":"a\\u0000"}', account_id=1)[1] == r'{"event":"a\ufffd"}'
     event, payload = read_event(
         b'{"event":"listing.updated","data":{"id":300101,"x":"\\u0000\xff","y":NaN}}', account_id=1
     )

@@ -224,6 +224,8 @@ def test_a_429_names_its_limit_and_its_scope() -> None:
         ("null", timedelta(days=1)),
         ("true", timedelta(days=1)),
         ("-5", timedelta(days=1)),
+        ("0", timedelta(days=1)),
+        ("1", timedelta(seconds=1)),
         ('"soon"', timedelta(days=1)),
         ("1" + "0" * 400, timedelta(days=1)),
         ("1e300", timedelta(days=3653)),
@@ -246,7 +248,7 @@ def test_a_token_without_a_lifetime_lives_a_day() -> None:
 )
 def test_a_body_without_a_token_may_be_asked_for_again(body: bytes) -> None:
     """Also one whose token could not be put into a header."""
-    with pytest.raises(SourceUnavailable):
+    with pytest.raises(SourceUnavailable, match="Hostaway answered a request for a token with something that holds"):
         issued(body)
 
 

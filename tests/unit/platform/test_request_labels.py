@@ -79,3 +79,9 @@ def test_an_offset_above_the_last_is_a_step_back() -> None:
     plan: list[Positions] = [(0,), (97,), (47,), (144,), (0,)]
     expected = ["", "page 2", "stepped back", "page 3", "again from the top"]
     assert names(RequestLabels(by_cursor=False), plan, [[1]] * 5) == expected
+
+
+def test_an_offset_asked_again_is_no_step_back() -> None:
+    """Only a smaller one is."""
+    plan: list[Positions] = [(0,), (97,), (97,)]
+    assert names(RequestLabels(by_cursor=False), plan, [[1]] * 3) == ["", "page 2", "page 3"]

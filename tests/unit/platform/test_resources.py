@@ -158,6 +158,7 @@ def test_specs_of_newest_lists_differ_in_their_request_only() -> None:
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS):
         newest = choose_list(resource, of_parent=False, newest=True)
         assert (newest.is_whole, newest.shape) == (False, SPECS[resource].shape)
+        assert choose_list(resource, of_parent=False, newest=False) is SPECS[resource]
     for parent in (Resource.CONVERSATIONS, Resource.MESSAGES):
         assert choose_list(parent, of_parent=True, newest=True).is_whole
     assert choose_list(Resource.CONVERSATIONS, of_parent=False, newest=True) is SPECS[Resource.CONVERSATIONS]

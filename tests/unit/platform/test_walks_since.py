@@ -283,3 +283,10 @@ def test_long_list_of_a_parent_is_read_by_offset() -> None:
     source = steady_list(20, 8)
     assert run(walk_at_once(10, 1), source.by_offset) == WalkOutcome(None, 20)
     assert len(source.read) == 20
+
+
+def test_a_list_that_comes_at_once_is_asked_from_its_top() -> None:
+    """Also when it is asked again because it was empty."""
+    walk = walk_at_once(3, 4)
+    assert next(walk) == (0,)
+    assert walk.send(PageAnswer()) == (0,)

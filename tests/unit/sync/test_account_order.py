@@ -40,6 +40,12 @@ def test_short_runs_come_first_and_first_syncs_last(*, full: bool, expected: lis
     assert order_shortest_first(ACCOUNTS, NOON, full=full, sweep_after=20 * HOUR) == expected
 
 
+def test_an_incremental_run_without_a_record_comes_first() -> None:
+    """It is taken for the shortest: nothing speaks for a long one."""
+    accounts = [outlook(1, HOUR, later=1), outlook(2, HOUR)]
+    assert order_shortest_first(accounts, NOON, full=False, sweep_after=20 * HOUR) == [2, 1]
+
+
 @pytest.mark.parametrize(
     ("synced", "swept", "full", "is_done"),
     [

@@ -30,6 +30,12 @@ SWEPT = Mark(NOW, NOW - timedelta(hours=21))
         (None, SWEPT, False, "reservations: everything, as from time to time; last 21 h ago"),
         (
             None,
+            Mark(NOW, NOW - timedelta(hours=9_000)),
+            False,
+            "reservations: everything, as from time to time; last 9000 h ago",
+        ),
+        (
+            None,
             Mark(NOW, NOW, suspected_at=NOW.astimezone(timezone(timedelta(hours=-5)))),
             False,
             "reservations: everything, because rows are suspected to be gone since 2026-11-22 02:00",

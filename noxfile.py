@@ -42,6 +42,9 @@ MUTATION_TOOL = "mutmut==3.8.1"
 ELSEWHERE = ("--ignore=tests/project", "--ignore=tests/migrations", "--ignore=tests/system")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
 
+# Compiled once, and not by each of hundreds of processes anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 
@@ -10,3 +11,6 @@ import hostaway_sync
 for module in pkgutil.walk_packages(hostaway_sync.__path__, "hostaway_sync."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
+
+# What is imported is no garbage in any process, and a page that no process writes to is shared by all.
+gc.freeze()

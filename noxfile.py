@@ -195,7 +195,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutation(session: nox.Session) -> None:
-    """Change the pure modules line by line, and fail where no unit test notices. Words after -- are modules."""
+    """Change the pure modules bit by bit; fail where no unit test and no type notices. Words after -- are modules."""
     session.install("--require-hashes", "--requirement", str(DEV_LOCK))
     session.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     session.install(MUTATION_TOOL)
@@ -224,7 +224,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def locks(session: nox.Session) -> None:
-    """Have the oldest pip of a supported Python, and the one of this Python, find all that the locks pin (network)."""
+    """Check that the oldest pip of a supported Python, and the pip of this one, find all locked packages (network)."""
     for pip in (f"pip=={OLDEST_PIP}", None):
         with tempfile.TemporaryDirectory(prefix="hostaway-sync-locks-") as name:
             python = Path(name) / "bin" / "python"
@@ -237,7 +237,7 @@ def locks(session: nox.Session) -> None:
 
 
 def pure_modules() -> list[str]:
-    """Give the modules without I/O and clock, as the imports contract has them: nothing excuses an untested branch."""
+    """Return the modules without I/O and clock, as the contract of imports names them: each branch is tested."""
     contracts = PROJECT["tool"]["importlinter"]["contracts"]
     (modules,) = (contract["source_modules"] for contract in contracts if contract["name"].startswith("Pure modules"))
     return list(modules)
@@ -258,7 +258,7 @@ def interpreter(version: str) -> str | None:
 
 
 def installed(session: nox.Session, name: str = "shared", python: str = sys.executable) -> Path:
-    """Give the directory of the programs of an environment with the tools, and the checkout installed in it."""
+    """Return the directory of the programs of an environment with the tools, and the checkout installed in it."""
     programs = environment(session, name, DEV_LOCK, python)
     stamp = programs.parent / "checkout"
     wanted = _digest(ROOT / "pyproject.toml") + str(ROOT)
@@ -270,7 +270,7 @@ def installed(session: nox.Session, name: str = "shared", python: str = sys.exec
 
 
 def environment(session: nox.Session, name: str, locked: Path, python: str = sys.executable) -> Path:
-    """Give the directory of the programs of a virtual environment that holds exactly what `locked` says."""
+    """Return the directory of the programs of a virtual environment that holds exactly what `locked` says."""
     directory = ENVIRONMENTS / name
     programs = directory / "bin"
     stamp = directory / "installed"

@@ -22,7 +22,7 @@ SPOKEN = 5
 
 
 def main() -> None:
-    """Count the calls of a first run, of runs after nothing and after something changed, and of a sweep."""
+    """Count the calls of a first run, of a run without changes, of one with changes, and of a sweep."""
     with Sandbox() as sandbox, stage("--reservations", "1") as on:
         on.environment["HOSTAWAY_SYNC_API_URL"] = sandbox.url
         world = sandbox.world

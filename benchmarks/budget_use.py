@@ -24,7 +24,7 @@ RESERVATIONS = 480
 
 
 def main() -> None:
-    """Sync two accounts from two processes at once, and look at when the requests came."""
+    """Sync two accounts from two processes at once, and print when the requests came."""
     specs = [AccountSpec(id=account_id, reservations=RESERVATIONS) for account_id in ACCOUNTS]
     with (
         Sandbox(accounts=specs, rate_limits="new") as sandbox,

@@ -39,7 +39,7 @@ CONNECTIONS = 32
 
 
 class Address(NamedTuple):
-    """Where deliveries go, and with what login."""
+    """The address of the receiver, and its login."""
 
     port: int
     path: str
@@ -47,7 +47,7 @@ class Address(NamedTuple):
 
 
 def main() -> None:
-    """Measure the rate given, and the rate without coalescing."""
+    """Measure deliveries at the given rate, and how many objects a second a worker reads without coalescing."""
     rate, seconds = [int(word) for word in sys.argv[1:]] or [200, 60]
     with stage("--reservations", str(DISTINCT), "--no-conversations", "--rate-limits", "off") as on:
         container = Container(load_settings(**settings_of(on)))
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def _ids(on: Stage, container: Container) -> list[int]:
-    """Learn what there is, and forget the rows: each is to come by a delivery."""
+    """Return the ids of all reservations, and delete their rows: each row is to come by a delivery."""
     play(on, "sync", str(on.account_id))
     ids = numbers(container, "SELECT id FROM hostaway.reservations ORDER BY id")
     run(container, "DELETE FROM hostaway.reservations")
@@ -107,7 +107,7 @@ def _receiver(on: Stage, container: Container) -> Iterator[Address]:
 
 
 async def _send(address: Address, account_id: int, ids: list[int], rate: int, seconds: int) -> list[float]:
-    """Send at the rate, whatever the answers take; give the seconds from each one's time to its answer."""
+    """Send at the rate, however long answers take; return the seconds from each planned moment to its answer."""
     idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         idle.put_nowait(await asyncio.open_connection("127.0.0.1", address.port))
@@ -152,7 +152,7 @@ def _ages(container: Container) -> list[float]:
 
 
 def _readings(container: Container) -> int:
-    """Count what one statement settled of one object: that was one reading."""
+    """Return how often an object was read: one statement settles all deliveries that one reading answers."""
     return number(container, "SELECT count(DISTINCT (processed_at, object_id)) FROM hostaway.webhook_log")
 
 

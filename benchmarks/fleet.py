@@ -33,7 +33,7 @@ TOO_MANY = 429
 
 
 def main() -> None:
-    """Time the forty alone and beside the large one, and look at what came to the stand-in meanwhile."""
+    """Time forty small accounts alone and beside a large one, and count the requests that the sandbox got meanwhile."""
     with (
         Sandbox(accounts=[*SMALL, LARGE], rate_limits="new", token_delay=0) as sandbox,
         stage("--reservations", "1", limits=f"{LIMIT}/{WINDOW_SECONDS}") as on,
@@ -89,7 +89,7 @@ def _sync_all(on: Stage, jobs: int) -> tuple[float, float]:
 
 
 def _print_waits(on: Stage) -> None:
-    """Return how long the budget kept the requests of some small accounts, whatever else the machine was busy with."""
+    """Print how long the budget held back the requests of some small accounts, apart from the load of the machine."""
     runs = [play(on, "sync", str(spec.id), "--explain").output for spec in SMALL[:8]]
     waits = sorted(call["waited"] for run in runs for call in run["calls"])
     print(f"    held back by the budget: {sum(waits) / len(waits):.2f} s a call in the mean, {waits[-1]:.2f} s at most")

@@ -27,7 +27,7 @@ def settings_of(on: Stage) -> dict[str, str]:
 
 
 def fill(container: Container, account_id: int, ids: list[int]) -> None:
-    """Put one delivery an object into the inbox."""
+    """Store one delivery for each object in the inbox."""
 
     def write(connection: sa.Connection) -> None:
         for number in ids:
@@ -54,10 +54,10 @@ def run(container: Container, statement: str) -> None:
 
 
 def numbers(container: Container, query: str) -> list[int]:
-    """Return the first column of an answer."""
+    """Return the first column of the rows of a query."""
     return container.database.transaction(lambda connection: list(connection.scalars(sa.text(query))))
 
 
 def number(container: Container, query: str) -> int:
-    """Return the first value of an answer."""
+    """Return the first value of the rows of a query."""
     return numbers(container, query)[0]

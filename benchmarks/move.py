@@ -43,7 +43,7 @@ FILL = (
 
 
 def main() -> None:
-    """Fill one server, start another, and move."""
+    """Fill one server, start another one, and measure the move between them."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
     directory.chmod(0o711)
@@ -71,7 +71,7 @@ def started(stack: ExitStack, directory: Path) -> str:
 
 
 def fill(url: str, rows: int) -> None:
-    """Make a mirror of so many reservations."""
+    """Store a mirror with this number of reservations."""
     with closing(Database(url, schema="hostaway")) as database:
         revisions.upgrade_database(database)
         with database.engine.begin() as connection:

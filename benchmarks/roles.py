@@ -53,7 +53,7 @@ QUESTIONS = {
 
 
 def main() -> None:
-    """Measure on a server of our own."""
+    """Measure on an embedded server that is deleted afterwards."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
     directory.chmod(0o711)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:
-    """Make the roles, let them write, and let them ask."""
+    """Create the roles, and measure how fast they write and query."""
     owner = stack.enter_context(closing(Database(server.url(), schema="hostaway")))
     revisions.upgrade_database(owner)
     Roles(owner).create("hostaway")
@@ -99,7 +99,7 @@ def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:
 
 
 def show(title: str, acts: Mapping[str, Callable[[int], object]]) -> None:
-    """Print the shortest time of each; they take turns, so that the machine's mood is shared."""
+    """Print the shortest time of each; they take turns, so that a slow moment of the machine hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in acts}
     for turn in range(ROUNDS):
         for name, act in acts.items():
@@ -119,13 +119,13 @@ def write(database: Database, account_id: int, turn: int) -> None:
 
 
 def ask(database: Database, question: str, turn: int) -> None:
-    """Ask a question."""
+    """Run one query."""
     del turn
     run(database, question)
 
 
 def run(database: Database, statement: str, **values: object) -> list[tuple[object, ...]]:
-    """Run one statement and give its rows."""
+    """Run one statement and return its rows."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         result = connection.execute(sa.text(statement), values)
         return [tuple(row) for row in result] if result.returns_rows else []

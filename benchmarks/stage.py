@@ -30,7 +30,7 @@ mirror.close()
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a benchmark plays.
+    """The surroundings of a benchmark.
 
     Attributes:
         account_id: an account of the sandbox, stored and not yet synced.
@@ -43,7 +43,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Ended:
-    """How one run of the program ended.
+    """The result of one run of the program.
 
     Attributes:
         output: its JSON document.
@@ -60,7 +60,7 @@ class Ended:
 
 @contextmanager
 def stage(*sandbox_options: str, limits: str = NO_LIMIT) -> Iterator[Stage]:
-    """Start sandbox and database, store the account, and take all of it away afterwards."""
+    """Start sandbox and database and store the account; stop and delete all of it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
     directory.chmod(0o711)
     command = [sys.executable, "-m", "hostaway_sync.sandbox", "--port", "0", *sandbox_options]
@@ -94,7 +94,7 @@ def stage(*sandbox_options: str, limits: str = NO_LIMIT) -> Iterator[Stage]:
 
 
 def play(on: Stage, *arguments: str, json_output: bool = True) -> Ended:
-    """Run the program to its end."""
+    """Run the program to its end, and return its output and what it used; any exit code but 0 ends the benchmark."""
     options = ["--json"] if json_output else []
     began = time.perf_counter()
     process = subprocess.Popen(

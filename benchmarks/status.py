@@ -43,7 +43,7 @@ FROM hostaway.accounts, generate_series(1, 720) h
 
 
 def main() -> None:
-    """Print the seconds of each."""
+    """Print how many seconds each command takes."""
     rows = int(sys.argv[1]) if sys.argv[1:] else ROWS
     with stage("--reservations", "1") as on:
         fill(on, rows)
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def fill(on: Stage, rows: int) -> None:
-    """Write accounts, rows and runs without asking anybody."""
+    """Write accounts, rows and runs straight into the database, without a request."""
     server = EmbeddedPostgres(Path(on.environment["HOSTAWAY_SYNC_DATA_DIR"]) / "postgresql")
     server.start()
     database = Database(server.url(), schema="hostaway")

@@ -74,7 +74,7 @@ def _by_another(on: Stage, container: Container, booking: int, words: tuple[str,
 def _in_hand(
     on: Stage, container: Container, booking: int, words: tuple[str, ...]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program, and give it when it has the job of a delivery in hand; the job can end after the block."""
+    """Start a program, and yield it while it works on the job of a delivery; that job can end after the block."""
     with container.database.engine.connect() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.reservations IN EXCLUSIVE MODE"))
         process = _start(on, words)

@@ -26,11 +26,11 @@ class _Sink(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:
-    """Measure a first run, and those in which nothing is new."""
+    """Measure a first run, and runs without changes."""
     size = sys.argv[1] if len(sys.argv) > 1 else "2000"
     collector = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
     threading.Thread(target=collector.serve_forever, daemon=True).start()

@@ -19,7 +19,7 @@ LIMIT = "200/10"
 
 
 def main() -> None:
-    """Let them wait, and work them off."""
+    """Store the deliveries without a worker, and measure how long one worker takes for all of them."""
     with stage("--reservations", str(BOOKINGS), "--no-conversations", limits=LIMIT) as on:
         container = Container(load_settings(**settings_of(on)))
         play(on, "sync", str(on.account_id))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from tests.support import secret_scan
 from tests.support.database_reset import reset_database
 from tests.support.db_roles import DbRoles
@@ -44,7 +44,15 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("any machine", _any_machine)
 settings.register_profile("repeatable", _any_machine, derandomize=True)
-settings.load_profile("repeatable" if os.environ.get("CI") else "any machine")
+# For the mutants: that a test fails is enough, the smallest example of it takes minutes.
+settings.register_profile(
+    "first failure",
+    _any_machine,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    report_multiple_bugs=False,
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable" if os.environ.get("CI") else "any machine"))
 
 
 # Nothing that is imported and collected can be garbage: without this a fifth of the tests' time goes into looking.

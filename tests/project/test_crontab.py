@@ -24,8 +24,8 @@ def test_every_line_is_one_that_cron_reads() -> None:
         assert not line or line.startswith("#") or re.match(r"[A-Z_]+=\S", line) or JOB.fullmatch(line), line
 
 
-def test_cron_knows_whom_to_tell() -> None:
-    """The example says who gets the mail, since mail is how cron reports what went wrong."""
+def test_crontab_names_who_gets_the_mail() -> None:
+    """Mail is how cron reports what went wrong."""
     assert re.search(r"^MAILTO=\S+$", EXAMPLE, re.MULTILINE)
 
 

@@ -61,7 +61,7 @@ def test_what_is_watched_exists(path: Path) -> None:
 
 
 def test_every_metric_is_on_the_dashboard() -> None:
-    """What is not worth a look is not worth a metric."""
+    """A metric that no panel shows is of no use."""
     text = DASHBOARD.read_text(encoding="utf-8")
     assert [metric.name for metric in metric_catalog.ALL if metric.name not in text] == []
 
@@ -82,7 +82,7 @@ def test_the_dashboard_can_be_imported() -> None:
 
 
 def test_every_alert_says_what_happened() -> None:
-    """Each rule has a name of its own, a condition, a severity, and a summary for whom it wakes."""
+    """Each rule has a name of its own, a condition, a severity, and a summary for the person on call."""
     rules = re.split(r"^      - alert: ", ALERTS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     names = [rule.partition("\n")[0] for rule in rules]
     assert len(set(names)) == len(names)

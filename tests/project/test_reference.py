@@ -74,7 +74,7 @@ def test_settings_on_a_page_exist(page: Path) -> None:
 
 
 def test_reference_has_every_name_that_means_something() -> None:
-    """Those of files are no settings of their own."""
+    """And none that means nothing."""
     named = set(re.findall(rf"{PREFIX}[A-Z_]+", (REFERENCE / "settings.md").read_text(encoding="utf-8")))
     assert named == list_known_variables()
 

@@ -59,14 +59,14 @@ def test_units_set_what_the_program_knows() -> None:
 
 
 def test_units_end_well_with_the_codes_that_mean_no_harm() -> None:
-    """The run may find every account taken, and whoever stands is told to stop; nothing else is success."""
+    """A run may find every account leased, and a service may be told to stop; no other code counts as success."""
     assert read(DIRECTORY / "hostaway-sync.service")["SuccessExitStatus"] == ["75"]
     assert [read(path)["SuccessExitStatus"] for path in DAEMONS] == [["143"]] * len(DAEMONS)
 
 
 @pytest.mark.parametrize("path", DAEMONS, ids=lambda path: path.stem)
-def test_what_stands_is_started_again_and_watched(path: Path) -> None:
-    """Receiver and worker say that they live, and have longer to stop than they need."""
+def test_services_are_restarted_and_watched(path: Path) -> None:
+    """Receiver and worker tell systemd that they live, and have more time to stop than they need."""
     unit = read(path)
     assert (unit["Type"], unit["Restart"], unit["WatchdogSec"]) == (["notify"], ["always"], ["60"])
     assert int(unit["TimeoutStopSec"][0]) > 10
@@ -86,7 +86,7 @@ def test_units_keep_secrets_out_of_sight(path: Path) -> None:
 
 
 def test_units_agree_on_what_they_share() -> None:
-    """All services run as one user in one directory, behind the same walls."""
+    """All services run as one user in one directory, with the same restrictions."""
     own = {"Description", "After", "Type", "ExecStart", "SuccessExitStatus", "TimeoutStartSec", "TimeoutStopSec"}
     own |= {"Nice", "Restart", "RestartSec", "WatchdogSec", "WantedBy"}
     shared = [{name: value for name, value in read(path).items() if name not in own} for path in SERVICES]

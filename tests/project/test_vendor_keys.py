@@ -59,7 +59,7 @@ def test_keys_of_the_source_stay_in_its_modules() -> None:
 
 @pytest.mark.parametrize("key", ["guestEmail", "listingMapId", "inquiryDenied", "conversationMessages", "wifiusername"])
 def test_a_key_in_a_module_of_ours_is_found(tmp_path: Path, key: str) -> None:
-    """In whatever room, and whatever stands around it."""
+    """Outside the folders of the platform, also inside a longer text."""
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "guests.py").write_text(f"PATH = '$.{key}'\n")
     assert leaks(tmp_path) == [f"store/guests.py: {key}"]

@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = _note  # noqa: N815  (the server's name for it)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the server's name for it)
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -282,3 +282,17 @@ def test_hides_at_least_is_a_partial_order(one: str, two: str, three: str) -> No
 def test_hides_at_least_in_plain_cases(setting: str, other: str, expected: bool) -> None:  # noqa: FBT001  (a table)
     """A table of cases that are easy to judge."""
     assert hides_more(parse_rules(setting), parse_rules(other)) is expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "formatted"),
+    [
+        ("*.phone=drop", "*.phone=drop"),
+        ("reservations.a.b=hash, listings.a.b=hash, listings.a.b=hash", "listings.a.b=hash,reservations.a.b=hash"),
+        ("*.a=hash,listings.b=drop", "*.a=hash,listings.b=drop"),
+        ("", ""),
+    ],
+)
+def test_rules_are_formatted_as_a_setting(setting: str, formatted: str) -> None:
+    """Sorted and without repetitions; a rule of all resources is one rule."""
+    assert format_rules(parse_rules(setting)) == formatted

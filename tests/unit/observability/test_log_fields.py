@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ def test_only_the_event_must_be_one_line() -> None:
 
 def test_texts_and_errors_are_shown_without_quotes() -> None:
     """Anything else as Python writes it; bytes as the text that they are, broken letters replaced."""
-    shown = told(a="b", error=ValueError("wrong"), kind=int, raw=b"a\xffb", view=memoryview(b"c"))
-    assert shown == {"a": "b", "error": "wrong", "kind": "<class 'int'>", "raw": "a\ufffdb", "view": "c"}
+    shown = told(a="b", error=ValueError("wrong"), amount=Decimal("1.5"), raw=b"a\xffb", view=memoryview(b"c"))
+    assert shown == {"a": "b", "error": "wrong", "amount": "Decimal('1.5')", "raw": "a\ufffdb", "view": "c"}
 
 
 @pytest.mark.parametrize(("depth", "is_shown"), [(20, True), (21, False)])

@@ -13,7 +13,7 @@ _SECONDS_UNTIL_AGAIN = 0.01
 
 
 class Stopped(SystemExit):
-    """A signal came: raised wherever the program happens to be, so that a run is marked and its lease given back."""
+    """A signal came: raised at the current line of the program, so that a run is marked and its lease released."""
 
 
 class Signals:
@@ -25,19 +25,19 @@ class Signals:
 
     def __init__(self) -> None:
         self.code: int | None = None
-        # Who starts us with nohup wants us to outlive the terminal.
+        # A program started by nohup is meant to outlive its terminal.
         is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         self._handled = [signal.SIGINT, signal.SIGTERM] if is_nohup else [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
 
     def install(self) -> None:
-        """Unwind at the first signal from now on."""
+        """Install the handlers: the first signal from now on unwinds the program."""
         for number in self._handled:
             signal.signal(number, self._stop)
         signal.signal(signal.SIGALRM, self._raise)
         sys.unraisablehook = self._unraisable
 
     def restore(self) -> None:
-        """Let signals end the process at once: nothing is left to unwind, or it is unwinding already."""
+        """Restore the default action, which ends the process: nothing is left to unwind, or it unwinds already."""
         for number in self._handled:
             signal.signal(number, signal.SIG_DFL)
 
@@ -51,9 +51,9 @@ class Signals:
         raise Stopped(self.code)
 
     def _unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """Raise once more what came in a finalizer or callback, where Python drops every exception.
+        """Raise `Stopped` again if it was raised in a finalizer or callback, where Python drops every exception.
 
-        A little later, because this is such a place, too.
+        A timer raises it a moment later, because Python drops exceptions here, too.
         """
         if issubclass(unraisable.exc_type, Stopped):
             signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_AGAIN)

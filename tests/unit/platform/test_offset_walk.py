@@ -1,0 +1,44 @@
+"""Which positions a walk by offset asks for, answer by answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.chaos.changing_list import START, row
+
+from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_by_offset
+from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Walk, WalkOutcome
+
+
+def outcome_of(walk: Walk, answer: PageAnswer) -> WalkOutcome | None:
+    """Return the outcome that an answer brings; None while the walk goes on."""
+    try:
+        walk.send(answer)
+    except StopIteration as end:
+        outcome: WalkOutcome = end.value
+        return outcome
+    return None
+
+
+def test_a_step_back_ends_at_the_top() -> None:
+    """An empty page at offset 7 leads ten rows up."""
+    walk = walk_by_offset(1)
+    assert next(walk) == (0,)
+    assert walk.send(PageAnswer([row(number) for number in range(1, 11)])) == (7,)
+    assert walk.send(PageAnswer()) == (0,)
+
+
+def test_a_list_that_shrank_is_read_from_its_top_again() -> None:
+    """The overlap of three rows goes above a page of two."""
+    walk = walk_by_offset(1)
+    next(walk)
+    assert walk.send(PageAnswer([row(number) for number in range(1, 5)])) == (1,)
+    assert walk.send(PageAnswer([row(2), row(99)])) == (0,)
+
+
+def test_rows_with_equal_stamps_are_newest_first() -> None:
+    """So the walk ends at the first page that goes below its moment."""
+    walk = walk_by_offset(1, START + timedelta(minutes=10))
+    next(walk)
+    rows = [row(5, 10), row(9, 10), row(7, 9)]
+    assert outcome_of(walk, PageAnswer(rows)) == WalkOutcome(None, None)

@@ -1,24 +1,35 @@
-"""Try one-line mutants of the pure modules against the unit tests; fail for each that survives and is not listed.
+"""Try small changes (mutants) of the pure modules; fail for each that no check notices and no list excuses.
 
 Run by `nox -s mutation`: it needs mutmut, and the checkout installed. Words are the files to change.
+
+A mutant is noticed when a unit test fails with it, or when mypy does (`nox -s types`). What is left must be listed in
+`survivors.toml` with a reason. Two rules spare a long list. A change of nothing but the words of a sentence is no
+fault, since no contract pins a sentence; a string without two words in a row is no sentence, and must be tested. And
+a function without a body, as a Protocol declares it, does nothing that could be changed.
 """
 
 from __future__ import annotations
 
+import ast
+import difflib
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTED = Path(__file__).with_name("survivors.toml")
 COPIED = ("src", "tests", "migrations", "pyproject.toml")
-LONGEST = float(os.environ.get("MUTATION_MINUTES", "90")) * 60
+LONGEST = float(os.environ.get("MUTATION_MINUTES", "120")) * 60
 SETTINGS = """\
 [mutmut]
 source_paths=src
@@ -28,7 +39,13 @@ also_copy=
   migrations
 pytest_add_cli_args_test_selection=
   tests/unit
+timeout_multiplier=5
 """
+UNNOTICED = {"survived", "no tests"}
+# The copies of one method in one class repeat its attributes; each would be told as a second definition.
+MYPY = ("--no-warn-unused-ignores", "--disable-error-code=no-redef", "--output=json")
+LITERAL = re.compile(r"""(?<![\w"'])[rfRF]?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
+SENTENCE = re.compile(r"[A-Za-z]{2,}[,;:.]? [A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, order=True)
@@ -40,12 +57,59 @@ class Survivor:
     becomes: str
 
     def __str__(self) -> str:
-        """Return the function and its line before and after."""
-        return f"{self.function}: {self.was} -> {self.becomes}"
+        """Return the survivor in the form of `survivors.toml`."""
+        return json.dumps([self.function, self.was, self.becomes], ensure_ascii=False)
+
+    def changes_only_words(self) -> bool:
+        """Whether one string changed and nothing else, and the string is a sentence or a part of one."""
+        before, after = LITERAL.findall(self.was), LITERAL.findall(self.becomes)
+        if len(before) != len(after) or LITERAL.sub("", self.was) != LITERAL.sub("", self.becomes):
+            return False
+        changed = [one for one, other in zip(before, after, strict=True) if one != other]
+        return len(changed) == 1 and SENTENCE.search(changed[0]) is not None
+
+
+class MutatedModule:
+    """A module as mutmut wrote it: each function stands in it once as it was, and once for each mutant."""
+
+    def __init__(self, room: Path, name: str) -> None:
+        """Read the module `name` below `room`."""
+        self.path = Path("src", *name.split(".")).with_suffix(".py")
+        source = (room / "mutants" / self.path).read_text(encoding="utf-8")
+        self._lines = source.splitlines()
+        self._functions = {
+            node.name: node
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "__mutmut_" in node.name
+        }
+
+    def survivor(self, mutant: str) -> Survivor:
+        """Return the lines that a mutant changes."""
+        function = mutant.partition("__mutmut_")[0]
+        before, after = (self._source(name) for name in (f"{function}__mutmut_orig", mutant))
+        changes = [line for line in difflib.unified_diff(before, after, n=0) if not re.match(r"---|\+\+\+|@@", line)]
+        was, becomes = (" ".join(line[1:].strip() for line in changes if line.startswith(sign)) for sign in "-+")
+        return Survivor(function, was, becomes)
+
+    def is_declared_only(self, mutant: str) -> bool:
+        """Whether the function of a mutant holds nothing but its docstring."""
+        return all(
+            isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in self._functions[mutant].body
+        )
+
+    def function_at(self, line: int) -> str | None:
+        """Return the name of the copy of a function that a line belongs to."""
+        return next(
+            (name for name, node in self._functions.items() if node.lineno <= line <= (node.end_lineno or 0)), None
+        )
+
+    def _source(self, name: str) -> list[str]:
+        node = self._functions[name]
+        return [re.sub(r"__mutmut_(orig|\d+)\(", "(", one) for one in self._lines[node.lineno - 1 : node.end_lineno]]
 
 
 def main(modules: list[str]) -> int:
-    """Return 0 when each mutant was tried and each survivor is listed."""
+    """Return 0 when each mutant was tried and each one that nothing notices is listed."""
     with tempfile.TemporaryDirectory(prefix="hostaway-sync-mutants-") as name:
         room = Path(name)
         for one in COPIED:
@@ -55,27 +119,52 @@ def main(modules: list[str]) -> int:
                 shutil.copy(ROOT / one, room / one)
         (room / "setup.cfg").write_text(SETTINGS.format(modules="\n  ".join(modules)))
         is_whole = _try_all(room)
-        states = _states(room)
-        found = {_survivor(room, mutant) for mutant, state in states.items() if state in {"survived", "no tests"}}
-    listed = {
-        Survivor(entry["function"], entry["was"], entry["becomes"]): entry["reason"]
-        for entry in tomllib.loads(LISTED.read_text(encoding="utf-8")).get("survivor", [])
-    }
-    for known in sorted(found & listed.keys()):
-        print(f"listed: {known}: {listed[known]}")  # noqa: T201  (a program's report)
-    unlisted = sorted(found - listed.keys())
-    for survivor in unlisted:
-        print(f"survives: {survivor}")  # noqa: T201  (as above)
-    untried = sum(state == "not checked" for state in states.values())
-    print(f"{len(states)} mutants, {len(found)} survive, {len(unlisted)} not listed, {untried} not tried")  # noqa: T201
-    return 0 if is_whole and states and not unlisted and not untried else 1
+        return 0 if report(room) and is_whole else 1
+
+
+def report(room: Path) -> bool:
+    """Print what became of each mutant; return whether every one was tried and none lives unlisted."""
+    states = _states(room)
+    parts = {module: MutatedModule(room, module) for module in sorted({name.rpartition(".")[0] for name in states})}
+    ill_typed = _ill_typed(room, parts)
+    listed = _listed()
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    unlisted: list[tuple[str, Survivor]] = []
+    for name, state in states.items():
+        module, _, mutant = name.rpartition(".")
+        verdict = "untried" if state == "not checked" else "killed"
+        if state in UNNOTICED:
+            survivor = parts[module].survivor(mutant)
+            verdict = (
+                ("ill-typed" if (module, mutant) in ill_typed else "")
+                or ("wording" if survivor.changes_only_words() else "")
+                or ("declared only" if parts[module].is_declared_only(mutant) else "")
+                or ("listed" if survivor in listed else "unlisted")
+            )
+            if verdict == "unlisted":
+                unlisted.append((module, survivor))
+        counts[module][verdict] += 1
+        counts["all"][verdict] += 1
+    for module, count in sorted(counts.items()):
+        words = ", ".join(f"{number} {what}" for what, number in count.most_common())
+        print(f"{module}: {count.total()} mutants: {words}")  # noqa: T201  (a program's report)
+    for module, survivor in sorted(unlisted):
+        print(f"survives: {module}: {survivor}")  # noqa: T201  (as above)
+    return bool(states) and not unlisted and not counts["all"]["untried"]
+
+
+def _listed() -> set[Survivor]:
+    """Return the survivors that the list excuses."""
+    groups = tomllib.loads(LISTED.read_text(encoding="utf-8")).get("group", [])
+    return {Survivor(*mutant) for group in groups for mutant in group["mutants"]}
 
 
 def _try_all(room: Path) -> bool:
     """Run mutmut for so long at most; return whether it came to its end."""
     # The same examples every time: whether a mutant dies must not be jitter.
-    environment = os.environ | {"CI": "1"}
+    environment = os.environ | {"HYPOTHESIS_PROFILE": "first failure"}
     command = [sys.executable, "-m", "mutmut", "run"]
+    started = time.monotonic()
     process = subprocess.Popen(command, cwd=room, env=environment, start_new_session=True)
     try:
         return process.wait(LONGEST) == 0
@@ -85,25 +174,34 @@ def _try_all(room: Path) -> bool:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        print(f"tried for {time.monotonic() - started:.0f} s")  # noqa: T201  (as above)
 
 
 def _states(room: Path) -> dict[str, str]:
     """Return what became of each mutant."""
-    lines = _mutmut(room, "results", "--all", "true").splitlines()
-    parted = (line.strip().partition(": ") for line in lines if "__mutmut_" in line)
+    command = [sys.executable, "-m", "mutmut", "results", "--all", "true"]
+    answer = subprocess.run(command, cwd=room, check=True, capture_output=True, text=True)
+    parted = (line.strip().partition(": ") for line in answer.stdout.splitlines() if "__mutmut_" in line)
     return {mutant: state for mutant, _, state in parted}
 
 
-def _survivor(room: Path, mutant: str) -> Survivor:
-    """Return the lines that a mutant changes."""
-    body = [line for line in _mutmut(room, "show", mutant).splitlines() if not line.startswith(("---", "+++"))]
-    was, becomes = (" ".join(line[1:].strip() for line in body if line.startswith(sign)) for sign in "-+")
-    return Survivor(mutant.rpartition(".")[2].partition("__mutmut_")[0], was, becomes)
-
-
-def _mutmut(room: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "mutmut", *words]
-    return subprocess.run(command, cwd=room, check=True, capture_output=True, text=True).stdout
+def _ill_typed(room: Path, parts: dict[str, MutatedModule]) -> set[tuple[str, str]]:
+    """Return the mutants of which mypy says something that it does not say of the function as it was."""
+    files = {str(part.path): module for module, part in parts.items()}
+    command = [sys.executable, "-m", "mypy", *MYPY, *files]
+    answer = subprocess.run(command, cwd=room / "mutants", check=False, capture_output=True, text=True)
+    said: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for line in answer.stdout.splitlines():
+        remark = json.loads(line)
+        module = files.get(remark["file"])
+        function = parts[module].function_at(remark["line"]) if module and remark["severity"] == "error" else None
+        if module and function:
+            said[module, function].add(re.sub(r"__mutmut_(orig|\d+)", "", remark["message"]))
+    return {
+        (module, mutant)
+        for (module, mutant), remarks in said.items()
+        if remarks - said.get((module, f"{mutant.partition('__mutmut_')[0]}__mutmut_orig"), set())
+    }
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import pwd
 import re
@@ -24,13 +23,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hostaway_sync.environment import variables
+from hostaway_sync.environment import setting_types, variables
 from hostaway_sync.environment.host_names import is_host_name
 from hostaway_sync.environment.variables import Environment, list_variable_names, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
-from hostaway_sync.model.ids import read_id
 from hostaway_sync.model.messages import read_quiet_hours
-from hostaway_sync.model.redaction import parse_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -60,42 +57,6 @@ def _parse_rate_limit(value: object) -> object:
 
 
 Limit = Annotated[RateLimit, BeforeValidator(_parse_rate_limit)]
-
-
-def _parse_networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    words = value.replace(",", " ").split()
-    try:
-        for word in words:
-            ipaddress.ip_network(word)
-    except ValueError:
-        raise ValueError("must be addresses or networks, separated by commas, for example 10.0.0.0/8") from None
-    return tuple(words)
-
-
-def _parse_ids(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    ids = frozenset(read_id(word) for word in value.replace(",", " ").split())
-    if None in ids:
-        raise ValueError("must be reservation ids, separated by commas, for example 41200077,41200078")
-    return ids
-
-
-ReservationIds = Annotated[frozenset[int], BeforeValidator(_parse_ids)]
-
-
-Networks = Annotated[tuple[str, ...], BeforeValidator(_parse_networks)]
-
-
-def _parse_payload_fields(value: object) -> object:
-    if isinstance(value, str):
-        parse_rules(value)
-    return value
-
-
-PayloadFields = Annotated[str, BeforeValidator(_parse_payload_fields)]
 
 
 def _http_url(text: str) -> AnyHttpUrl:
@@ -144,12 +105,15 @@ class Settings(BaseSettings):
         requests_in_flight: concurrent requests of one account, 2 to 8.
         sweep_after_hours: age of the last sweep at which a run becomes a sweep.
         threads_after_days: age of the last complete reading at which a sweep reads a thread again.
+        calendar_days: how many days ahead calendars are mirrored; 0: none.
+        calendar_after_hours: all days of a listing are read once in this time; 0: in every run.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver trusts.
         payload_fields: fields of payloads that are dropped or hashed before they are stored; see `redaction`.
         metrics_textfile_dir: where `sync`, `sync-all` and `worker` write their metrics; None: nowhere.
         ping_url: URL of a monitor that they ping when they start and end; secret, because it works like a password.
         keep_deliveries_days: how long processed deliveries, attempts and resolved dead letters are kept.
         keep_messages_days: how long guest messages with a known outcome are kept, with their idempotency keys.
+        keep_calendar_days: how long days of calendars that are over are kept.
         keep_runs_days: how long finished runs and verifications are kept; the newest of each kind is always kept.
     """
 
@@ -168,7 +132,7 @@ class Settings(BaseSettings):
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))
-    send_allowlist: ReservationIds | None = None
+    send_allowlist: setting_types.ReservationIds | None = None
     quiet_hours: str | None = None
     egress: str = Field(default_factory=socket.gethostname, min_length=1, max_length=200)
     client_secret: SecretStr | None = None
@@ -179,12 +143,15 @@ class Settings(BaseSettings):
     requests_in_flight: int = Field(default=4, ge=2, le=8)
     sweep_after_hours: float = Field(default=20, ge=0, le=24 * 365)
     threads_after_days: float = Field(default=30, ge=0, le=365)
-    trusted_proxies: Networks = ("127.0.0.1", "::1")
+    calendar_days: int = Field(default=365, ge=0, le=730)
+    calendar_after_hours: float = Field(default=20, ge=0, le=24 * 365)
+    trusted_proxies: setting_types.Networks = ("127.0.0.1", "::1")
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
-    payload_fields: PayloadFields = ""
+    payload_fields: setting_types.PayloadFields = ""
     metrics_textfile_dir: Path | None = None
     ping_url: SecretStr | None = None
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
+    keep_calendar_days: float = Field(default=730, ge=1, le=365 * 10)
     keep_messages_days: float = Field(default=730, ge=30, le=365 * 10)
 
     _environment: Environment | None = PrivateAttr(default=None)

@@ -16,7 +16,7 @@ from hostaway_sync.model.alarms import Alarm, AlarmKind, AlarmUpdate, Cause
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import assess_health
-from hostaway_sync.model.records import ChangeCounts, Mark, Mode, Resource, RunReport, RunState
+from hostaway_sync.model.records import OBJECTS, ChangeCounts, Mark, Mode, Resource, RunReport, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
     AccountFacts,
@@ -116,8 +116,8 @@ def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[s
 def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:
     """Marks without what only the program needs, and runs by resource."""
     part = ResourceSummary(RunState.PARTIAL, ChangeCounts(1, 1), "why")
-    marks = dict.fromkeys(Resource, Mark(NOON, NOON, NOON, NOON))
-    print_json(details_document(marks, [RunDetail(RUN, dict.fromkeys(Resource, part))]))
+    marks = dict.fromkeys(OBJECTS, Mark(NOON, NOON, NOON, NOON))
+    print_json(details_document(marks, [RunDetail(RUN, dict.fromkeys(OBJECTS, part))]))
     assert outline(json.loads(capsys.readouterr().out)) == DETAILS
 
 

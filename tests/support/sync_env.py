@@ -49,6 +49,8 @@ class SyncEnv:
             "MASTER_KEY": base64.b64encode(MASTER_KEY).decode(),
             "RETRY_BACKOFF": "0",
             "RETRY_ATTEMPTS": "2",
+            # A call a listing and a year of days: tests of calendars switch them on.
+            "CALENDAR_DAYS": "0",
             "RATE_LIMIT_IP": "1000000/1",
             "RATE_LIMIT_ACCOUNT": "1000000/1",
             "RATE_LIMIT_SEND": "1000000/1",
@@ -63,6 +65,7 @@ class SyncEnv:
             "data_dir": self._data_dir,
             "master_key": base64.b64encode(MASTER_KEY).decode(),
             "retry_backoff": 0,
+            "calendar_days": 0,
             "rate_limit_ip": UNLIMITED,
             "rate_limit_account": UNLIMITED,
             "rate_limit_send": UNLIMITED,

@@ -42,5 +42,6 @@ class Maintenance:
             runs=timedelta(days=settings.keep_runs_days),
             deliveries=timedelta(days=settings.keep_deliveries_days),
             messages=timedelta(days=settings.keep_messages_days),
+            calendar=timedelta(days=settings.keep_calendar_days),
             audit=audit,
         )

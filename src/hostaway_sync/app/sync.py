@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages import Messages
-from hostaway_sync.model.records import NullProgress, Owner, Resource
+from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.account_order import order_shortest_first
+from hostaway_sync.sync.calendar.plan import CalendarOptions
 from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
+from hostaway_sync.sync.progress import NullProgress
 from hostaway_sync.sync.refresh import refresh_object
 from hostaway_sync.sync.run import Run
 from hostaway_sync.sync.run_options import RunOptions
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.api_calls import CallObserver
-    from hostaway_sync.model.records import Progress, RunReport
+    from hostaway_sync.model.records import RunReport
     from hostaway_sync.sync.fleet import FleetProgress
+    from hostaway_sync.sync.progress import Progress
     from hostaway_sync.sync.refresh import RefreshResult
     from hostaway_sync.sync.verify.certificate import Certificate
 
@@ -185,4 +188,9 @@ class Sync:
             max_retries=max_retries,
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
+            calendar=CalendarOptions(
+                horizon=settings.calendar_days,
+                period=timedelta(hours=settings.calendar_after_hours),
+                archived=self._container.vocabulary.archived_listing,
+            ),
         )

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hostaway_sync.model.alarms import AlarmUpdate
 from hostaway_sync.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from uuid import UUID
 
     from pydantic import SecretStr
 
+    from hostaway_sync.model.calendar.days import CalendarAnswer
+
 
 class Resource(StrEnum):
-    """A kind of object with a list endpoint, in the order in which a run mirrors them."""
+    """A kind of record, in the order in which a run mirrors them; a record of `CALENDAR` is a day of a listing."""
 
     LISTINGS = "listings"
     RESERVATIONS = "reservations"
     CONVERSATIONS = "conversations"
     MESSAGES = "messages"
+    CALENDAR = "calendar"
+
+
+OBJECTS: Final[tuple[Resource, ...]] = tuple(resource for resource in Resource if resource is not Resource.CALENDAR)
+"""The resources whose records have an id of the platform."""
 
 
 class Mode(StrEnum):
@@ -214,6 +221,9 @@ class Source(Protocol):
             SourceError: any other failure, after the retries that it allows.
         """
 
+    def read_calendar(self, listing_id: int, first: date, last: date, *, why: str = "") -> CalendarAnswer:
+        """Request the days of a listing from `first` to `last`, both included; raises what `get` raises."""
+
     def close(self) -> None:
         """Close the connections; another thread may call this to end waiting requests."""
 
@@ -248,6 +258,7 @@ class ResourceReport:
         away: why requests are stopped for a while, as a sentence; None if they are not.
         ids: of a dry run, the ids that a run would insert or update; None otherwise.
         caused_by: the incomplete resource that is the only reason of this error; None if there is another.
+        is_excused: the error does not count for the run: it is the first one of a resource that may fail once.
     """
 
     state: RunState
@@ -258,6 +269,7 @@ class ResourceReport:
     away: str | None = None
     ids: Mapping[Change, Sequence[int]] | None = None
     caused_by: Resource | None = None
+    is_excused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,18 +294,3 @@ class RunReport:
     def away(self) -> str | None:
         """Why requests are stopped for a while, as a sentence; None if they are not."""
         return next((part.away for part in self.resources.values() if part.away), None)
-
-
-class Progress(Protocol):
-    """Receives the progress of a run; called from several threads."""
-
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Report that `done` of `total` records of a resource were read; `total` is None if it is unknown."""
-        ...
-
-
-class NullProgress:
-    """A `Progress` that ignores every report."""
-
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
-        """Do nothing."""

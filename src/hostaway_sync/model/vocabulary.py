@@ -46,6 +46,8 @@ class Vocabulary:
         private_keys: keys whose values must not appear in a log line, an error or a span.
         time_zone_key: the key of a listing's time zone.
         cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
+        vacant_statuses: statuses of reservations that take no days of the calendar.
+        archived_listing: payload keys with the values, in lower case, that an archived listing has.
         unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
     """
 
@@ -59,4 +61,6 @@ class Vocabulary:
     private_keys: tuple[str, ...] = ()
     time_zone_key: str = ""
     cancelled_statuses: frozenset[str] = frozenset()
+    vacant_statuses: frozenset[str] = frozenset()
+    archived_listing: Mapping[str, str] = field(default_factory=dict)
     unannounced_statuses: tuple[str, ...] = ()

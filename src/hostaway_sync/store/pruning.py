@@ -21,6 +21,8 @@ from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import (
     MIRRORED,
     audit_log,
+    calendar_days,
+    calendar_due,
     dead_letters,
     job_attempts,
     observations,
@@ -66,12 +68,14 @@ class Retention:
         runs: ended runs and verifications; the newest of each kind is always kept.
         deliveries: processed deliveries, failed attempts and resolved dead letters.
         messages: messages to guests whose outcome is known, and their idempotency keys.
+        calendar: days of calendars that are over.
         audit: entries of the audit log; None: for ever.
     """
 
     runs: timedelta
     deliveries: timedelta
     messages: timedelta
+    calendar: timedelta
     audit: timedelta | None = None
 
 
@@ -158,6 +162,9 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (sync_runs, is_old),
         (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
+        (calendar_days, calendar_days.c.date < sa.func.current_date() - _whole_days(keep.calendar)),
+        # Marks of listings that are gone: nobody reads days that are over.
+        (calendar_due, calendar_due.c.last_day < sa.func.current_date() - 1),
         (observations, observations.c.observed_at < sa.func.now() - KEPT_FOR),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
         (quarantined_records, _has_no_row(keep.runs)),
@@ -169,6 +176,10 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
     if keep.audit is not None:
         old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))
     return old
+
+
+def _whole_days(span: timedelta) -> int:
+    return max(1, span.days)
 
 
 def _abandoned_work() -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:

@@ -32,6 +32,9 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_issued_at", "webhook_confirmed_at", "last_sync_at", "created_at", "updated_at", "removed_at"),
     "alarms": ("since", "told_at"),
     "audit_log": ("changed_at",),
+    "calendar_days": ("observed_at", "created_at", "updated_at"),
+    "calendar_due": ("due_at",),
+    "calendar_readings": ("asked_at", "read_at", "refused_at"),
     "conversation_messages": _MIRRORED,
     "conversations": (*_MIRRORED, "thread_due_at", "thread_read_at"),
     "database_identity": ("noted_at",),
@@ -62,6 +65,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_expires_at", "webhook_previous_until"),
+    "calendar_readings": ("rota_at",),
     "job_attempts": ("next_at",),
     "leases": ("expires_at",),
     "procrastinate_jobs": ("scheduled_at",),

@@ -11,10 +11,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError, LeaseHeld
-from hostaway_sync.model.records import Progress, RunReport, RunState
+from hostaway_sync.model.records import RunReport, RunState
 from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.store.postgres.driver_errors import describe_unexpected_error
 from hostaway_sync.sync.plan import can_recover
+from hostaway_sync.sync.progress import Progress
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_failures
 from hostaway_sync.sync.reporting.run_log import BY_SIGNAL
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
-from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.model.records import OBJECTS, Mode, Resource, RunState
 from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp, subtract_clamped
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.errors import HostawaySyncError, SourceError
     from hostaway_sync.model.records import Mark, Page, ResourceReport
 
-_LISTS = tuple(resource for resource in Resource if resource is not Resource.MESSAGES)
+_LISTS = tuple(resource for resource in OBJECTS if resource is not Resource.MESSAGES)
 MAX_WALKS = 3
 # If this many threads are forbidden and none is readable, the account may not read its inbox.
 FORBIDDEN_THREADS = 10
@@ -44,9 +44,9 @@ def select_whole_lists(
 ) -> frozenset[Resource]:
     """Return the lists that a run must read whole: each whose sweep is due, or with `full` all of them.
 
-    Messages have no list of their own: threads that must be read are marked, and stay marked until they are read.
+    Messages and calendars have no list of their own: what must be read is marked, and stays marked until it is read.
     """
-    lists = (resource for resource in resources if resource is not Resource.MESSAGES)
+    lists = (resource for resource in resources if resource in _LISTS)
     return frozenset(
         resource for resource in lists if full or is_sweep_due(marks.get(resource), now, sweep_after=sweep_after)
     )
@@ -195,7 +195,7 @@ def describe_parts_error(parts: Parts, *, listed_whole: bool) -> str | None:
 
 def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
     """Return a run's state from those of its resources: a run that was not whole is not a success."""
-    states = {report.state for report in reports}
+    states = {report.state for report in reports if not report.is_excused}
     if states <= {RunState.SUCCESS}:
         return RunState.SUCCESS
     return RunState.PARTIAL if states & {RunState.SUCCESS, RunState.PARTIAL} else RunState.FAILED
@@ -203,7 +203,8 @@ def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
 
 def describe_run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
     """Return one sentence for each resource that was not whole; None: all were."""
-    wrong = [f"{resource}: {report.error}" for resource, report in reports.items() if report.error]
+    counted = {resource: report for resource, report in reports.items() if not report.is_excused}
+    wrong = [f"{resource}: {report.error}" for resource, report in counted.items() if report.error]
     return "; ".join(wrong) or None
 
 

@@ -25,6 +25,8 @@ from hostaway_sync.store.records import setbacks, walks
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan
+from hostaway_sync.sync.calendar.recorder import DryCalendarRecorder
+from hostaway_sync.sync.calendar.run import mirror_due_calendars
 from hostaway_sync.sync.lease import hold_lease
 from hostaway_sync.sync.lists import mirror_list
 from hostaway_sync.sync.missing import mark_missing
@@ -43,9 +45,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from hostaway_sync.model.deliveries import WebhookCheck
-    from hostaway_sync.model.records import Progress, Source
+    from hostaway_sync.model.records import Source
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.sync.progress import Progress
     from hostaway_sync.sync.recording.protocols import MissingRows, PageRecorder
     from hostaway_sync.sync.run_options import RunOptions
 
@@ -116,7 +119,8 @@ class Run:
             source.lower_priority()
         if self._options.dry_run:
             dry = DryRecorder(self._database, self._owner)
-            parts = self._mirror(source, Recorders(dry), progress).items()
+            calendar = DryCalendarRecorder(self._database, self._owner.account_id)
+            parts = self._mirror(source, Recorders(dry, calendar), progress).items()
             report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
             # A person asked for the dry run: every standing alarm is shown, even if it was shown lately.
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
@@ -141,7 +145,7 @@ class Run:
         account_id = self._owner.account_id
         signpost = run_states.start_run(self._database, run_id, account_id)
         sweep = Sweep(self._whole, self._options.threads_after) if self._is_full else None
-        recorders = open_table_recorders(self._database, lease, run_id, signpost, sweep)
+        recorders = open_table_recorders(self._database, lease, run_id, signpost, sweep, self._options.calendar)
         reports = self._mirror(source, recorders, progress)
         self._check_webhook(reports)
         report = self._report(reports, source)
@@ -159,7 +163,7 @@ class Run:
 
     def _mirror(self, source: Source, recorders: Recorders, progress: Progress) -> dict[Resource, ResourceReport]:
         reports: dict[Resource, ResourceReport] = {}
-        for resource in (resource for resource in Resource if resource in self._options.resources):
+        for resource in (resource for resource in Resource if self._options.wants(resource)):
             context = RunContext(self._owner.account_id, resource, source, recorders.pages, progress)
             error: SourceError | None = None
             try:
@@ -173,7 +177,12 @@ class Run:
                 away = str(error) if isinstance(error, SourceAway) else None
                 counts = recorders.pages.count(resource)
                 recovers = plan.can_recover(error)
-                report = ResourceReport(RunState.FAILED, *counts, str(error), can_recover=recovers, away=away)
+                excused = resource is Resource.CALENDAR and not run_states.has_failed_last(
+                    self._database, self._owner.account_id, resource
+                )
+                report = ResourceReport(
+                    RunState.FAILED, *counts, str(error), can_recover=recovers, away=away, is_excused=excused
+                )
             reports[resource] = report
             recorders.pages.close_resource(resource, report, is_cut=error is not None)
             if error is not None and plan.ends_the_run(error):
@@ -183,6 +192,8 @@ class Run:
     def _mirror_resource(
         self, context: RunContext[PageRecorder], recorders: Recorders, before: Mapping[Resource, ResourceReport]
     ) -> ResourceReport:
+        if context.resource is Resource.CALENDAR:
+            return mirror_due_calendars(self._database, context.with_recorder(recorders.calendar), self._options)
         if context.resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
             listed = before.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
             in_flight = self._options.in_flight

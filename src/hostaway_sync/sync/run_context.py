@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.records import Progress, Resource, Source
+    from hostaway_sync.model.records import Resource, Source
+    from hostaway_sync.sync.progress import Progress
 
+OtherT = TypeVar("OtherT")
 RecorderT_co = TypeVar("RecorderT_co", covariant=True)
 
 
@@ -28,6 +30,10 @@ class RunContext(Generic[RecorderT_co]):
     source: Source
     recorder: RecorderT_co
     progress: Progress
+
+    def with_recorder(self, recorder: OtherT) -> RunContext[OtherT]:
+        """Return the same with another recorder."""
+        return RunContext(self.account_id, self.resource, self.source, recorder, self.progress)
 
     def report_progress(self, done: int, total: int | None) -> None:
         """Report that `done` of `total` (None: not known) were read."""

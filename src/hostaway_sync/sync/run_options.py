@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.model.records import Resource
+from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,6 +27,7 @@ class RunOptions:
         sweep_after: a list is read whole when its last sweep began this long ago.
         threads_after: a full run reads a thread again when it was not read whole for this long.
         unless_since: the run is needless if another one began then or later, and was whole.
+        calendar: how calendars are read.
         will_retry: the caller retries while another run works on the account, so no skipped run is stored.
     """
 
@@ -39,3 +41,8 @@ class RunOptions:
     threads_after: timedelta = timedelta(days=30)
     unless_since: datetime | None = None
     will_retry: bool = False
+    calendar: CalendarOptions = field(default_factory=CalendarOptions)
+
+    def wants(self, resource: Resource) -> bool:
+        """Whether a resource is mirrored: it was asked for, and is not switched off."""
+        return resource in self.resources and (resource is not Resource.CALENDAR or self.calendar.horizon > 0)

@@ -18,7 +18,7 @@ from tests.support import sql
 from tests.support.deliveries import eventually
 from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows_by_id, write
 
-from hostaway_sync.model.records import Change, Owner, Resource, Shape
+from hostaway_sync.model.records import OBJECTS, Change, Owner, Resource, Shape
 from hostaway_sync.store.records import single_reads
 from hostaway_sync.store.records.upsert import preview_page, write_page
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, listings, quarantined_records
@@ -474,7 +474,7 @@ def test_racing_writers_of_many_rows_end_with_the_newer(database: Database) -> N
 
 def test_every_resource_has_its_table(database: Database) -> None:
     """Records of a resource go to its table and to no other."""
-    for number, resource in enumerate(Resource, start=1):
+    for number, resource in enumerate(OBJECTS, start=1):
         write(database, page(record(number, {"r": resource.value}), shape=Shape(resource)))
         assert set(rows_by_id(database, resource)) == {number}
     assert MIRRORED[Resource.MESSAGES] is conversation_messages

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
 
-KEEP = Retention(runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365))
+KEEP = Retention(
+    runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365), calendar=timedelta(days=365)
+)
 HISTORY = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
 INSERT INTO sync_runs (account_id, state, mode, triggered_at, finished_at)
@@ -101,6 +103,7 @@ BOUNDED = {
     "setting_names": "setting",
     "forgotten_guests": "reservation or conversation of a guest who was forgotten",
     "reader_bindings": "account and reader",
+    "calendar_readings": "listing",
     **dict.fromkeys(("database_identity", "redactions", "secrets_store"), "database"),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",
@@ -127,6 +130,20 @@ def test_what_is_settled_and_old_goes_and_nothing_else(database: Database) -> No
     assert bodies == ["new", "old but pending", "old but unknown"]
     assert keys == ["lowered", "silent", "used"]
     assert kept == ["of a row", "seen lately"]
+
+
+def test_days_that_are_over_for_long_go(database: Database) -> None:
+    """Days of calendars, by the date; and marks of days that nobody reads any more."""
+    execute(
+        database,
+        "INSERT INTO accounts (account_id, client_secret) VALUES (1, '');\n"
+        "INSERT INTO calendar_days (account_id, listing_id, date, observed_at, payload_hash, raw_payload)"
+        " SELECT 1, 7, current_date - age, now(), '', '{}' FROM unnest(ARRAY[-9, 0, 9, 364, 366, 400]) AS age;\n"
+        "INSERT INTO calendar_due (account_id, listing_id, first_day, last_day, due_at, reason)"
+        " SELECT 1, age, current_date - 9, current_date - age, now(), '' FROM unnest(ARRAY[-9, 0, 1, 2]) AS age",
+    )
+    gone = {name: number for name, number in prune_tables(database, KEEP).items() if number}
+    assert gone == {"calendar_days": 2, "calendar_due": 1}
 
 
 def rows(database: Database, table: str) -> int:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 COUNTS = "seen inserted updated unchanged stale quarantined missing"
 EACH = "listings{{{0}}} reservations{{{0}}} conversations{{{0}}} messages{{{0}}}"
-REPORT = f"account_id mode state api_calls duration_s resources{{{EACH.format(COUNTS)}}}"
+OF_CALENDAR = " calendar{{{0}}}"
+REPORT = f"account_id mode state api_calls duration_s resources{{{(EACH + OF_CALENDAR).format(COUNTS)}}}"
 
 
 def keys_of(env: SyncEnv, *words: str, code: int = 0, **settings: str) -> str:

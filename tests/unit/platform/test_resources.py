@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.model.records import Record, Resource
+from hostaway_sync.model.records import OBJECTS, Record, Resource
 from hostaway_sync.platforms.hostaway.paging.rows import LazyRecords, as_row
 from hostaway_sync.platforms.hostaway.parsing.resources import (
     SPECS,
@@ -47,7 +47,7 @@ def reservation(**changes: object) -> Record:
 
 def test_every_resource_has_a_row_of_its_own() -> None:
     """And the shape of each names its typed columns."""
-    assert set(SPECS) == set(Resource)
+    assert set(SPECS) == set(OBJECTS)
     assert all(spec.resource is resource for resource, spec in SPECS.items())
     assert SPECS[Resource.MESSAGES].shape.columns == (
         "conversation_id",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.model.alarms import REPEAT_INTERVAL, Alarm, AlarmFindings, AlarmKind, Cause, update_alarms
-from hostaway_sync.model.records import ChangeCounts, Mode, Resource, ResourceReport, RunReport, RunState
+from hostaway_sync.model.records import OBJECTS, ChangeCounts, Mode, Resource, ResourceReport, RunReport, RunState
 from hostaway_sync.model.status import Certificate
 from hostaway_sync.store.runs.certificates import choose_weightiest
 from hostaway_sync.sync.reporting.alarms import find_causes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-LISTS = frozenset(Resource) - {Resource.MESSAGES}
+LISTS = frozenset(OBJECTS) - {Resource.MESSAGES}
 REPORTS = st.dictionaries(
     st.sampled_from(Resource),
     st.tuples(st.sampled_from(["success", "partial", "failed", "away", "brake"]), st.booleans()),
@@ -66,7 +66,7 @@ def test_an_alarm_ends_only_when_its_cause_is_shown_gone(
         for alarm in result.ended:
             del told[alarm.key]
             state, is_whole = states[Resource(alarm.cause.resource)]
-            is_sweep = is_whole or alarm.cause.resource == Resource.MESSAGES
+            is_sweep = is_whole or alarm.cause.resource in {Resource.MESSAGES, Resource.CALENDAR}
             if state == "brake":
                 assert alarm.cause.kind is AlarmKind.PARTIAL
             else:

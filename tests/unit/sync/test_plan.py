@@ -7,6 +7,7 @@ import pytest
 from hostaway_sync import errors
 from hostaway_sync.model import timestamps
 from hostaway_sync.model.records import (
+    OBJECTS,
     ChangeCounts,
     Mark,
     Mode,
@@ -79,7 +80,7 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
 
     assert whole(*Resource) == {Resource.RESERVATIONS, Resource.CONVERSATIONS}
     assert whole(Resource.LISTINGS, Resource.MESSAGES) == set()
-    assert whole(*Resource, full=True) == set(Resource) - {Resource.MESSAGES}
+    assert whole(*Resource, full=True) == set(OBJECTS) - {Resource.MESSAGES}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hostaway_sync.model.records import Resource
+from hostaway_sync.model.records import OBJECTS
 
 if TYPE_CHECKING:
     from hostaway_sync.model.capacity import AddressLoad, Forecast, RequestNeed
@@ -18,7 +18,7 @@ def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, An
             {
                 "account_id": facts.account_id,
                 "name": facts.name,
-                "rows": {resource.value: facts.live(resource) for resource in Resource},
+                "rows": {resource.value: facts.live(resource) for resource in OBJECTS},
                 "need": _need(need) if need else None,
             }
             for facts, need in forecast.needs

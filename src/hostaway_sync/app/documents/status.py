@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hostaway_sync.app.documents.runs import alarms_document, counts_document
 from hostaway_sync.app.documents.times import iso
 from hostaway_sync.model.health import LATE_AFTER, is_webhook_silent
-from hostaway_sync.model.records import Resource
+from hostaway_sync.model.records import OBJECTS, Resource
 from hostaway_sync.model.status import RowCounts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _account(facts: AccountFacts, health: Health) -> dict[str, Any]:
         "wrong": list(health.problems),
         "last_success_at": iso(facts.last_sync_at),
         "verified_as_of": iso(health.verified_as_of),
-        "rows": _rows({resource: facts.rows.get(resource, RowCounts()) for resource in Resource}),
+        "rows": _rows({resource: facts.rows.get(resource, RowCounts()) for resource in OBJECTS}),
         "calls": {"last_run": facts.last_run.api_calls if facts.last_run else None, "last_24_h": facts.recent.calls},
         "running": _running(facts),
         "last_run": _run(facts.last_run) if facts.last_run else None,

@@ -8,7 +8,7 @@ from hostaway_sync.cli.status.words import run_words, styled_condition, waiting_
 from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 from hostaway_sync.model.health import format_age, format_ago, format_count
-from hostaway_sync.model.records import Mark, Resource
+from hostaway_sync.model.records import OBJECTS, Mark, Resource
 from hostaway_sync.model.status import RowCounts
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _print_resources(facts: AccountFacts, marks: Mapping[Resource, Mark]) -> Non
     numbers = [Column(name, is_number=True) for name in ("live", "missing", "all")]
     ends = [Column("watermark (UTC)"), Column("swept (UTC)"), Column("threads due", is_number=True)]
     grid = Grid([Column("resource"), *numbers, *ends])
-    for resource in Resource:
+    for resource in OBJECTS:
         rows, mark = facts.rows.get(resource, RowCounts()), marks.get(resource, Mark(None, None))
         due = facts.due.get(resource)
         counts = (f"{number:,}" for number in (rows.live, rows.missing, rows.total))

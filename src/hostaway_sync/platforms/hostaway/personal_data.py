@@ -17,6 +17,7 @@ _NEEDED: Final = {
         ["id", "updatedOn", "latestActivityOn", "listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
     ),
     "conversations": frozenset({"id", "reservationId", "listingMapId", "messageSentOn", "messageReceivedOn"}),
+    "calendar": frozenset({"id", "date", "isAvailable", "status"}),
     "messages": frozenset(["id", "updatedOn", "conversationId", "reservationId", "isIncoming", "status", "date"]),
 }
 # Where the object may be in the body of a delivery (API notes, 6.2).
@@ -129,5 +130,7 @@ VOCABULARY: Final = Vocabulary(
     private_keys=_PRIVATE,
     time_zone_key="timeZoneName",
     cancelled_statuses=statuses.OFF,
+    vacant_statuses=statuses.VACANT,
+    archived_listing={"specialStatus": "archived"},
     unannounced_statuses=statuses.UNANNOUNCED,
 )

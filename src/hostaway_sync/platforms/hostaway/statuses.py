@@ -16,5 +16,7 @@ OFF: Final = frozenset(
     }
 )
 """Of reservations whose guest will not stay."""
+VACANT: Final = (OFF - {"expired"}) | {"inquiry"}
+"""Of reservations that take no days of the calendar; an expired one does, by design (API notes, 8)."""
 UNANNOUNCED: Final = ("inquiry",)
 """Prefixes of statuses for which some changes are never announced by webhook."""

@@ -20,6 +20,7 @@ from hostaway_sync.store.privacy import erasure_rules, forgotten, guest_traces
 from hostaway_sync.store.tables import (
     MIRRORED,
     alarms,
+    calendar_days,
     dead_letters,
     job_attempts,
     quarantined_records,
@@ -164,6 +165,11 @@ _EMPTIED_ALARM: Final = sa.func.format(
     alarms.c.account_id,
     sa.case((alarms.c.needs_sweep, " --full"), else_=""),
 )
+# What a host wrote to a day may name a guest. The hash stays, so that no reading of the same day restores it.
+_EMPTIED_DAY: Final[Mapping[str, Any]] = {
+    "note": _erased_text(calendar_days.c.note),
+    "raw_payload": sa.literal_column("'{}'::jsonb"),
+}
 GUEST_TABLES: Final = (
     GuestTable(
         sent_messages, _EMPTIED_MESSAGE, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)
@@ -175,6 +181,7 @@ GUEST_TABLES: Final = (
     GuestTable(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     GuestTable(sync_runs, {"error": ERASED}, searched=("error",)),
     GuestTable(sync_run_resources, {"error": ERASED}, searched=("error",)),
+    GuestTable(calendar_days, _EMPTIED_DAY, searched=("note",)),
     GuestTable(alarms, {"sentence": _EMPTIED_ALARM}, searched=("sentence",)),
     GuestTable(verifications, {"certificate": _EMPTIED_CERTIFICATE}, searched=("certificate",)),
 )
@@ -183,6 +190,8 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
     {
         "accounts",
         "audit_log",
+        "calendar_due",
+        "calendar_readings",
         "database_identity",
         "delivery_audits",
         "forgotten_guests",

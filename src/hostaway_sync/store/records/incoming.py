@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hostaway_sync.model.records import Change
+from hostaway_sync.model.records import Change, Resource
 from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp
+from hostaway_sync.store.calendar.marks import STAY_COLUMNS
 from hostaway_sync.store.records import observations
 from hostaway_sync.store.tables import Timestamp
 from hostaway_sync.store.time_marks import null_if_unknown
@@ -108,9 +109,11 @@ def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: b
         was_asked_later(table.c, incoming.c.asked_at),
         ~observations.was_seen_after(table, shape.resource, OF_ACCOUNT, incoming.c.asked_at),
     )
+    stays = STAY_COLUMNS if shape.resource is Resource.RESERVATIONS else ()
     joined = (
         sa.select(
             table.c.id,
+            *(table.c[name].label(f"old_{name}") for name in stays),
             table.c.missing_since.is_not(None).label("was_missing"),
             asked_later.label("was_asked_later"),
             is_newer(shape, incoming.c, table.c, asked_later).label("is_newer"),
@@ -134,6 +137,8 @@ def build_changes(table: sa.Table, shape: Shape, incoming: sa.CTE, *, locking: b
     return (
         sa.select(
             incoming,
+            *(old.c[f"old_{name}"] for name in stays),
+            old.c.was_missing,
             change.label("change"),
             old.c.is_newer,
             sa.func.coalesce(went_back, sa.false()).label("went_back"),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Resource
+from hostaway_sync.store.calendar.marks import mark_gone_stay
 from hostaway_sync.store.records import due_threads
 from hostaway_sync.store.tables import MIRRORED, conversation_messages, conversations, walk_pages, watermarks
 from hostaway_sync.store.time_marks import is_within, null_if_unknown
@@ -124,11 +125,12 @@ def note_unlisted(
 def mark_missing(connection: sa.Connection, account_id: int, resource: Resource, row_id: int) -> None:
     """Mark a row as missing since now; with a conversation, its messages, too, which no list shows any more.
 
-    The threads of a reservation become due: its last stamp may have shown a message, and was never seen.
+    The days of a reservation become due, and its threads, since its last stamp may have shown a message unseen.
     """
     _mark(connection, MIRRORED[resource], MIRRORED[resource].c.id == row_id, account_id)
     if resource is Resource.RESERVATIONS:
         due_threads.mark_threads_of_reservation(connection, account_id, row_id)
+        mark_gone_stay(connection, account_id, row_id)
     if resource is Resource.CONVERSATIONS:
         _mark(connection, conversation_messages, conversation_messages.c.conversation_id == row_id, account_id)
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError
 
 from hostaway_sync.model.records import Change, Resource
 from hostaway_sync.safe_text import quote_safely
+from hostaway_sync.store.calendar.marks import STAY_COLUMNS, mark_changed_stays
 from hostaway_sync.store.privacy import forgotten
 from hostaway_sync.store.privacy.payload_rule import guard_records
 from hostaway_sync.store.records import due_threads, observations, setbacks, single_reads
@@ -32,10 +33,11 @@ from hostaway_sync.store.records.incoming import (
 from hostaway_sync.store.tables import MIRRORED, quarantined_records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from hostaway_sync.model.records import Owner, Page, Record, Shape
 
+_WRITTEN = (Change.INSERTED, Change.UPDATED)
 _OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
 
 
@@ -47,11 +49,13 @@ class _Applied:
         changes: by id.
         homeless: records without a row.
         went_back: ids of records that only their stamp makes older.
+        stays: by id of a reservation that was written, `STAY_COLUMNS` of its row before; None: there was none.
     """
 
     changes: dict[int, Change]
     homeless: list[Record]
     went_back: set[int]
+    stays: dict[int, Mapping[str, Any] | None]
 
     def by_key(self) -> list[tuple[int, Change]]:
         """Return the change of every record by its key; see `write_page`."""
@@ -78,10 +82,13 @@ def write_page(
     account_id, resource = owner.account_id, page.shape.resource
     applied = _apply(connection, owner, page, _upsert(page.shape))
     if applied.went_back:
-        applied.changes.update(_outweigh(connection, owner, page, applied.went_back, sweep))
+        again = _outweigh(connection, owner, page, applied.went_back, sweep)
+        applied.changes.update(again.changes)
+        applied.stays.update(again.stays)
     changes = applied.by_key()
-    written = [key for key, change in changes if change in {Change.INSERTED, Change.UPDATED}]
+    written = [key for key, change in changes if change in _WRITTEN]
     if written and resource is Resource.RESERVATIONS:
+        mark_changed_stays(connection, account_id, page, applied.stays)
         due_threads.move_marks_to_conversations(connection, account_id, written)
     elif written and resource is Resource.CONVERSATIONS:
         due_threads.inherit_reservation_marks(connection, account_id, written)
@@ -107,7 +114,7 @@ def _apply(connection: sa.Connection, owner: Owner, page: Page, statement: sa.Se
     known = _unchanged(connection, owner, page.shape, storable)
     rest = [record for record in storable if record.id not in known]
     homeless = [record for record in page.records if record.id is None]
-    applied = _Applied(dict.fromkeys(known, Change.UNCHANGED), homeless, set())
+    applied = _Applied(dict.fromkeys(known, Change.UNCHANGED), homeless, set(), {})
     try:
         _execute(connection, owner, page, statement, rest, applied)
     except DataError:
@@ -134,11 +141,20 @@ def _execute(
         rows = connection.execute(statement, build_parameters(owner, page, records)).all()
     applied.changes.update({row.id: Change(row.change) for row in rows})
     applied.went_back.update(row.id for row in rows if row.went_back)
+    if page.shape.resource is Resource.RESERVATIONS:
+        applied.stays.update({row.id: _stay_before(row) for row in rows if Change(row.change) in _WRITTEN})
+
+
+def _stay_before(row: sa.Row[Any]) -> Mapping[str, Any] | None:
+    """Return the columns of a reservation's row before it was written; None if there was none, or it was gone."""
+    if row.change == Change.INSERTED or row.was_missing:
+        return None
+    return {name: getattr(row, f"old_{name}") for name in STAY_COLUMNS}
 
 
 def _outweigh(
     connection: sa.Connection, owner: Owner, page: Page, ids: Collection[int], sweep: setbacks.Sweep | None
-) -> dict[int, Change]:
+) -> _Applied:
     """Store the records with an earlier stamp that two whole sweeps agree on, and note the others as setbacks."""
     account_id, resource = owner.account_id, page.shape.resource
     behind = [record for record in page.records if record.id in ids]
@@ -146,11 +162,11 @@ def _outweigh(
     noted = [(record, page.record_observed_at(record.id)) for record in behind if record not in agreed]
     if noted:
         setbacks.note_setbacks(connection, account_id, resource, noted, sweep)
-    again = _Applied({}, [], set())
+    again = _Applied({}, [], set(), {})
     if agreed:
         setbacks.clear_stamps(connection, account_id, resource, agreed)
         _execute(connection, owner, page, _upsert(page.shape), agreed, again)
-    return again.changes
+    return again
 
 
 def _refused(record: Record, error: DataError) -> Record:
@@ -208,7 +224,13 @@ def _due_again(table: sa.Table, new: Any) -> sa.ColumnElement[Any]:  # noqa: ANN
 def _comparison(shape: Shape) -> sa.Select[Any]:
     table = MIRRORED[shape.resource]
     found = build_changes(table, shape, build_received_rows(table, shape), locking=False)
-    return sa.select(found.c.id, found.c.change, found.c.went_back)
+    return _select_changes(found, shape)
+
+
+def _select_changes(found: sa.CTE, shape: Shape) -> sa.Select[Any]:
+    stays = [f"old_{name}" for name in STAY_COLUMNS] if shape.resource is Resource.RESERVATIONS else []
+    names = ("id", "change", "went_back", "was_missing", *stays)
+    return sa.select(*(found.c[name] for name in names))
 
 
 @lru_cache
@@ -248,4 +270,4 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
         )
         .cte("recognised")
     )
-    return sa.select(found.c.id, found.c.change, found.c.went_back).add_cte(written, recognised)
+    return _select_changes(found, shape).add_cte(written, recognised)

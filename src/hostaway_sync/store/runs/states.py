@@ -144,6 +144,20 @@ def record_resource(
     connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "resource"], set_=values))
 
 
+def has_failed_last(database: Database, account_id: int, resource: Resource) -> bool:
+    """Whether a resource was not read whole by the last run that ended and was to read it."""
+    part = sync_run_resources.c
+    query = (
+        sa.select(part.state)
+        .join_from(sync_run_resources, sync_runs, sync_runs.c.run_id == part.run_id)
+        .where(part.account_id == account_id, part.resource == resource.value, sync_runs.c.finished_at.is_not(None))
+        .order_by(null_if_unknown(sync_runs.c.triggered_at).desc().nulls_last())
+        .limit(1)
+    )
+    state = database.transaction(lambda connection: connection.scalar(query), is_one_statement=True)
+    return state not in {None, RunState.SUCCESS.value}
+
+
 def move_watermark(
     connection: sa.Connection, account_id: int, resource: Resource, *, to: datetime | None, swept_at: datetime | None
 ) -> None:

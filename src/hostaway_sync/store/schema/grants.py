@@ -26,6 +26,8 @@ READABLE_TABLES: Final = (
     "conversations",
     "conversation_messages",
     "messages",
+    "calendar_days",
+    "calendar_readings",
     "sync_runs",
     "sync_run_resources",
     "verifications",

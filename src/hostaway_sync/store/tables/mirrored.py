@@ -10,7 +10,9 @@ from sqlalchemy import (
     Date,
     Identity,
     Index,
+    Integer,
     LargeBinary,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.model.records import Resource
-from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
+from hostaway_sync.store.tables.metadata import Sentence, Timestamp, account_key, metadata
 
 
 def _mirrored(name: str, *columns: Column[object]) -> Table:
@@ -151,3 +153,61 @@ quarantined_records = Table(
     UniqueConstraint("account_id", "resource", "payload_hash"),
     account_key(),
 )
+
+calendar_days = Table(
+    "calendar_days",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("listing_id", BigInteger, nullable=False, comment="the source's id of the listing"),
+    Column("date", Date, nullable=False, comment="by the listing's own clock"),
+    Column("customer_id", Uuid, comment="copy of accounts.customer_id"),
+    Column("is_available", Boolean),
+    Column("status", Text, comment="an open set: the source adds to it"),
+    Column("price", Numeric, comment="in the listing's currency"),
+    Column("minimum_stay", BigInteger, comment="nights"),
+    Column("maximum_stay", BigInteger, comment="nights"),
+    Column("closed_on_arrival", Boolean),
+    Column("closed_on_departure", Boolean),
+    Column("available_units", BigInteger, comment="of a listing with several units"),
+    Column("note", Text, comment="what the host wrote to the day"),
+    Column("observed_at", Timestamp, nullable=False, comment="database clock when the request was granted"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now(), comment="first seen by us"),
+    Column("updated_at", Timestamp, nullable=False, server_default=func.now(), comment="the day last changed"),
+    Column("payload_hash", LargeBinary, nullable=False, comment="version byte, then 128 bits over what is compared"),
+    Column("raw_payload", JSONB, nullable=False, comment="the day as received, without nulls and embedded stays"),
+    PrimaryKeyConstraint("account_id", "listing_id", "date"),
+    account_key(),
+)
+
+calendar_readings = Table(
+    "calendar_readings",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("listing_id", BigInteger, nullable=False),
+    Column("asked_at", Timestamp, comment="when the newest stored answer was asked for; NULL: none"),
+    Column("read_at", Timestamp, comment="when the last reading of all its days was asked for; NULL: never"),
+    Column("rota_at", Timestamp, comment="when all its days are to be read again"),
+    Column("known_until", Date, comment="the last day of that reading"),
+    Column("short_count", Integer, nullable=False, server_default=text("0"), comment="whole readings that ended there"),
+    Column("missing_days", Integer, nullable=False, server_default=text("0"), comment="that did not come last time"),
+    Column("refused_at", Timestamp, comment="when the source refused its calendar; NULL: it did not"),
+    Column("error", Sentence, comment="how it refused"),
+    PrimaryKeyConstraint("account_id", "listing_id"),
+    account_key(),
+    comment="how the calendar of each listing was read last",
+)
+
+calendar_due = Table(
+    "calendar_due",
+    metadata,
+    Column("account_id", BigInteger, nullable=False),
+    Column("listing_id", BigInteger, nullable=False),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("due_at", Timestamp, nullable=False, comment="when the request was granted that showed the change"),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("account_id", "listing_id"),
+    account_key(),
+    comment="days that stays have changed since they were read",
+)
+Index("calendar_days_date_idx", calendar_days.c.date)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import ChangeCounts, Page, QualityCounts, Resource, ResourceReport
     from hostaway_sync.store.records.missing import UnlistedRow
+    from hostaway_sync.sync.calendar.recorder import CalendarRecorder
 
 
 class PageSink(Protocol):
@@ -117,10 +118,12 @@ class Recorders:
 
     Attributes:
         pages: takes pages.
+        calendar: takes days of calendars.
         thread_marks: keeps the marks of due threads; None in a dry run, which moves none.
         missing_rows: marks rows that are gone; None in a dry run, which asks for none.
     """
 
     pages: PageRecorder
+    calendar: CalendarRecorder
     thread_marks: ThreadMarks | None = None
     missing_rows: MissingRows | None = None

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from hostaway_sync.model.records import ChangeCounts, Page, QualityCounts, Resource, ResourceReport, RunState
+from hostaway_sync.model.records import OBJECTS, ChangeCounts, Page, QualityCounts, Resource, ResourceReport, RunState
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import due_threads, setbacks, suspicions, upsert, walks
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.store.webhooks import unannounced
 from hostaway_sync.sync import plan
+from hostaway_sync.sync.calendar.recorder import TableCalendarRecorder
 from hostaway_sync.sync.recording.fenced_writes import FencedWrites
 from hostaway_sync.sync.recording.missing_rows import TableMissingRows
 from hostaway_sync.sync.recording.protocols import Recorders
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.runs.leases import Lease
+    from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class TableRecorder:
             if under_way is not None and under_way.is_whole and not is_cut:
                 self._end_walk(connection, resource)
             sweep = None if under_way is None or is_cut else under_way.sweep
-            if report.state is RunState.SUCCESS:
+            if report.state is RunState.SUCCESS and resource in OBJECTS:
                 self._write_success(connection, resource, under_way, sweep)
             elif sweep is not None and report.state is RunState.FAILED:
                 # The list was whole and too much of it was gone: another sweep at once would find the same.
@@ -224,14 +226,20 @@ class TableRecorder:
 
 
 def open_table_recorders(
-    database: Database, lease: Lease, run_id: UUID, signpost: datetime, sweep: Sweep | None
+    database: Database,
+    lease: Lease,
+    run_id: UUID,
+    signpost: datetime,
+    sweep: Sweep | None,
+    calendar: CalendarOptions,
 ) -> Recorders:
     """Return the recorders of a run that holds a lease; see `TableRecorder` for the other arguments."""
     account_id = lease.account_id
     writes = FencedWrites(database, lease)
     pages = TableRecorder(writes, account_id, run_id, signpost, sweep)
     missing_rows = TableMissingRows(writes, account_id, signpost, pages.walk_id)
-    return Recorders(pages, TableThreadMarks(writes, account_id), missing_rows)
+    days = TableCalendarRecorder(writes.write, account_id, calendar)
+    return Recorders(pages, days, TableThreadMarks(writes, account_id), missing_rows)
 
 
 def count_oddities(page: Page) -> QualityCounts:

@@ -28,7 +28,8 @@ def find_causes(
     """Return what a run saw.
 
     A list that was read whole is a sweep of it. So is any reading of messages, because it reads all threads that are
-    due. A resource that is wrong only because another one was not whole causes no alarm of its own.
+    due, and any of calendars. A resource that is wrong only because another one was not whole causes no alarm of its
+    own, and one that is excused neither causes nor ends one.
 
     Args:
         reports: how each resource ended.
@@ -39,7 +40,9 @@ def find_causes(
     gone: set[Key] = set()
     swept: set[Key] = set()
     for resource, report in reports.items():
-        is_sweep = resource in whole or resource is Resource.MESSAGES
+        if report.is_excused:
+            continue
+        is_sweep = resource in {*whole, Resource.MESSAGES, Resource.CALENDAR}
         partial, brake = (AlarmKind.PARTIAL, resource.value), (AlarmKind.BRAKE, resource.value)
         sentence = f"{resource}: {report.error}"
         if resource in braked:

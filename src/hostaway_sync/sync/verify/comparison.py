@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, SourceError
-from hostaway_sync.model.records import ChangeCounts, Page, Resource, ResourceReport, RunState
+from hostaway_sync.model.records import OBJECTS, ChangeCounts, Page, Resource, ResourceReport, RunState
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.reporting import reasons
 from hostaway_sync.sync.run_context import RunContext
@@ -15,8 +15,9 @@ from hostaway_sync.sync.threads import mirror_parts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from hostaway_sync.model.records import Progress, Source
+    from hostaway_sync.model.records import Source
     from hostaway_sync.store.records.findings import UnmetRow
+    from hostaway_sync.sync.progress import Progress
     from hostaway_sync.sync.verify.certificate import Findings
     from hostaway_sync.sync.verify.recorder import VerifyRecorder
 
@@ -60,7 +61,7 @@ class Comparison:
         """Return what was found, resource by resource; one that could not be compared whole carries an error."""
         found: dict[Resource, Findings] = {}
         broken: SourceError | None = None
-        for resource in Resource:
+        for resource in OBJECTS:
             note, error = None, str(broken) if broken else None
             if broken is None:
                 try:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import StoreUnavailable
-from hostaway_sync.model.records import Owner, Resource
+from hostaway_sync.model.records import OBJECTS, Owner, Resource
 from hostaway_sync.observability.log_context import log_context
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.records import findings
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.model.records import Progress, Source
+    from hostaway_sync.model.records import Source
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.sync.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Verifier:
         marks, now = run_states.find_marks(self._database, self._account.account_id)
         late_from = {
             resource: (marks[resource].watermark_at if resource in marks else None) or self._account.last_sync_at
-            for resource in Resource
+            for resource in OBJECTS
         }
         terms = Terms(deep=self._options.deep, repair=self._options.repair, late_from=late_from)
         found = self._compare(lease, first, terms, now)
@@ -101,7 +102,7 @@ class Verifier:
             found = self._compare(lease, second, replace(terms, earlier=first), now)
         # Of both comparisons: the notes of the first one tell the second one what to read.
         lost = self._count_lost()
-        repaired = {resource: self._repaired[resource] for resource in Resource}
+        repaired = {resource: self._repaired[resource] for resource in OBJECTS}
         certificate = Certificate(
             account_id=self._account.account_id,
             verified_at=self._verified_at or now,
@@ -111,7 +112,7 @@ class Verifier:
             deep=self._options.deep,
             repaired=repaired if self._options.repair else None,
             # ChangeCounts from part of the notes are no findings.
-            resources=dict.fromkeys(Resource, Findings()) if lost else found,
+            resources=dict.fromkeys(OBJECTS, Findings()) if lost else found,
             lost=lost,
         )
         self._store(lease, certificate)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
 
 from hostaway_sync.model.timestamps import clamp_moment
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST_BIGINT: Final = 2**63 - 1
+_LARGEST_AMOUNT: Final = Decimal(10) ** 15
+_MOST_DECIMALS: Final = 30
 _DECIMAL: Final = re.compile(r"\s*-?0*[0-9]{1,19}\s*")
 _DATE_LENGTH: Final = 10
 _ZERO_DATE: Final = "0000-00-00"
@@ -51,6 +54,21 @@ def as_id(value: object) -> int | None:
     except Misfit:
         return None
     return number if number is not None and number > 0 else None
+
+
+def as_amount(value: object) -> Decimal | None:
+    """Return an amount of money from a number or from its decimal digits."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
+        raise Misfit
+    try:
+        amount = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise Misfit from None
+    if not amount.is_finite() or abs(amount) >= _LARGEST_AMOUNT or int(amount.as_tuple().exponent) < -_MOST_DECIMALS:
+        raise Misfit
+    return amount
 
 
 def as_boolean(value: object) -> bool | None:

@@ -1,0 +1,127 @@
+"""Rows of days: only what really changed is written, and no day is deleted because an answer lacks it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from hostaway_sync.model.records import Change
+from hostaway_sync.store.tables import Timestamp, calendar_days
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from hostaway_sync.model.calendar.days import CalendarDay, Days
+    from hostaway_sync.model.records import Owner
+
+_PARSED = (
+    "is_available",
+    "status",
+    "price",
+    "minimum_stay",
+    "maximum_stay",
+    "closed_on_arrival",
+    "closed_on_departure",
+    "available_units",
+    "note",
+)
+_OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
+_OF_CUSTOMER = sa.bindparam("of_customer", type_=sa.Uuid)
+_OF_LISTING = sa.bindparam("of_listing", type_=sa.BigInteger)
+_ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
+
+
+def compare_days(
+    connection: sa.Connection, account_id: int, listing_id: int, days: Sequence[CalendarDay]
+) -> dict[date, Change]:
+    """Return what storing each of these days would change."""
+    if not days:
+        return {}
+    stored = read_hashes(connection, account_id, listing_id, days[0].date, days[-1].date)
+    return {day.date: _compare(stored.get(day.date), day) for day in days}
+
+
+def store_days(
+    connection: sa.Connection, owner: Owner, listing_id: int, days: Sequence[CalendarDay], asked_at: datetime
+) -> Counter[Change]:
+    """Write the days that differ from their rows; return how many of each change there were.
+
+    Args:
+        connection: its transaction holds the lock of the listing's reading; see `readings.lock_reading`.
+        owner: of the rows.
+        listing_id: whose days.
+        days: ascending, each once.
+        asked_at: when they were asked for; no newer answer was stored before.
+    """
+    changes = compare_days(connection, owner.account_id, listing_id, days)
+    changed = [day for day in days if changes[day.date] is not Change.UNCHANGED]
+    if changed:
+        parameters = {
+            "of_account": owner.account_id,
+            "of_customer": owner.customer_id,
+            "of_listing": listing_id,
+            "asked_at": asked_at,
+            "dates": [day.date for day in changed],
+            "hashes": [day.payload_hash for day in changed],
+            "payloads": [day.payload for day in changed],
+            **{name: [day.columns.get(name) for day in changed] for name in _PARSED},
+        }
+        connection.execute(_UPSERT, parameters)
+    return Counter(changes.values())
+
+
+def read_hashes(
+    connection: sa.Connection, account_id: int, listing_id: int, first: date, last: date
+) -> dict[date, bytes]:
+    """Return the hash of each stored day of a listing from `first` to `last`."""
+    query = sa.select(calendar_days.c.date, calendar_days.c.payload_hash).where(
+        calendar_days.c.account_id == account_id,
+        calendar_days.c.listing_id == listing_id,
+        calendar_days.c.date.between(first, last),
+    )
+    return {row.date: bytes(row.payload_hash) for row in connection.execute(query)}
+
+
+def count_days(connection: sa.Connection, account_id: int, listing_id: int, days: Days) -> int:
+    """Count the stored days of a listing within a stretch."""
+    return len(read_hashes(connection, account_id, listing_id, days.first, days.last))
+
+
+def _compare(stored: bytes | None, day: CalendarDay) -> Change:
+    if stored is None:
+        return Change.INSERTED
+    return Change.UNCHANGED if stored == day.payload_hash else Change.UPDATED
+
+
+def _build_upsert() -> sa.Insert:
+    types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
+        "date": ("dates", sa.Date()),
+        "payload_hash": ("hashes", sa.LargeBinary()),
+        "payload": ("payloads", sa.Text()),
+        **{name: (name, calendar_days.c[name].type) for name in _PARSED},
+    }
+    arrays = (sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values())
+    names = (sa.column(name, kind) for name, (_, kind) in types.items())
+    rows = sa.func.unnest(*arrays).table_valued(*names, name="received").render_derived()
+    filled = ["date", "payload_hash", *_PARSED]
+    selected = sa.select(
+        _OF_ACCOUNT,
+        _OF_LISTING,
+        _OF_CUSTOMER,
+        _ASKED_AT,
+        *(rows.c[name] for name in filled),
+        sa.cast(rows.c.payload, JSONB),
+    )
+    target = ["account_id", "listing_id", "customer_id", "observed_at", *filled, "raw_payload"]
+    statement = insert(calendar_days).from_select(target, selected)
+    written = {name: statement.excluded[name] for name in target if name not in {"account_id", "listing_id", "date"}}
+    return statement.on_conflict_do_update(
+        index_elements=["account_id", "listing_id", "date"], set_={**written, "updated_at": sa.func.now()}
+    )
+
+
+_UPSERT = _build_upsert()

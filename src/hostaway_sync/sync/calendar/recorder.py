@@ -1,0 +1,159 @@
+"""Where the days that were read go: into the tables, or only into counts in a dry run."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from hostaway_sync.model.records import Change, ChangeCounts, Resource
+from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.calendar import days, marks, readings
+from hostaway_sync.sync.calendar import plan
+from hostaway_sync.sync.reporting.run_log import write_span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from hostaway_sync.model.calendar.days import CalendarAnswer, CheckedDays, Days
+    from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.sync.calendar.plan import CalendarOptions, CalendarTask
+
+T = TypeVar("T")
+
+
+class Write(Protocol):
+    """Does work in a transaction that may be refused."""
+
+    def __call__(self, work: Callable[[Connection], T]) -> T:
+        """Return what the work returns."""
+        ...
+
+
+class CalendarRecorder(Protocol):
+    """Takes what was read of calendars, from several threads at once."""
+
+    def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
+        """Take the days of one answer; return False if an answer that was asked for later is known already."""
+        ...
+
+    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
+        """Store that a listing was read; return how many of its days did not come that the source should have."""
+        ...
+
+    def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
+        """Store that the source refused the calendar of a listing."""
+        ...
+
+    def count(self) -> ChangeCounts:
+        """Count the days so far."""
+        ...
+
+
+class TableCalendarRecorder:
+    """Writes each answer in a transaction of its own; implements `CalendarRecorder`.
+
+    Args:
+        write: does work in a transaction that may be refused; see `FencedWrites.write`.
+        account_id: whose listings.
+        options: of the mirror.
+    """
+
+    def __init__(self, write: Write, account_id: int, options: CalendarOptions) -> None:
+        self._write = write
+        self._account_id = account_id
+        self._options = options
+        self._counts: Counter[Change] = Counter()
+        self._lock = threading.Lock()
+
+    def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
+        """Write the days that changed, unless a newer answer was stored before."""
+        account_id, listing_id, asked_at = self._account_id, task.reading.listing_id, answer.observed_at
+
+        def write(connection: Connection) -> Counter[Change] | None:
+            owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR)
+            if not readings.lock_reading(connection, account_id, listing_id, asked_at):
+                return None
+            return days.store_days(connection, owner, listing_id, checked.days, asked_at)
+
+        with write_span(Resource.CALENDAR):
+            changes = self._write(write)
+        with self._lock:
+            self._counts.update(changes or {})
+        return changes is not None
+
+    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
+        """Clear the mark of a listing whose days all came, and store the next turn of one that was read whole."""
+        account_id, listing_id = self._account_id, task.reading.listing_id
+        whole = None
+        if task.is_whole:
+            period = plan.choose_period(task.reading, self._options)
+            turn = plan.choose_next_turn(account_id, task.reading, asked_at, period)
+            whole = plan.judge_whole_reading(task, missing, asked_at, turn)
+        lacking = sum(map(len, missing)) if whole is None else whole.missing_days
+
+        def write(connection: Connection) -> None:
+            if whole is not None:
+                readings.record_whole_reading(connection, account_id, whole)
+            if not lacking:
+                first = None if task.days.first == task.mirrored.first else task.days.first
+                last = None if task.days.last == task.mirrored.last else task.days.last
+                marks.clear_mark(connection, account_id, listing_id, first=first, last=last, asked_at=asked_at)
+
+        self._write(write)
+        return lacking
+
+    def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
+        """Store the refusal; the calendar is asked for again a week later."""
+        turn = now + max(plan.REFUSED_PERIOD, self._options.period)
+        self._write(
+            lambda connection: readings.record_refusal(
+                connection, self._account_id, task.reading.listing_id, refusal, turn
+            )
+        )
+
+    def count(self) -> ChangeCounts:
+        """Count the days that were stored so far."""
+        with self._lock:
+            return _as_counts(self._counts)
+
+
+class DryCalendarRecorder:
+    """Compares days with their rows, and counts; implements `CalendarRecorder`."""
+
+    def __init__(self, database: Database, account_id: int) -> None:
+        self._database = database
+        self._account_id = account_id
+        self._counts: Counter[Change] = Counter()
+        self._lock = threading.Lock()
+
+    def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
+        """Compare the days of one answer."""
+        del answer
+        changes = self._database.transaction(
+            lambda connection: days.compare_days(connection, self._account_id, task.reading.listing_id, checked.days)
+        )
+        with self._lock:
+            self._counts.update(changes.values())
+        return True
+
+    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
+        """Return how many days did not come."""
+        del task, asked_at
+        return sum(map(len, missing))
+
+    def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
+        """Do nothing."""
+
+    def count(self) -> ChangeCounts:
+        """Count the days that were compared so far."""
+        with self._lock:
+            return _as_counts(self._counts)
+
+
+def _as_counts(changes: Counter[Change]) -> ChangeCounts:
+    by_name = {change.value: changes[change] for change in Change}
+    return ChangeCounts(seen=sum(by_name.values()), **by_name)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.model.calendar.days import CalendarAnswer, CalendarDay, Days, check_answer, find_gaps
+from hostaway_sync.model.calendar.stays import Stay, find_touched_days, merge_days
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FIRST = date(2026, 3, 1)
+DAY = timedelta(days=1)
+STRETCHES = st.builds(
+    lambda start, length: Days(FIRST + start * DAY, FIRST + (start + length) * DAY),
+    st.integers(-400, 400),
+    st.integers(0, 800),
+)
+STAYS = st.none() | st.builds(
+    Stay,
+    listing_id=st.sampled_from([None, 1, 2]),
+    arrival=st.none() | st.dates(),
+    departure=st.none() | st.dates(),
+    is_taking=st.booleans(),
+)
+
+
+def day(number: int, payload: str = "{}") -> CalendarDay:
+    """Return a day so many days after the first."""
+    return CalendarDay(FIRST + number * DAY, payload, b"")
+
+
+@given(asked=STRETCHES, received=st.lists(st.integers(-500, 1300)))
+def test_every_day_asked_for_is_either_kept_once_or_missing(asked: Days, received: list[int]) -> None:
+    """Whatever came: twice, in no order, of other days."""
+    checked = check_answer(CalendarAnswer(asked, [day(number) for number in received], NOON))
+    kept = [one.date for one in checked.days]
+    assert kept == sorted({FIRST + number * DAY for number in received if FIRST + number * DAY in asked})
+    missing = [gap.first + number * DAY for gap in checked.missing for number in range(len(gap))]
+    assert sorted([*kept, *missing]) == [asked.first + number * DAY for number in range(len(asked))]
+
+
+def test_of_a_day_that_came_twice_the_last_counts() -> None:
+    """As in any answer whose rows repeat an id without a stamp."""
+    checked = check_answer(CalendarAnswer(Days(FIRST, FIRST), [day(0, "old"), day(0, "new")], NOON))
+    assert [one.payload for one in checked.days] == ["new"]
+
+
+@given(STRETCHES)
+def test_halves_are_the_whole(days: Days) -> None:
+    """A stretch is split into two requests of at least a month, or not at all."""
+    halves = days.split()
+    if len(days) < 62:
+        assert halves is None
+    else:
+        assert halves is not None
+        left, right = halves
+        assert (left.first, right.last, right.first - left.last) == (days.first, days.last, DAY)
+        assert min(len(left), len(right)) >= 31
+        assert find_gaps(days, [left.first, right.last]) != ()
+
+
+@pytest.mark.parametrize(
+    ("other", "common"),
+    [((5, 9), (5, 9)), ((-5, 3), (0, 3)), ((8, 99), (8, 10)), ((-9, -1), None), ((11, 12), None)],
+)
+def test_stretches_have_days_in_common(other: tuple[int, int], common: tuple[int, int] | None) -> None:
+    """Both ends belong to a stretch."""
+    ours = Days(FIRST, FIRST + 10 * DAY)
+    theirs = Days(FIRST + other[0] * DAY, FIRST + other[1] * DAY)
+    assert ours.intersect(theirs) == (
+        None if common is None else Days(FIRST + common[0] * DAY, FIRST + common[1] * DAY)
+    )
+
+
+@given(before=STAYS, after=STAYS)
+def test_a_change_touches_the_days_of_both_stays(before: Stay | None, after: Stay | None) -> None:
+    """Those of each stay that takes days, and none if both take the same."""
+    touched = find_touched_days(before, after)
+    taken = {stay.days for stay in (before, after) if stay is not None} - {None}
+    if before is not None and after is not None and before.days == after.days:
+        assert touched == []
+    else:
+        assert set(touched) == taken
+    for listing_id, days in merge_days(touched).items():
+        assert all(days.first <= one.first <= one.last <= days.last for number, one in touched if number == listing_id)
+
+
+def test_days_around_a_stay_belong_to_it() -> None:
+    """They may be kept free for cleaning; the first and the last day of the calendar have none around them."""
+    stay = Stay(7, FIRST, FIRST + 3 * DAY, is_taking=True)
+    assert stay.days == (7, Days(FIRST - 2 * DAY, FIRST + 5 * DAY))
+    assert Stay(7, date.min, date.max, is_taking=True).days == (7, Days(date.min, date.max))
+    assert Stay(7, FIRST + 3 * DAY, FIRST, is_taking=True).days == stay.days
+
+
+@pytest.mark.parametrize(
+    "stay",
+    [
+        Stay(None, FIRST, FIRST, is_taking=True),
+        Stay(7, None, FIRST, is_taking=True),
+        Stay(7, FIRST, None, is_taking=True),
+        Stay(7, FIRST, FIRST, is_taking=False),
+    ],
+)
+def test_a_stay_without_listing_or_dates_takes_no_days(stay: Stay) -> None:
+    """Nor does one whose status takes none."""
+    assert stay.days is None

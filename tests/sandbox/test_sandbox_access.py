@@ -17,7 +17,7 @@ MISSING = {"status": "fail", "message": "Resource not found"}
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock whose time changes only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -103,7 +103,7 @@ def test_any_bad_bearer_is_denied(headers: dict[str, str]) -> None:
 
 
 def test_tokens_can_be_revoked(open_sandbox: OpenSandbox) -> None:
-    """One by the API, all by the test; unknown ones are no matter."""
+    """The API revokes one token, a test all of them; revoking an unknown token succeeds."""
     sandbox, caller = open_sandbox()
     assert caller.delete("/accessTokens", params={"token": "unknown"}).status_code == 200
     token = caller.headers["Authorization"].removeprefix("Bearer ")
@@ -175,7 +175,7 @@ PATHS = (
 
 
 def test_what_is_not_there_is_404_or_403_as_the_switch_says(open_sandbox: OpenSandbox) -> None:
-    """Every single object, and unknown routes always 404; the sentence may stand in `result`."""
+    """The switch holds for every single object; unknown routes are always 404. The sentence may be in `result`."""
     _, caller = open_sandbox()
     thread = caller.ids("/conversations")[0]
     for path in (*PATHS, f"/conversations/{thread}/messages/5", "/unknown", "/listings/abc"):
@@ -195,7 +195,7 @@ def test_what_is_not_there_is_404_or_403_as_the_switch_says(open_sandbox: OpenSa
 
 
 def test_calendars_have_both_ends_and_every_day(open_sandbox: OpenSandbox) -> None:
-    """Days ascend without a gap; malformed dates are ignored, and nobody gets more than three years."""
+    """Days ascend without a gap; malformed dates are ignored, and a calendar has at most three years."""
     _, caller = open_sandbox()
     path = f"/listings/{caller.ids('/listings')[0]}/calendar"
     days = caller.rows(path, startDate="2026-12-04", endDate="2026-12-09")

@@ -42,7 +42,7 @@ def expected(world: World, listing_id: int) -> set[str]:
 
 
 def stay(world: World, listing_id: int, *, days: int = 3, status: str = "new") -> int:
-    """Add a stay where nobody else is, and return its id."""
+    """Add a stay on free nights, and return its id."""
     arrival, departure = FREE.isoformat(), (FREE + timedelta(days)).isoformat()
     return world.create_reservation(
         listingMapId=listing_id, status=status, arrivalDate=arrival, departureDate=departure
@@ -50,7 +50,7 @@ def stay(world: World, listing_id: int, *, days: int = 3, status: str = "new") -
 
 
 def test_seeded_days_follow_the_seeded_stays() -> None:
-    """Every listing, every day, both ways."""
+    """On every day of every listing: a day is taken exactly where a stay takes it."""
     world = World(reservations=300, listings=5)
     taken = {number: expected(world, number) for number in world.listing_ids}
     assert {number: reserved(world, number) for number in world.listing_ids} == taken
@@ -132,7 +132,7 @@ def test_a_day_is_taken_until_its_last_stay_is_gone() -> None:
 
 
 def without_stays(days: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return days without what a stay decides."""
+    """Return days without the keys whose values a stay decides."""
     return [{key: value for key, value in day.items() if key not in ("isAvailable", "status")} for day in days]
 
 
@@ -180,7 +180,7 @@ def test_edited_days_keep_what_was_not_edited() -> None:
 
 
 def test_no_edit_frees_a_day_that_a_stay_takes() -> None:
-    """What was written shows when the stay is gone."""
+    """The written value shows once the stay is gone."""
     world = World(reservations=0, listings=1)
     number = stay(world, world.listing_ids[0], days=1)
     world.edit_days(world.listing_ids[0], FREE, FREE, isAvailable=1, status="available", price=99)
@@ -205,7 +205,7 @@ def test_only_keys_of_a_listed_listing_can_be_edited() -> None:
 
 
 def random_change(world: World, chance: random.Random) -> None:
-    """Make one change of a stay."""
+    """Make one random change of a stay."""
     rows = [number for _, number in world.reservation_order]
     number, listing = chance.choice(rows), chance.choice(world.listing_ids)
     arrival = FIRST + timedelta(chance.randrange(180))
@@ -240,7 +240,7 @@ def test_whatever_happens_days_follow_the_stays(seed: int, questions: list[bool]
 
 
 def test_a_deleted_listing_has_no_calendar_and_its_stays_wait() -> None:
-    """One that comes back under its id has them again."""
+    """A listing that comes back under the same id has its stays again."""
     world = World(reservations=60, listings=2)
     listing = world.listing_ids[0]
     before = reserved(world, listing)

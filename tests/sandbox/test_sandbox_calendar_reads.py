@@ -86,13 +86,13 @@ def test_a_short_calendar_lacks_its_end(open_sandbox: OpenSandbox, switches: Swi
 
 
 def test_days_beyond_the_horizon_are_nowhere(open_sandbox: OpenSandbox) -> None:
-    """However small the range."""
+    """Also in a short range."""
     sandbox, caller = open_sandbox(switches=Switches(short_calendar="horizon"))
     assert caller.rows(calendar_path(sandbox.world), startDate="2027-08-01", endDate="2027-08-31") == []
 
 
 def test_ignored_dates_give_the_next_ninety_days(open_sandbox: OpenSandbox) -> None:
-    """Whatever was asked for."""
+    """Whichever dates were asked for."""
     sandbox, caller = open_sandbox(switches=Switches(ignored_dates=True))
     today = sandbox.world.now.date()
     rows = caller.rows(calendar_path(sandbox.world), startDate="2027-08-01", endDate="2027-08-31")

@@ -81,7 +81,7 @@ def test_a_wrong_write_is_refused_and_changes_nothing(open_sandbox: OpenSandbox,
 
 
 def test_a_body_that_is_no_object_is_refused(open_sandbox: OpenSandbox) -> None:
-    """As one without dates; so is a number that JSON does not know."""
+    """It counts as a body without dates; a number that JSON does not know is refused, too."""
     sandbox, caller = open_sandbox()
     path = f"/listings/{sandbox.world.listing_ids[0]}/calendar"
     for body in (b"", b"[]", b'{"startDate":"2027-02-01","endDate":"2027-02-01","price":NaN}'):

@@ -22,7 +22,7 @@ def test_a_cursor_walk_lists_every_row_once_and_ignores_the_offset(open_sandbox:
 
 @pytest.mark.parametrize(("setting", "count"), [("total", 120), ("rest", 110)])
 def test_the_count_under_a_cursor_is_a_switch(open_sandbox: OpenSandbox, setting: Any, count: int) -> None:
-    """Of the whole list, or of what is left."""
+    """It counts the whole list, or the rows below the cursor."""
     _, caller = open_sandbox(switches=Switches(cursor_count=setting))
     tenth = caller.ids("/reservations", limit=10)[-1]
     assert caller.page("/reservations", afterId=tenth)["count"] == count
@@ -61,8 +61,8 @@ def test_a_cursor_that_is_gone_does_what_the_switch_says(open_sandbox: OpenSandb
         assert reply.json()["status"] == "fail"
 
 
-def test_an_id_that_never_was_starts_at_the_top(open_sandbox: OpenSandbox) -> None:
-    """By default a cursor nobody knows is as good as none."""
+def test_an_unknown_cursor_starts_at_the_top(open_sandbox: OpenSandbox) -> None:
+    """By default an unknown cursor counts as none."""
     _, caller = open_sandbox()
     assert caller.ids("/reservations", afterId=5, limit=9) == caller.ids("/reservations", limit=9)
 

@@ -46,7 +46,7 @@ def test_a_fault_strikes_once_and_then_all_is_well(
 
 
 def test_torn_json_is_framed_right_and_broken(open_sandbox: OpenSandbox) -> None:
-    """The connection stays good, the document does not."""
+    """The length of the body is right, and the JSON in it is cut off."""
     sandbox, caller = open_sandbox()
     sandbox.faults.add(faults.torn_json())
     reply = caller.get("/reservations")
@@ -80,8 +80,8 @@ def test_a_slow_body_ends_when_its_gate_opens(open_sandbox: OpenSandbox) -> None
         assert len(first) + sum(len(part) for part in parts) == int(reply.headers["Content-Length"])
 
 
-def test_silence_lasts_until_the_client_gives_up_or_the_sandbox_stops(open_sandbox: OpenSandbox) -> None:
-    """A read timeout, and a stop that waits for nobody."""
+def test_silence_lasts_until_client_or_sandbox_ends_it(open_sandbox: OpenSandbox) -> None:
+    """The client times out; the sandbox stops without waiting for silent connections."""
     sandbox, caller = open_sandbox()
     gate = Event()
     sandbox.faults.add(faults.silence(gate), times=None)
@@ -107,7 +107,7 @@ def test_silence_lasts_until_the_client_gives_up_or_the_sandbox_stops(open_sandb
 
 @pytest.mark.parametrize("effect", [faults.status(500), faults.connection_reset(), faults.bad_gateway()])
 def test_a_send_may_be_accepted_and_its_answer_lost(open_sandbox: OpenSandbox, effect: Effect) -> None:
-    """The world has the message although the client was told otherwise."""
+    """The thread holds the message although the answer was an error."""
     sandbox, caller = open_sandbox()
     thread = caller.ids("/conversations", limit=1)[0]
     sandbox.faults.add(faults.accepted_then(effect), route=SENDING)
@@ -119,7 +119,7 @@ def test_a_send_may_be_accepted_and_its_answer_lost(open_sandbox: OpenSandbox, e
 
 
 def test_an_accepted_send_may_time_out(open_sandbox: OpenSandbox) -> None:
-    """Silence after the world took the message."""
+    """No answer comes, and the thread holds the message."""
     sandbox, caller = open_sandbox()
     thread = caller.ids("/conversations", limit=1)[0]
     sandbox.faults.add(faults.accepted_then(faults.silence(Event())), route=SENDING)
@@ -131,7 +131,7 @@ def test_an_accepted_send_may_time_out(open_sandbox: OpenSandbox) -> None:
     assert caller.rows(f"/conversations/{thread}/messages", limit=1)[0]["body"] == "Hello?"
 
 
-def test_429_carries_whatever_time_the_test_likes(open_sandbox: OpenSandbox) -> None:
+def test_a_429_carries_the_time_a_test_sets(open_sandbox: OpenSandbox) -> None:
     """With a Unix time, right or skewed, a lower limit and a scope; or with nothing."""
     sandbox, caller = open_sandbox()
     sandbox.faults.add(faults.rate_limited(retry_at=1_234_567_890.4, limit=15, applied="ip"))
@@ -167,8 +167,8 @@ def test_chance_is_seeded(open_sandbox: OpenSandbox) -> None:
     assert 5 < runs[0].count(403) < 35
 
 
-def test_tests_may_watch_and_change_the_world_between_two_pages(open_sandbox: OpenSandbox) -> None:
-    """What happens before a request is seen by it; what comes after sees its answer."""
+def test_tests_can_change_the_world_between_pages(open_sandbox: OpenSandbox) -> None:
+    """A change before a request shows in its answer; a hook after it is given that answer."""
     sandbox, caller = open_sandbox()
     asked: list[str] = []
     answered: list[int] = []
@@ -190,7 +190,7 @@ def test_tests_may_watch_and_change_the_world_between_two_pages(open_sandbox: Op
 
 
 def test_pages_can_be_rewritten(open_sandbox: OpenSandbox) -> None:
-    """Rows may come twice, and bodies be anything."""
+    """A fault may repeat rows or change the body."""
     sandbox, caller = open_sandbox()
     sandbox.faults.add(faults.change_rows(lambda rows: rows + rows[:3]))
     assert len(caller.ids("/reservations", limit=10)) == 13

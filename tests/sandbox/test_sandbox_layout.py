@@ -49,7 +49,7 @@ def test_positions_and_ids_are_two_names_for_the_same_row(reservations: int, see
 
 
 def test_ids_that_were_not_seeded_have_no_position() -> None:
-    """Ids below, above and between the seeded ones are nobody's."""
+    """Ids below, above and between the seeded ones belong to no row."""
     layout = _layout(200)
     assert layout.reservation_position(41_199_999) is None
     assert layout.reservation_position(41_200_200) is None
@@ -60,13 +60,13 @@ def test_ids_that_were_not_seeded_have_no_position() -> None:
     assert _layout(200, conversations=False).place_at(0, 0) is None
 
 
-def test_seven_hundred_eighty_seven_reservations_have_seven_hundred_fifty_seven_conversations() -> None:
-    """The account of the design's figures has the numbers it names."""
+def test_787_reservations_have_757_conversations() -> None:
+    """These are the figures that the call counts of other tests rest on."""
     assert _layout(787).conversations == 757
 
 
 def test_ids_rise_and_fall_along_the_list_and_stamps_tie() -> None:
-    """Nobody can take the order of ids for the order of rows, and some second holds sixteen rows."""
+    """The order of ids is not the order of rows, and one second holds sixteen rows."""
     layout = _layout(787)
     numbers = [layout.reservation_id(position) for position in range(787)]
     rises = sum(later > earlier for earlier, later in pairwise(numbers))

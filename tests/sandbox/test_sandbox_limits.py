@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock whose time changes only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -105,7 +105,7 @@ def test_the_token_route_counts_if_the_switch_says_so(open_sandbox: OpenSandbox,
 
 
 def test_sends_have_a_bucket_of_their_own(open_sandbox: OpenSandbox) -> None:
-    """Thirty a minute, which cost the general pool nothing."""
+    """Thirty a minute; a send takes no slot of the general limits."""
     clock = Clock()
     sandbox, caller = open_sandbox(rate_limits="new", clock=clock)
     path = f"/conversations/{caller.ids('/conversations', limit=1)[0]}/messages"

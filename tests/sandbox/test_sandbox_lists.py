@@ -189,7 +189,7 @@ def test_sub_objects_come_only_when_asked_for(open_sandbox: OpenSandbox) -> None
 
 @pytest.mark.parametrize("sent", ["0", "1"])
 @pytest.mark.parametrize("default", [True, False])
-def test_the_resources_flag_can_be_deaf(open_sandbox: OpenSandbox, sent: str, *, default: bool) -> None:
+def test_the_resources_flag_can_be_ignored(open_sandbox: OpenSandbox, sent: str, *, default: bool) -> None:
     """Where the flag is ignored, the account's default is all there is."""
     switches = Switches(include_resources="ignored", resources_by_default=default)
     _, caller = open_sandbox(switches=switches)
@@ -217,7 +217,7 @@ def test_paging_keys_may_be_null_or_absent(open_sandbox: OpenSandbox, presence: 
 
 
 def test_odd_servers_cut_refuse_and_overfill(open_sandbox: OpenSandbox) -> None:
-    """A lower maximum, a refused limit and a row too many are settings, too."""
+    """Switches set a lower maximum, refuse a limit, and send a row too many."""
     strange = Switches(max_limit=20, bad_limit="bad_request", overlong_pages=True, listings_order="id_desc")
     _, caller = open_sandbox(switches=strange, listings=30)
     assert len(caller.rows("/reservations", limit=100)) == 21
@@ -239,7 +239,7 @@ def test_sorting_and_activity_filters_can_be_ignored(open_sandbox: OpenSandbox) 
 
 
 def test_conversations_may_name_the_account_for_the_listing(open_sandbox: OpenSandbox) -> None:
-    """As they once did."""
+    """An older form of the API did so."""
     _, caller = open_sandbox(switches=Switches(conversation_listing="account_id"))
     assert {row["listingMapId"] for row in caller.rows("/conversations")} == {70001}
 

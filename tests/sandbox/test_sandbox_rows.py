@@ -80,7 +80,7 @@ def test_listings_are_as_heavy_as_real_ones(world: World) -> None:
     assert any(row["specialStatus"] == "archived" for _, row in world.truth("listings"))
 
 
-def test_a_conversation_embeds_its_last_inserted_message_and_a_half_filled_reservation(world: World) -> None:
+def test_a_conversation_embeds_its_last_message_and_reservation(world: World) -> None:
     """The copy is right about `updatedOn` and wrong about much else; some embedded messages lie in the future."""
     reservations = dict(world.truth("reservations"))
     messages: dict[int, int] = {}
@@ -148,8 +148,8 @@ def test_empty_times_are_written_as_the_switch_says(setting: str, blank: str | N
     assert blank in {row["messageReceivedOn"] for _, row in world.truth("conversations")}
 
 
-def test_nobody_knows_other_resources(world: World) -> None:
-    """Asking for the truth about anything else is refused."""
+def test_the_truth_of_an_unknown_resource_is_refused(world: World) -> None:
+    """A misspelt name must not look like an empty list."""
     with pytest.raises(ValueError, match="none of listings"):
         next(world.truth("tasks"))
 

@@ -50,7 +50,7 @@ def test_rows_can_be_spoilt_and_healed(open_sandbox: OpenSandbox, resource: str)
 
 
 def test_a_row_may_be_no_json_and_stand_anywhere() -> None:
-    """The truth skips what nobody can read."""
+    """The truth leaves out rows that are no JSON."""
     world = World(reservations=30)
     world.append_raw("reservations", b'{"id":', at=datetime(2020, 1, 1, tzinfo=UTC))
     assert [number for _, number in world.reservation_order][-1] < 0
@@ -85,7 +85,7 @@ def _settings() -> st.SearchStrategy[Switches]:
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(HAPPENINGS)), st.integers(0, 59)), max_size=12), _settings())
 @settings(max_examples=25, deadline=None)
-def test_whatever_happens_a_naive_walk_reads_the_truth(
+def test_a_plain_walk_reads_the_truth_after_any_change(
     opened_sandbox: OpenedSandbox, happenings: list[tuple[str, int]], switches: Switches
 ) -> None:
     """Under every setting, lists walked by offset with every flag set hold what the world says it holds."""

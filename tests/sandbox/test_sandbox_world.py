@@ -29,7 +29,7 @@ def _stamps(world: World, reservation: int) -> Stamps:
 
 
 def _moved(world: World, change: Callable[[World, int, int], object]) -> tuple[bool, bool]:
-    """Say which of `updatedOn` and `latestActivityOn` of its reservation a happening moves to now."""
+    """Return which of a reservation's `updatedOn` and `latestActivityOn` a change moves to now."""
     reservation, thread = _first(world)
     before = _stamps(world, reservation)
     change(world, reservation, thread)
@@ -56,7 +56,7 @@ def _moved(world: World, change: Callable[[World, int, int], object]) -> tuple[b
         (lambda w, _r, t: w.delete_message(t, w.schedule_message(t, w.now)), (False, False)),
     ],
 )
-def test_each_happening_moves_the_right_stamps(
+def test_each_change_moves_the_right_stamps(
     change: Callable[[World, int, int], object], moved: tuple[bool, bool]
 ) -> None:
     """Messages move both stamps, payments and nightly jobs only `updatedOn`, waiting automations none."""
@@ -65,7 +65,7 @@ def test_each_happening_moves_the_right_stamps(
 
 @pytest.mark.parametrize("bumps", [True, False])
 def test_edits_failed_sends_and_read_marks_bump_as_the_switches_say(*, bumps: bool) -> None:
-    """Both stamps, or none."""
+    """They move both stamps, or neither."""
     switches = Switches(edits_bump=bumps, failed_sends_bump=bumps, read_marks_bump=bumps)
 
     def edit(world: World, _reservation: int, thread: int) -> None:

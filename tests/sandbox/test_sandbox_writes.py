@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Receiver(HTTPServer):
-    """Notes what comes and answers with `status`."""
+    """Records each request and answers with `status`."""
 
     def __init__(self) -> None:
         self.came: list[tuple[str, str | None, bytes]] = []
@@ -34,7 +34,7 @@ class Receiver(HTTPServer):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL at which the receiver listens."""
         return f"http://127.0.0.1:{self.server_port}/hooks?k=1"
 
 
@@ -152,8 +152,8 @@ def test_deliveries_tell_of_bookings_and_guests_never_of_hosts(
     } == {("Basic aHc6", 70001)}
 
 
-def test_nobody_answering_a_delivery_is_no_error() -> None:
-    """Neither is a server that speaks no HTTP."""
+def test_an_unanswered_delivery_is_no_error() -> None:
+    """A receiver that speaks no HTTP is none either."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def babble() -> None:
@@ -224,7 +224,7 @@ def _raw(sandbox: Sandbox, request: bytes) -> bytes:
 
 
 def test_it_speaks_keep_alive_and_survives_clients_that_leave(open_sandbox: OpenSandbox) -> None:
-    """Many requests on one connection; a client that hangs up in the middle harms nobody."""
+    """Many requests on one connection; a client that hangs up in the middle disturbs no other client."""
     sandbox, caller = open_sandbox()
     hello = b"GET /v1/listings HTTP/1.1\r\nHost: x\r\n\r\n"
     assert _raw(sandbox, hello * 3).count(b"HTTP/1.1 403 Forbidden") == 3
@@ -285,7 +285,7 @@ def test_the_program_says_where_it_is_and_ends_cleanly(end: signal.Signals) -> N
 
 
 def test_the_program_refuses_what_it_does_not_know() -> None:
-    """Code 2, as usual."""
+    """A wrong value of an option ends it with exit code 2."""
     with pytest.raises(SystemExit) as ended:
         main(["--rate-limits", "none"])
     assert ended.value.code == 2
@@ -299,7 +299,7 @@ def test_callers_are_strangers_without_a_token(open_sandbox: OpenSandbox) -> Non
 
 
 def test_legacy_webhooks_can_be_looked_at(open_sandbox: OpenSandbox) -> None:
-    """By their own two paths, until Hostaway takes them away."""
+    """They have two paths of their own, until Hostaway removes these."""
     sandbox, caller = open_sandbox()
     hook = {"id": 5, "isEnabled": 1, "url": "https://old.example/x"}
     sandbox.accounts[sandbox.account_id].hooks.legacy["conversationMessages"].append(hook)
@@ -310,7 +310,7 @@ def test_legacy_webhooks_can_be_looked_at(open_sandbox: OpenSandbox) -> None:
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-def test_the_log_of_deliveries_tells_what_was_sent_and_what_became_of_it(
+def test_the_log_of_deliveries_tells_what_became_of_each(
     open_sandbox: OpenSandbox, order: Literal["newest", "oldest"]
 ) -> None:
     """One entry a delivery, page by page, of one webhook or of all; never a password."""
@@ -331,7 +331,7 @@ def test_the_log_of_deliveries_tells_what_was_sent_and_what_became_of_it(
 
 
 def test_the_log_of_deliveries_is_where_the_switch_says(open_sandbox: OpenSandbox) -> None:
-    """Where the samples have it, where the prose has it, or nowhere."""
+    """At the path of the samples, at that of the prose, or nowhere."""
     found_at: dict[Literal["samples", "prose", "gone"], tuple[int, int]]
     found_at = {"samples": (200, 404), "prose": (404, 200), "gone": (404, 404)}
     for place, found in found_at.items():

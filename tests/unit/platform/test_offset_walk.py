@@ -21,11 +21,12 @@ def outcome_of(walk: Walk, answer: PageAnswer) -> WalkOutcome | None:
 
 
 def test_a_step_back_ends_at_the_top() -> None:
-    """An empty page at offset 7 leads ten rows up."""
+    """An empty page at offset 7 leads ten rows up; the first page of the shorter list is the measure from there."""
     walk = walk_by_offset(1)
     assert next(walk) == (0,)
     assert walk.send(PageAnswer([row(number) for number in range(1, 11)])) == (7,)
     assert walk.send(PageAnswer()) == (0,)
+    assert walk.send(PageAnswer([row(1), row(99)])) == (1,)
 
 
 def test_a_list_that_shrank_is_read_from_its_top_again() -> None:
@@ -42,3 +43,11 @@ def test_rows_with_equal_stamps_are_newest_first() -> None:
     next(walk)
     rows = [row(5, 10), row(9, 10), row(7, 9)]
     assert outcome_of(walk, PageAnswer(rows)) == WalkOutcome(None, None)
+
+
+def test_pages_are_asked_ahead_up_to_the_last() -> None:
+    """No page is asked for that begins beyond the count; each begins three rows above the end of the one before."""
+    for count, positions in ((17, (7,)), (18, (7, 14)), (24, (7, 14)), (25, (7, 14, 21)), (99, (7, 14, 21, 28))):
+        walk = walk_by_offset(4)
+        next(walk)
+        assert walk.send(PageAnswer([row(number) for number in range(10)], count)) == positions

@@ -91,7 +91,7 @@ class Composer:
 
         Raises:
             UsageError: the text, the key or the hours are not valid, or the account must be named.
-            MessageRefused: there is no such guest, or the settings forbid it.
+            MessageRefused: there is no such guest, the guest was forgotten, or the settings forbid it.
             AccountError: the account is unknown, removed or disabled.
             SourceError: the source had to be asked for the thread, and did not answer.
         """

@@ -44,10 +44,11 @@ class Privacy:
         if not all(sought):
             raise UsageError("a mail address is incomplete: give each as name@host")
         redaction = self._container.redaction() if sought else None
-        addresses = {
-            address: [redaction.hash_text(one) for one in mail_addresses.list_spellings(address)] if redaction else []
-            for address in frozenset().union(*sought)
-        }
+        addresses: dict[str, list[str]] = {}
+        for email, found in zip(emails, sought, strict=True):
+            for address in found:
+                spellings = mail_addresses.list_spellings(address, email) if redaction else ()
+                addresses.setdefault(address, []).extend(redaction.hash_text(one) for one in spellings if redaction)
         wanted = forget_guests.ForgetRequest(reservations, addresses)
         return (forget_guests.preview_forgetting if dry_run else forget_guests.forget_guests)(
             self._database, account_id, wanted, self._container.vocabulary

@@ -41,6 +41,10 @@ class Step(StrEnum):
     """Nothing: it was withdrawn, or accepted and not delivered; only a person can ask for it again."""
 
 
+SENDS: Final = frozenset({Step.SEND, Step.TAKE_UP})
+"""The steps by which a text leaves, or is stored to leave later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is done about a message, and the row that decides it; None where there is none."""

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from hostaway_sync.errors import AccountError, Advice, LeaseHeld, MessageRefused, SourceError, SourceUnavailable
-from hostaway_sync.messages.decision import Decision, Step
+from hostaway_sync.messages.decision import SENDS, Decision, Step
+from hostaway_sync.messages.ledger_decision import decide_by_ledger
 from hostaway_sync.messages.quiet_hours import find_quiet_end, parse_hours
-from hostaway_sync.messages.sender import Sender, decide_by_ledger
+from hostaway_sync.messages.sender import Sender
 from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
 from hostaway_sync.model.messages import IntentState, Proof
 from hostaway_sync.store import jobs
@@ -94,6 +95,7 @@ def queue_message(
 
     Raises:
         AccountError: the account is disabled.
+        MessageRefused: the guest was forgotten.
     """
 
     def write(connection: Connection) -> Decision:
@@ -106,7 +108,7 @@ def queue_message(
         is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
         if decision.step is Step.TAKE_UP and is_repeated and is_over:
             return replace(decision, step=Step.ENDED)
-        if dry_run or decision.step not in {Step.SEND, Step.TAKE_UP}:
+        if dry_run or decision.step not in SENDS:
             return decision
         until = find_release_time(quiet, jobs.read_clock(connection))
         if known is None:

@@ -22,11 +22,11 @@ from hostaway_sync.errors import (
     StoreError,
     TokenRejected,
 )
-from hostaway_sync.messages.decision import REPEAT_WITHIN, Decision, Step, decide_step
+from hostaway_sync.messages.decision import SENDS, Decision, Step
+from hostaway_sync.messages.ledger_decision import decide_by_ledger, forgotten_sentence, require_remembered
 from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
-from hostaway_sync.model.messages import IntentState, SendResult
+from hostaway_sync.model.messages import IntentState, Proof, SendResult
 from hostaway_sync.model.records import Resource
-from hostaway_sync.store import jobs
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.messages import ledger, ledger_clock, outbox, restored, senders
 from hostaway_sync.store.messages import recipients as message_recipients
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from hostaway_sync.model.messages import Intent, MessageApi, OutgoingMessage
     from hostaway_sync.store.postgres.database import Database
 
-_SENDS = {Step.SEND, Step.TAKE_UP}
 # Errors that another try would meet again. All others pass: a source or a database that is away, a rate limit, a worker
 # that is told to stop.
 _FINAL = (CredentialsRejected, TokenRejected, Forbidden, NotFound, RequestRejected)
@@ -64,7 +63,7 @@ class SendOutcome:
     @property
     def is_ours(self) -> bool:
         """Whether this call sent the message, or tried to."""
-        return self.step in _SENDS
+        return self.step in SENDS
 
 
 class Sender:
@@ -95,6 +94,7 @@ class Sender:
         """Send a message, unless the ledger forbids it; with `queued_too` also one that waits for a worker.
 
         Raises:
+            MessageRefused: its guest was forgotten.
             AccountError: the account was disabled meanwhile.
             StoreError: the database is away; what left is settled later.
         """
@@ -104,7 +104,7 @@ class Sender:
         with self._database.claim(senders.right_name(owner)):
             begin = partial(self._begin, message=message, owner=owner, again=again, queued_too=queued_too)
             decision = self._database.transaction(begin)
-            if decision.step not in _SENDS or decision.intent is None:
+            if decision.step not in SENDS or decision.intent is None:
                 return SendOutcome(decision.step, decision.intent)
             return self._send_and_record(decision.step, decision.intent)
 
@@ -127,18 +127,22 @@ class Sender:
                 return Step.ENDED, known
             if known.owner != owner and not senders.is_gone(connection, known):
                 return Step.UNDER_WAY, known
+            if message_recipients.is_forgotten(connection, known.message):
+                why = forgotten_sentence(known.message)
+                return Step.ENDED, outbox.withdraw_intent(connection, known.intent_id, why, proof=Proof.PERSON)
             return Step.TAKE_UP, ledger.take_up_intent(connection, known, known.message, owner, is_queued=True)
 
         with self._database.claim(senders.right_name(owner)):
             step, taken = self._database.transaction(take)
             return (
-                SendOutcome(step, taken) if taken is None or step not in _SENDS else self._send_and_record(step, taken)
+                SendOutcome(step, taken) if taken is None or step not in SENDS else self._send_and_record(step, taken)
             )
 
     def send_again(self, intent: Intent) -> SendOutcome:
         """Send a message again that a person did not find in its thread; nothing when the source has it after all.
 
         Raises:
+            MessageRefused: its guest was forgotten.
             MessageUnsettled: its outcome is not unknown any more, and it was not sent.
             SourceError: its thread could not be read once more.
         """
@@ -152,6 +156,8 @@ class Sender:
 
         def take(connection: Connection) -> Intent:
             ledger.lock_messages(connection, intent.message.account_id)
+            account_owner.lock_owner(connection, intent.message.account_id)
+            require_remembered(connection, intent.message)
             if ledger.record_manual_outcome(connection, intent.intent_id, was_sent=False) is None:
                 known = ledger.find_intent(connection, intent.intent_id)
                 if known is None or known.owner != owner:
@@ -273,20 +279,6 @@ class Sender:
             due_threads.mark_due(connection, message.account_id, message.conversation_id)
         known = written or ledger.find_intent(connection, intent.intent_id)
         return intent if known is None else known
-
-
-def decide_by_ledger(
-    connection: Connection, message: OutgoingMessage, owner: str, *, again: bool, queued_too: bool = False
-) -> Decision:
-    """Decide what is done about a message, by the ledger. Requires the lock of the account; see `decide_step`."""
-    of_key = ledger.find_by_key(connection, message.account_id, message.key) if message.key is not None else None
-    same_text = ledger.find_same_text(connection, message, within=REPEAT_WITHIN)
-    candidates = {one.intent_id: one for one in (*same_text, *((of_key,) if of_key else ()))}.values()
-    dead = {
-        one.intent_id for one in candidates if one.state is IntentState.PENDING and senders.is_gone(connection, one)
-    }
-    now = jobs.read_clock(connection)
-    return decide_step(message, of_key, same_text, owner=owner, dead=dead, now=now, again=again, queued_too=queued_too)
 
 
 def _seconds_since_boot() -> float:

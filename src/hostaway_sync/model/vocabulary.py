@@ -43,6 +43,9 @@ class Vocabulary:
         kept_after_erasure: by resource, the fields kept when a guest is erased; other resources keep none.
         email_paths: by resource, the paths of a guest's mail addresses.
         name_keys: keys whose values name a person; keys joined by a space form one name.
+        first_name_keys: keys of a person's first name.
+        last_name_keys: keys of a person's last name.
+        whole_name_keys: keys of a person's whole name.
         private_keys: keys whose values must not appear in a log line, an error or a span.
         time_zone_key: the key of a listing's time zone.
         cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
@@ -58,6 +61,9 @@ class Vocabulary:
     kept_after_erasure: Mapping[str, KeptFields] = field(default_factory=dict)
     email_paths: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     name_keys: tuple[str, ...] = ()
+    first_name_keys: tuple[str, ...] = ()
+    last_name_keys: tuple[str, ...] = ()
+    whole_name_keys: tuple[str, ...] = ()
     private_keys: tuple[str, ...] = ()
     time_zone_key: str = ""
     cancelled_statuses: frozenset[str] = frozenset()

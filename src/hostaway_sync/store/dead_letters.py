@@ -15,7 +15,7 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.store import job_attempts, jobs
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.messages import outbox
-from hostaway_sync.store.privacy import payload_rule
+from hostaway_sync.store.privacy import forgotten, payload_rule
 from hostaway_sync.store.tables import dead_letters
 from hostaway_sync.store.webhooks import inbox
 
@@ -106,8 +106,20 @@ def add_dead_letter(connection: sa.Connection, job: Job, attempt: RecordedAttemp
     statement = insert(dead_letters).values(values).on_conflict_do_nothing().returning(dead_letters.c.dead_letter_id)
     number: int | None = connection.scalar(statement)
     if number is not None and job.target is not None:
+        _leave_out_guests(connection, number, job.account_id, job.target)
         inbox.mark_dead(connection, job.account_id, job.target, number, until=until)
     return number
+
+
+def _leave_out_guests(connection: sa.Connection, number: int, account_id: int, target: RefreshTarget) -> None:
+    """Empty a letter that may be about a forgotten guest; after the insert, which locks the account's row.
+
+    The guest may have been forgotten after the payload was read here, and before the letter was stored.
+    """
+    mine = dead_letters.c.dead_letter_id == number
+    payload = connection.scalar(sa.select(sa.cast(dead_letters.c.payload, sa.Text)).where(mine))
+    if payload is not None and forgotten.may_be_about_them(connection, account_id, target, payload):
+        connection.execute(sa.update(dead_letters).where(mine).values(forgotten.EMPTIED_LETTER))
 
 
 def list_dead_letters(database: Database, *, account_id: int | None, resolved_too: bool) -> list[DeadLetter]:

@@ -13,9 +13,8 @@ from tests.support.messages import SEND, message_case
 from tests.support.store.database_dump import dump_columns, find_texts
 from tests.support.store.guest_data import accept_delivery
 
-from hostaway_sync.errors import HostawaySyncError, UsageError
+from hostaway_sync.errors import HostawaySyncError, MessageRefused, UsageError
 from hostaway_sync.sandbox.server import faults
-from hostaway_sync.store.privacy.mail_addresses import addresses_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +184,7 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> 
 
 
 def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(sync_env: Build) -> None:
-    """The same key says nothing to a guest who is forgotten; another key is another matter."""
+    """The same key says nothing to a guest who is forgotten, and another key is refused."""
     case = message_case(sync_env)
     assert case.send("hello", key=f"welcome {NAME}").intent
     case.env.mirror().privacy.forget_guests(case.env.account_id, [case.reservation_id], [])
@@ -195,55 +194,40 @@ def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(syn
     assert case.env.sandbox.calls[SEND] == 1
     case.env.mirror().privacy.forget_guests(case.env.account_id, [case.reservation_id], [])
     assert case.send("hello", key=f"welcome {NAME}").step.value == "other_text"
-    assert case.send("hello", key="another").step.value == "send"
+    with pytest.raises(MessageRefused, match="was forgotten"):
+        case.send("hello", key="another")
+    assert case.env.sandbox.calls[SEND] == 1
 
 
-@pytest.mark.parametrize(
-    ("stored", "asked"),
-    [
-        (" Ana@X.de ", "ana@x.de"),
-        ("ana@x.de.", "ana@x.de"),
-        ("ana@x.de", " ANA@x.de. "),
-        ("ÄNA@Ü.DE", "äna@ü.de"),
-        ("äna@ü.de", "ÄNA@Ü.DE"),
-        ("Ana Berg <ana@x.de>", "ana@x.de"),
-        ("mailto:ana@x.de", "ana@x.de"),
-        ("bo@y.de; ana@x.de", "ana@x.de"),
-        ("a\u200bna@x.de\u00a0", "ana@x.de"),
-        ("\uff41na@x.de", "ana@x.de"),
-        ("ana@x.de", '"ana@x.de",'),
-    ],
+STORED = (
+    " ÄNIß@X-ü.de ",
+    "äniss@x-ü.de.",
+    "<Äniß@XN--X--YKA.DE>",
+    "mailto:äniß@xn--x--yka.de",
+    "\u00c4N\u0130SS@X-Ü.DE",
+    "än\u0131ß@x-ü.de",
+    '"äniß"@x-ü.de',
 )
-def test_one_address_is_one_however_it_is_written(stored: str, asked: str) -> None:
-    """Spaces, stops, brackets, capital letters of any alphabet and signs that nobody sees make no difference."""
-    assert addresses_in(asked)
-    assert addresses_in(asked) <= addresses_in(stored)
-
-
-@pytest.mark.parametrize("words", ["", "@", "ana", "ana@", "@x.de", "ana at x.de", " . "])
-def test_text_without_an_address_yields_none(words: str) -> None:
-    """Such text finds no guest."""
-    assert addresses_in(words) == frozenset()
 
 
 @pytest.mark.parametrize("hashed", [False, True])
 def test_an_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bool) -> None:
     """In bookings, threads and deliveries, where they are hashed, too; another guest's is not."""
-    env = sync_env(reservations=8)
+    env = sync_env(reservations=12)
     mirror = env.mirror(payload_fields="*.guestEmail=hash" if hashed else "")
     world = env.sandbox.account(env.account_id)
-    theirs = sorted(env.truth("reservations"))[:4]
-    for number, stored in zip(theirs, (" ÄNA@X.de ", "äna@x.de.", "<Äna@X.DE>", "mailto:äna@x.de"), strict=True):
+    theirs = sorted(env.truth("reservations"))[: len(STORED)]
+    for number, stored in zip(theirs, STORED, strict=True):
         world.update_reservation(number, guestEmail=stored)
-    other = sorted(env.truth("reservations"))[4]
-    world.update_reservation(other, guestEmail="x-äna@x.de")
+    other = sorted(env.truth("reservations"))[len(STORED)]
+    world.update_reservation(other, guestEmail="x-äniß@x-ü.de")
     mirror.sync.run(env.account_id)
     if not hashed:
-        accept_delivery(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNA@x.de"})
+        accept_delivery(env, "reservation.created", {"id": 990_000_007, "guestEmail": "ÄNISS@x-ü.de"})
         theirs.append(990_000_007)
     with pytest.raises(UsageError, match="give each as name@host"):
-        mirror.privacy.forget_guests(env.account_id, [], ["äna"])
-    done = mirror.privacy.forget_guests(env.account_id, [], [" äNa@X.dE. "])
+        mirror.privacy.forget_guests(env.account_id, [], ["äniß"])
+    done = mirror.privacy.forget_guests(env.account_id, [], [" äNiß@X-Ü.dE. "])
     assert (list(done.reservations), done.unknown_addresses) == (theirs, 0)
-    again = mirror.privacy.forget_guests(env.account_id, [3], ["äna@x.de", "nobody@x.de"])
+    again = mirror.privacy.forget_guests(env.account_id, [3], ["äniß@x-ü.de", "nobody@x.de"])
     assert (again.rows, again.unknown, again.unknown_addresses, again.is_resumed) == ({}, (3,), 2, False)

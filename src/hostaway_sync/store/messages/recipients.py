@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.store.accounts import owner as account_owner
+from hostaway_sync.store.privacy import forgotten
 from hostaway_sync.store.records import upsert
 from hostaway_sync.store.tables import accounts, conversation_messages, conversations, listings, reservations
 from hostaway_sync.store.tables import sent_messages as ledger
@@ -15,6 +16,7 @@ from hostaway_sync.store.tables import sent_messages as ledger
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from hostaway_sync.model.messages import OutgoingMessage
     from hostaway_sync.model.records import Page
     from hostaway_sync.model.vocabulary import Vocabulary
     from hostaway_sync.store.postgres.database import Database
@@ -48,6 +50,12 @@ def find_stays(database: Database, reservation_id: int, account_id: int | None =
     if account_id is not None:
         query = query.where(reservations.c.account_id == account_id)
     return database.transaction(lambda connection: [Stay(*row) for row in connection.execute(query)])
+
+
+def is_forgotten(connection: sa.Connection, message: OutgoingMessage) -> bool:
+    """Return whether the guest of a reservation or of its conversation was forgotten."""
+    known = forgotten.read_forgotten(connection, message.account_id)
+    return message.reservation_id in known.reservations or message.conversation_id in known.conversations
 
 
 def list_threads(database: Database, account_id: int, reservation_id: int) -> list[int]:

@@ -20,7 +20,7 @@ from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.audit_log import Action
 from hostaway_sync.store.privacy import erased_keys, forgotten, guest_objects, guest_tables
 from hostaway_sync.store.privacy.forgotten import ForgottenObjects
-from hostaway_sync.store.privacy.guest_tables import Guest
+from hostaway_sync.store.privacy.guest_rows import Guest
 from hostaway_sync.store.tables import (
     MIRRORED,
     accounts,
@@ -144,7 +144,7 @@ def _erase(connection: sa.Connection, account_id: int, words: Vocabulary) -> For
         return ForgetResult((), ())
     ids = {r: frozenset(row.object_id for row in found if row.resource == r) for r in Resource}
     guest = Guest(account_id, ForgottenObjects(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS]), words)
-    guest = replace(guest, traces=guest_tables.read_traces(connection, guest))
+    guest = guest_tables.identify_guest(connection, guest)
     rows = _erase_everywhere(connection, guest)
     connection.execute(sa.update(forgotten_guests).where(*unfinished).values(erased_at=sa.func.now()))
     erasure = ForgetResult(tuple(sorted(guest.objects.reservations)), tuple(sorted(guest.objects.conversations)), rows)

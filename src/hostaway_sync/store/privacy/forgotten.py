@@ -17,11 +17,12 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.model.deliveries import REQUEST_ID
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.privacy import erasure_rules
-from hostaway_sync.store.tables import conversation_messages, forgotten_guests, webhook_log
+from hostaway_sync.store.tables import conversation_messages, conversations, dead_letters, forgotten_guests, webhook_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from hostaway_sync.model.deliveries import RefreshTarget
     from hostaway_sync.model.records import Page, Record, Shape
 
 # Columns with the ids of the owners of a record.
@@ -42,7 +43,11 @@ _REQUEST: Final = webhook_log.c.headers[REQUEST_ID].astext
 EMPTIED_DELIVERY: Final[Mapping[str, Any]] = {
     "payload": sa.null(),
     "body": keep_size_only(webhook_log.c.body),
-    "event": sa.case((_EVENT.regexp_match("^[A-Za-z_.]{0,60}$"), _EVENT), else_=erasure_rules.ERASED),
+    # An event with an object is one that we know; any other is a text of the sender.
+    "event": sa.case(
+        (webhook_log.c.target_resource.is_not(None) & _EVENT.regexp_match("^[A-Za-z_.]{0,60}$"), _EVENT),
+        else_=erasure_rules.ERASED,
+    ),
     "headers": sa.case(
         (_REQUEST.regexp_match("^[0-9a-f-]{36}$"), sa.func.jsonb_build_object(REQUEST_ID, _REQUEST)),
         else_=sa.literal_column("'{}'::jsonb"),
@@ -50,6 +55,8 @@ EMPTIED_DELIVERY: Final[Mapping[str, Any]] = {
     "signature": None,
 }
 """The values of an emptied delivery: of its content nothing stays but the object that it was about."""
+EMPTIED_LETTER: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
+"""The values of a dead letter without what its delivery said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,26 @@ def read_forgotten(connection: sa.Connection, account_id: int) -> ForgottenObjec
     return ForgottenObjects(ids[Resource.RESERVATIONS], ids[Resource.CONVERSATIONS])
 
 
+def may_be_about_them(
+    connection: sa.Connection, account_id: int, target: RefreshTarget | None, payload: str | None
+) -> bool:
+    """Return whether a delivery may be about a forgotten guest of the account.
+
+    It is kept as it came only if its object belongs to another guest: a reservation that is not forgotten, or a
+    conversation that is mirrored and not forgotten. A name tells nothing here, because it is forgotten, too.
+    """
+    known = read_forgotten(connection, account_id)
+    if not known:
+        return False
+    if target is None or target.resource is Resource.LISTINGS or known.are_named_in(payload):
+        return True
+    if target.resource is Resource.RESERVATIONS:
+        return target.object_id in known.reservations
+    mine = (conversations.c.account_id == account_id, conversations.c.id == target.object_id)
+    is_mirrored = connection.scalar(sa.select(sa.exists().where(*mine)))
+    return target.object_id in known.conversations or not is_mirrored
+
+
 def remember_objects(connection: sa.Connection, account_id: int, resource: Resource, ids: Iterable[int]) -> None:
     """Store that these objects belong to forgotten guests and are to be erased, also those that were erased before."""
     rows = [{"account_id": account_id, "resource": resource.value, "object_id": number} for number in sorted(ids)]
@@ -177,16 +204,17 @@ def _with_owners(record: Record, before: Mapping[int, dict[str, Any]]) -> Record
 
 
 def _remember_later(connection: sa.Connection, account_id: int, ids: set[int]) -> None:
-    """Remember newly found conversations of forgotten guests, and empty the deliveries about them."""
+    """Remember newly found conversations of forgotten guests; empty the deliveries and dead letters about them."""
     if not ids:
         return
     remember_objects(connection, account_id, Resource.CONVERSATIONS, ids)
-    about = (
-        webhook_log.c.account_id == account_id,
-        webhook_log.c.target_resource == Resource.CONVERSATIONS.value,
-        webhook_log.c.object_id == sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))),
-    )
-    connection.execute(sa.update(webhook_log).where(*about).values(EMPTIED_DELIVERY))
+    theirs = sa.func.any(sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger)))
+    for table, number, values in (
+        (webhook_log, webhook_log.c.object_id, EMPTIED_DELIVERY),
+        (dead_letters, dead_letters.c.target_id, EMPTIED_LETTER),
+    ):
+        about = (table.c.target_resource == Resource.CONVERSATIONS.value, number == theirs)
+        connection.execute(sa.update(table).where(table.c.account_id == account_id, *about).values(values))
 
 
 def _numbers_in(document: object) -> Iterator[int]:

@@ -6,8 +6,7 @@ none is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from string import ascii_lowercase, ascii_uppercase
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +16,14 @@ from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import erasure_rules, forgotten, guest_traces
+from hostaway_sync.store.privacy.guest_names import GuestNames, find_names
+from hostaway_sync.store.privacy.guest_rows import (
+    GuestTable,
+    is_ownerless,
+    is_unknown,
+    match_columns,
+    match_target,
+)
 from hostaway_sync.store.tables import (
     MIRRORED,
     alarms,
@@ -24,6 +31,7 @@ from hostaway_sync.store.tables import (
     dead_letters,
     job_attempts,
     quarantined_records,
+    reservations,
     sent_messages,
     sync_run_resources,
     sync_runs,
@@ -32,85 +40,22 @@ from hostaway_sync.store.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from hostaway_sync.model.vocabulary import Vocabulary
-    from hostaway_sync.store.privacy.forgotten import ForgottenObjects
-
-    Whose = Callable[["Guest"], sa.ColumnElement[bool]]
+    from hostaway_sync.store.privacy.guest_rows import Guest
 
 ERASED: Final = erasure_rules.ERASED
 _BATCH: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """What identifies rows of a guest in an account: ids of objects, and `traces`, texts that name this guest only."""
-
-    account_id: int
-    objects: ForgottenObjects
-    words: Vocabulary
-    traces: tuple[str, ...] = ()
-
-    def ids(self, resource: Resource) -> sa.ColumnElement[Any]:
-        """Return the ids of the guest's reservations or conversations as an array."""
-        is_reservation = resource is Resource.RESERVATIONS
-        ids = self.objects.reservations if is_reservation else self.objects.conversations
-        return sa.literal(sorted(ids), sa.ARRAY(sa.BigInteger))
-
-    def is_named_in(self, words: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        """Return the condition that a text holds the id of one of the guest's objects."""
-        ids = "|".join(map(str, sorted(self.objects.reservations | self.objects.conversations)))
-        return words.regexp_match(rf"\m({ids})\M") if ids else sa.false()
-
-
-@dataclass(frozen=True, slots=True)
-class GuestTable:
-    """A table that may hold data of guests, and how its rows are found and emptied.
-
-    Attributes:
-        table: the table; it has a column `account_id`.
-        instead: the new values of emptied rows, by column.
-        whose: the condition of rows about a guest; None: only `searched` finds rows.
-        searched: columns that are searched for traces and ids; a row with a hit is emptied.
-    """
-
-    table: sa.Table
-    instead: Mapping[str, Any]
-    whose: Whose | None = None
-    searched: tuple[str, ...] = ()
-
-    def erase(self, connection: sa.Connection, guest: Guest) -> int:
-        """Empty the rows of a guest; return how many changed."""
-        found = [self.whose(guest)] if self.whose else []
-        for name in self.searched:
-            words = sa.cast(self.table.c[name], sa.Text)
-            found += [_has_trace(words, guest.traces), guest.is_named_in(words)]
-        differs = [self.table.c[name].is_distinct_from(value) for name, value in self.instead.items()]
-        statement = sa.update(self.table).where(
-            self.table.c.account_id == guest.account_id, sa.or_(sa.false(), *found), sa.or_(*differs)
-        )
-        return connection.execute(statement.values(dict(self.instead))).rowcount
-
-
-def match_target(kind: sa.Column[Any], number: sa.Column[Any]) -> Whose:
-    """Return the condition of rows that name an object of the guest as their target."""
-    kinds = (Resource.RESERVATIONS, Resource.CONVERSATIONS)
-    return lambda guest: sa.or_(*(sa.and_(kind == one.value, number == sa.func.any(guest.ids(one))) for one in kinds))
-
-
-def match_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> Whose:
-    """Return the condition of rows with a reservation or a conversation of the guest in one of two columns."""
-    return lambda guest: sa.or_(
-        reservation == sa.func.any(guest.ids(Resource.RESERVATIONS)),
-        conversation == sa.func.any(guest.ids(Resource.CONVERSATIONS)),
-    )
+_IN_INBOX: Final = (webhook_log.c.target_resource, webhook_log.c.object_id)
+_IN_LETTER: Final = (dead_letters.c.target_resource, dead_letters.c.target_id)
+_IS_DELIVERY: Final = dead_letters.c.kind == "delivery"
 
 
 def _in_inbox(guest: Guest) -> sa.ColumnElement[bool]:
-    """Return the condition of deliveries about an object of the guest, and of those whose object cannot be told."""
-    target = match_target(webhook_log.c.target_resource, webhook_log.c.object_id)(guest)
-    return sa.or_(target, webhook_log.c.payload.is_(None), webhook_log.c.object_id.is_(None))
+    """Return the condition of deliveries about an object of the guest, and of those that may be about any guest."""
+    return sa.or_(match_target(*_IN_INBOX)(guest), webhook_log.c.payload.is_(None), is_ownerless(*_IN_INBOX))
 
 
 def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
@@ -120,8 +65,12 @@ def _in_jobs(guest: Guest) -> sa.ColumnElement[bool]:
 
 
 def _in_dead_letters(guest: Guest) -> sa.ColumnElement[bool]:
-    target = match_target(dead_letters.c.target_resource, dead_letters.c.target_id)(guest)
-    return sa.and_(dead_letters.c.kind == "delivery", target)
+    return sa.and_(_IS_DELIVERY, match_target(*_IN_LETTER)(guest))
+
+
+def _in_ownerless_letters(guest: Guest) -> sa.ColumnElement[bool]:
+    del guest
+    return sa.and_(_IS_DELIVERY, is_ownerless(*_IN_LETTER))
 
 
 def _erased_text(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
@@ -145,7 +94,6 @@ _EMPTIED_MESSAGE: Final[Mapping[str, Any]] = {
     "settled_at": sa.case((_IS_PENDING, sa.func.now()), else_=sent_messages.c.settled_at),
 }
 _EMPTIED_DELIVERY: Final = {**forgotten.EMPTIED_DELIVERY, "error": _erased_text(webhook_log.c.error)}
-_EMPTIED_PAYLOAD: Final[Mapping[str, Any]] = {"payload": sa.null(), "headers": sa.null()}
 # A certificate holds an error and a note for each resource.
 _EMPTIED_CERTIFICATE: Final = sa.cast(
     sa.func.regexp_replace(
@@ -174,9 +122,21 @@ GUEST_TABLES: Final = (
     GuestTable(
         sent_messages, _EMPTIED_MESSAGE, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)
     ),
-    GuestTable(webhook_log, _EMPTIED_DELIVERY, _in_inbox, searched=("payload", "error", "headers", "event")),
-    GuestTable(dead_letters, {**_EMPTIED_PAYLOAD, **_EMPTIED_ERROR}, _in_dead_letters),
-    GuestTable(dead_letters, _EMPTIED_PAYLOAD, searched=("payload", "headers")),
+    GuestTable(
+        webhook_log,
+        _EMPTIED_DELIVERY,
+        _in_inbox,
+        searched=("payload", "error", "headers", "event"),
+        unclear=is_unknown(*_IN_INBOX, reservations),
+    ),
+    GuestTable(dead_letters, {**forgotten.EMPTIED_LETTER, **_EMPTIED_ERROR}, _in_dead_letters),
+    GuestTable(
+        dead_letters,
+        forgotten.EMPTIED_LETTER,
+        _in_ownerless_letters,
+        searched=("payload", "headers"),
+        unclear=is_unknown(*_IN_LETTER, reservations),
+    ),
     GuestTable(dead_letters, _EMPTIED_ERROR, searched=("error", "traceback", "history")),
     GuestTable(job_attempts, {"error": ERASED, "traceback": None}, _in_jobs, searched=("error", "traceback")),
     GuestTable(sync_runs, {"error": ERASED}, searched=("error",)),
@@ -271,21 +231,25 @@ def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int
     return deleted + connection.execute(statement).rowcount
 
 
-def read_traces(connection: sa.Connection, guest: Guest) -> tuple[str, ...]:
-    """Return the texts that identify the guest in rows without ids; read them before the guest is erased."""
-    found: set[str] = set()
-    for resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS):
-        table = MIRRORED[resource]
-        query = sa.select(sa.cast(table.c.raw_payload, sa.Text))
-        mine = query.where(table.c.account_id == guest.account_id, match_mirrored_rows(resource, guest))
-        for payload in connection.scalars(mine.execution_options(yield_per=_BATCH)):
-            found |= guest_traces.find_traces(payload, guest.words)
-    return tuple(sorted(found))
+def identify_guest(connection: sa.Connection, guest: Guest) -> Guest:
+    """Return a guest with the texts that identify rows without ids; read them before the guest is erased."""
+    traces: set[str] = set()
+    names = GuestNames()
+    for payload in _payloads_of(connection, guest):
+        traces |= guest_traces.find_traces(payload, guest.words)
+        names |= find_names(payload, guest.words)
+    return replace(guest, traces=tuple(sorted(traces)), names=names)
 
 
-def _has_trace(words: sa.ColumnElement[str], known: tuple[str, ...]) -> sa.ColumnElement[bool]:
-    # Only ASCII letters are lowered: others depend on the locale of the database.
-    lowered = sa.func.translate(words, ascii_uppercase, ascii_lowercase)
-    return sa.or_(
-        sa.false(), *(sa.func.strpos(lowered, form) > 0 for form in sorted(guest_traces.list_spellings(known)))
-    )
+def _payloads_of(connection: sa.Connection, guest: Guest) -> Iterator[str]:
+    """Yield what is stored about the guest's reservations and conversations, deliveries too."""
+    rows = [
+        (table.c.raw_payload, match_mirrored_rows(resource, guest))
+        for resource, table in MIRRORED.items()
+        if resource in (Resource.RESERVATIONS, Resource.CONVERSATIONS)
+    ]
+    rows.append((webhook_log.c.payload, match_target(*_IN_INBOX)(guest)))
+    for payload, is_one in rows:
+        mine = (payload.table.c.account_id == guest.account_id, is_one, payload.is_not(None))
+        query = sa.select(sa.cast(payload, sa.Text)).where(*mine)
+        yield from connection.scalars(query.execution_options(yield_per=_BATCH))

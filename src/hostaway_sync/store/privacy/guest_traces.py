@@ -14,6 +14,7 @@ import msgspec
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.safe_text import strip_invisible
+from hostaway_sync.store.privacy.mail_addresses import addresses_in, list_host_forms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,13 +27,23 @@ _SMALL: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def find_traces(payload: str, words: Vocabulary) -> set[str]:
-    """Return the texts that name one person in a reservation or conversation, or in its copy of a reservation."""
-    document = msgspec.json.decode(payload)
-    copy = words.copy_keys.get(Resource.RESERVATIONS)
-    places = [document, document.get(copy)] if isinstance(document, dict) else []
-    found = {_joined(place, names) for place in places if isinstance(place, dict) for names in words.name_keys}
+    """Return the texts that name one person in a reservation, a conversation or a delivery about one."""
+    found = {_joined(place, names) for place in list_places(payload, words) for names in words.name_keys}
+    found |= {form for one in found for address in addresses_in(one) for form in list_host_forms(address)}
     found |= {re.sub(r"[^0-9]", "", one) for one in found if re.fullmatch(r"[0-9 ()/.+-]*", one)}
     return {one for one in found if len(one) >= (_SHORTEST_NUMBER if one.isdecimal() else _SHORTEST)}
+
+
+def list_places(payload: str, words: Vocabulary) -> list[dict[str, Any]]:
+    """Return the objects in a payload that are about a guest: where a delivery may hold one, and the copy in each."""
+    document, found = msgspec.json.decode(payload), []
+    for path in words.delivery_paths or ((),):
+        place = document
+        for key in path:
+            place = place.get(key) if isinstance(place, dict) else None
+        copy = place.get(words.copy_keys.get(Resource.RESERVATIONS)) if isinstance(place, dict) else None
+        found += [one for one in (place, copy) if isinstance(one, dict)]
+    return found
 
 
 def list_spellings(texts: Iterable[str]) -> set[str]:

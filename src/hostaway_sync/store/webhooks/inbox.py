@@ -70,9 +70,8 @@ def accept_delivery(connection: sa.Connection, delivery: Delivery, *, platform: 
 
 
 def _leave_out_guests(connection: sa.Connection, delivery: Delivery) -> None:
-    """Erase the payload of a delivery about a forgotten guest; after the insert, which locks the account's row."""
-    known = forgotten.read_forgotten(connection, delivery.account_id)
-    if known and (delivery.event.target is None or known.are_named_in(delivery.payload)):
+    """Empty a delivery that may be about a forgotten guest; after the insert, which locks the account's row."""
+    if forgotten.may_be_about_them(connection, delivery.account_id, delivery.event.target, delivery.payload):
         mine = webhook_log.c.id == delivery.delivery_id
         connection.execute(sa.update(webhook_log).where(mine).values(forgotten.EMPTIED_DELIVERY))
 

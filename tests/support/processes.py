@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,20 +41,31 @@ def start_program(environment: Mapping[str, str], *arguments: str) -> BaseProces
 
 
 def run_program(
-    environment: Mapping[str, str], *arguments: str, stdin: str = "", patience: float = 60
+    environment: Mapping[str, str],
+    *arguments: str,
+    stdin: str = "",
+    patience: float = 60,
+    uid: int | None = None,
+    directory: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `hostaway-sync` to its end, with these arguments and nothing but this environment."""
-    with tempfile.TemporaryDirectory() as room:
-        files = [Path(room, name) for name in _STREAMS]
-        files[0].write_text(stdin, encoding="utf-8")
-        process = _started(_alone, dict(environment), (room, *arguments))
-        process.join(patience)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise subprocess.TimeoutExpired(arguments, patience, *(file.read_bytes() for file in files[1:]))
-        printed = [file.read_text(encoding="utf-8") for file in files[1:]]
-    return subprocess.CompletedProcess(arguments, process.exitcode, *printed)
+    """Run `hostaway-sync` to its end, with these arguments and nothing but this environment.
+
+    Args:
+        environment: all its variables.
+        arguments: of the program.
+        stdin: what it reads.
+        patience: seconds after which it is killed.
+        uid: the user that it runs as; only root can name another one.
+        directory: where it runs.
+    """
+    return _run(_ProgramRun(dict(environment), arguments, uid, directory), stdin, patience)
+
+
+def run_code(
+    code: str, *arguments: str, uid: int | None = None, directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python code to its end, as a user and in a directory; its arguments are `sys.argv[1:]`."""
+    return _run(_ProgramRun(dict(os.environ), arguments, uid, directory, code), "", 60)
 
 
 def start_refresh(environment: Mapping[str, str], account_id: int, resource: Resource, record_id: int) -> BaseProcess:
@@ -67,8 +79,33 @@ def printed_text(environment: Mapping[str, str]) -> str:
     return paper.read_text(encoding="utf-8") if paper.exists() else ""
 
 
-def _started(target: object, environment: dict[str, str], arguments: tuple[str, ...]) -> BaseProcess:
-    process = _CONTEXT.Process(target=target, args=(environment, arguments), daemon=True)  # type: ignore[arg-type]  # a function
+@dataclass(frozen=True, slots=True)
+class _ProgramRun:
+    """What a process is to run, as whom and where; `code` stands in place of the program."""
+
+    environment: dict[str, str]
+    arguments: tuple[str, ...]
+    uid: int | None
+    directory: Path | None
+    code: str | None = None
+
+
+def _run(run: _ProgramRun, stdin: str, patience: float) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory() as room:
+        files = [Path(room, name) for name in _STREAMS]
+        files[0].write_text(stdin, encoding="utf-8")
+        process = _started(_alone, run, files)
+        process.join(patience)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(run.arguments, patience, *(file.read_bytes() for file in files[1:]))
+        printed = [file.read_text(encoding="utf-8") for file in files[1:]]
+    return subprocess.CompletedProcess(run.arguments, process.exitcode, *printed)
+
+
+def _started(target: object, *arguments: object) -> BaseProcess:
+    process = _CONTEXT.Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]  # a function
     process.start()
     return process
 
@@ -81,22 +118,29 @@ def _program(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
     main()
 
 
-def _alone(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+def _alone(run: _ProgramRun, files: list[Path]) -> None:
     from hostaway_sync.__main__ import main
 
-    room, *words = arguments
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(run.environment)
     time.tzset()
-    for number, name in enumerate(_STREAMS):
-        path = Path(room, name)
+    for number, path in enumerate(files):
         os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for the life of the process)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  (as above)
     sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (as above)
-    sys.argv = ["hostaway-sync", *words]
+    sys.argv = ["hostaway-sync", *run.arguments]
+    if run.directory is not None:
+        os.chdir(run.directory)
+    if run.uid is not None and run.uid != os.geteuid():
+        os.setgroups([])
+        os.setgid(run.uid)
+        os.setuid(run.uid)
     try:
-        main()
+        if run.code is None:
+            main()
+        else:
+            exec(run.code, {"__name__": "__main__"})  # noqa: S102  (code of the tests)
     finally:
         atexit._run_exitfuncs()  # noqa: SLF001  (a forked process leaves them out, and there is no other way)
 

@@ -35,7 +35,7 @@ def live(witness: SecretWitness, env: SyncEnv, key_file: Path) -> None:
     """Add, sync, verify, register, deliver, rotate; and all over again with everything that can fail."""
     run = witness.run
     run("account", "add", "70001", "--secret-stdin", stdin="wrong\n", code=1)
-    run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
+    run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET, in_view=True)
     run("account", "list", "--json")
     with serve_webhooks(env, worker=True, open_files=None, **LOUD) as receiver:
         for _ in range(2):
@@ -56,7 +56,7 @@ def live(witness: SecretWitness, env: SyncEnv, key_file: Path) -> None:
             "work",
         )
         witness.keep("receiver", receiver.end()[1])
-    run("sync", "70001", "--explain", "--json")
+    run("sync", "70001", "--explain", "--json", in_view=True)
     run("verify", "70001", "--json")
     run("status", "70001", "--json")
     run("keys", "rotate", "--json")

@@ -24,6 +24,7 @@ SOMEBODY = 12345
 """A user that the system knows no name of."""
 
 TRIED = """
+import json, os, sys
 from pathlib import Path
 from hostaway_sync.environment.trusted_files import open_trusted
 from hostaway_sync.errors import ConfigurationError
@@ -35,7 +36,7 @@ def tried(path, flags):
     except OSError as error:
         return "OSError: " + error.strerror
     return "opened"
-print(json.dumps([tried(*case) for case in json.loads(sys.argv[4])]))
+print(json.dumps([tried(*case) for case in json.loads(sys.argv[1])]))
 """
 
 MODES = (0o400, 0o600, 0o640, 0o644, 0o660, 0o664, 0o602, 0o622, 0o666, 0o1777)
@@ -105,7 +106,7 @@ def test_a_new_lock_is_private_to_its_owner(room: Path) -> None:
     room.chmod(0o777)
     for user in (0, NOBODY):
         path = room / f"lock of {user}"
-        code = "os.umask(0)\n" + TRIED
+        code = "import os\nos.umask(0)\n" + TRIED
         assert run_as(user, code, json.dumps([(str(path), os.O_RDWR | os.O_CREAT)])) == ["opened"]
         status = path.stat()
         assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (user, 0o600)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.sandbox import Switches, World
+from hostaway_sync.sandbox import Sandbox, Switches, World
 
 if TYPE_CHECKING:
     from tests.support.servers.sandbox_client import OpenSandbox
@@ -16,6 +16,11 @@ FREE = date(2027, 2, 1)
 def days_from(first: date, days: int) -> list[str]:
     """Return so many days from this one on."""
     return [(first + timedelta(number)).isoformat() for number in range(days)]
+
+
+def today_of(sandbox: Sandbox) -> date:
+    """Return today, by the sandbox's clock."""
+    return datetime.fromtimestamp(sandbox.clock(), UTC).date()
 
 
 def calendar_path(world: World, place: int = 0) -> str:
@@ -42,11 +47,10 @@ def test_the_route_gives_the_true_days(open_sandbox: OpenSandbox) -> None:
 
 
 def test_without_dates_the_next_thirty_days_come(open_sandbox: OpenSandbox) -> None:
-    """From the clock's today, which moves; one date alone gives the rest; the calendar ends with the year 9999."""
+    """From today by the sandbox's clock; one date alone gives the rest; the calendar ends with the year 9999."""
     sandbox, caller = open_sandbox()
     path = calendar_path(sandbox.world)
-    sandbox.world.now += timedelta(days=10)
-    today = sandbox.world.now.date()
+    today = today_of(sandbox)
     assert [row["date"] for row in caller.rows(path)] == days_from(today, 30)
     assert len(caller.rows(path, startDate="2027-05-01")) == 30
     assert len(caller.rows(path, endDate=(today + timedelta(4)).isoformat())) == 5
@@ -57,7 +61,7 @@ def test_without_dates_the_next_thirty_days_come(open_sandbox: OpenSandbox) -> N
 def asked(open_sandbox: OpenSandbox, switches: Switches, days: int) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the days from today that were asked for, and the rows that came; all of them are true."""
     sandbox, caller = open_sandbox(switches=switches)
-    today = sandbox.world.now.date()
+    today = today_of(sandbox)
     last = today + timedelta(days - 1)
     rows = caller.rows(calendar_path(sandbox.world), startDate=today.isoformat(), endDate=last.isoformat())
     truth = {
@@ -88,13 +92,14 @@ def test_a_short_calendar_lacks_its_end(open_sandbox: OpenSandbox, switches: Swi
 def test_days_beyond_the_horizon_are_nowhere(open_sandbox: OpenSandbox) -> None:
     """Also in a short range."""
     sandbox, caller = open_sandbox(switches=Switches(short_calendar="horizon"))
-    assert caller.rows(calendar_path(sandbox.world), startDate="2027-08-01", endDate="2027-08-31") == []
+    first, last = (today_of(sandbox) + timedelta(days) for days in (190, 220))
+    assert caller.rows(calendar_path(sandbox.world), startDate=first.isoformat(), endDate=last.isoformat()) == []
 
 
 def test_ignored_dates_give_the_next_ninety_days(open_sandbox: OpenSandbox) -> None:
     """Whichever dates were asked for."""
     sandbox, caller = open_sandbox(switches=Switches(ignored_dates=True))
-    today = sandbox.world.now.date()
+    today = today_of(sandbox)
     rows = caller.rows(calendar_path(sandbox.world), startDate="2027-08-01", endDate="2027-08-31")
     assert [row["date"] for row in rows] == days_from(today, 90)
 

@@ -27,6 +27,7 @@ from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets.sealing import has_sealed_values
 from hostaway_sync.store.secrets.vault import Vault
 from hostaway_sync.store.status.overview import read_overview
+from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,7 @@ class Container:
     Attributes:
         meter: measures requests and statements.
         vocabulary: the keys and statuses of the source's payloads.
+        calendar_options: how calendars are read.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -74,6 +76,8 @@ class Container:
     ) -> None:
         self.settings = settings
         self.vocabulary = VOCABULARY
+        period = timedelta(hours=settings.calendar_after_hours)
+        self.calendar_options = CalendarOptions(settings.calendar_days, period, VOCABULARY.archived_listing)
         register_private_fields(VOCABULARY.private_keys)
         self._rules = payload_rule.parse_own_rules(settings.payload_fields, VOCABULARY)
         self.meter = Meter()

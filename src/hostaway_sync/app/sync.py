@@ -14,7 +14,6 @@ from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.account_order import order_shortest_first
-from hostaway_sync.sync.calendar.plan import CalendarOptions
 from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
 from hostaway_sync.sync.progress import NullProgress
 from hostaway_sync.sync.refresh import refresh_object
@@ -188,9 +187,5 @@ class Sync:
             max_retries=max_retries,
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
-            calendar=CalendarOptions(
-                horizon=settings.calendar_days,
-                period=timedelta(hours=settings.calendar_after_hours),
-                archived=self._container.vocabulary.archived_listing,
-            ),
+            calendar=self._container.calendar_options,
         )

@@ -13,20 +13,23 @@ from typing import TYPE_CHECKING
 from hostaway_sync.app.sync import Sync
 from hostaway_sync.messages.send_job import run_send_job
 from hostaway_sync.messages.settlement import settle_from_mirror
+from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.messages.protocol import read_thread_message
 from hostaway_sync.queue.batching import handle_one_by_one
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store import jobs
+from hostaway_sync.sync.calendar.run import read_marked_days
 from hostaway_sync.sync.refresh import refresh_objects
 from hostaway_sync.sync.sync_job import run_sync_job
 from hostaway_sync.webhooks import refresh_job
+from hostaway_sync.webhooks.calendar_follower import CalendarFollower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.messages import MessageApi
-    from hostaway_sync.model.records import Owner, Resource, RunReport
+    from hostaway_sync.model.records import Owner, RunReport
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.queue.batching import Handler
     from hostaway_sync.queue.fetch_loop import WorkerTimings
@@ -150,8 +153,9 @@ class Work:
         sources = Sources(self._container)
         # A crash of the server undoes the last commits first: then the deliveries of lost rows wait again, too.
         async_database = self._database.async_commit_twin(patience=_PATIENCE)
+        follower = CalendarFollower(partial(self._read_marked_days, sources), drain=drain)
         config = WorkerConfig(
-            handlers=self._handlers(sources, async_database),
+            handlers=self._handlers(sources, async_database, follower),
             lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
             batch=_BATCH,
             keep=timedelta(days=self._container.settings.keep_deliveries_days),
@@ -159,7 +163,7 @@ class Work:
             timings=timings or WorkerTimings(),
         )
         try:
-            with Worker(self._database, config, drain=drain, heartbeat=heartbeat) as worker:
+            with follower, Worker(self._database, config, drain=drain, heartbeat=heartbeat) as worker:
                 yield worker
         finally:
             sources.close()
@@ -167,7 +171,14 @@ class Work:
     def _run_sync(self, account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as `run_sync_job` calls it)
         return self._sync.run(account.account_id, full=full, will_retry=True)
 
-    def _handlers(self, sources: Sources, async_database: Database) -> dict[str, Handler]:
+    def _read_marked_days(self, sources: Sources, account_id: int) -> None:
+        """Read the days of an account that stays have changed, unless calendars are switched off."""
+        calendar = self._container.calendar_options
+        if calendar.horizon > 0:
+            with sources.use(account_id) as source:
+                read_marked_days(self._database, account_id, source, calendar)
+
+    def _handlers(self, sources: Sources, async_database: Database, follower: CalendarFollower) -> dict[str, Handler]:
         def refresh(owner: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
             threads = 0
             try:
@@ -176,6 +187,8 @@ class Work:
                         threads += read_whole
                         yield record_id
             finally:
+                if resource is Resource.RESERVATIONS:
+                    follower.note(owner.account_id)
                 if threads:
                     settle_from_mirror(self._database, owner.account_id, read_thread_message)
 

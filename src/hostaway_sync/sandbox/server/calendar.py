@@ -37,7 +37,8 @@ def read_calendar(account: Account, request: Request) -> Reply:
 
 def _range(world: World, request: Request) -> tuple[int, int]:
     """Return the first and the last day of an answer, counted from 1970-01-01."""
-    today = int(world.now.timestamp()) // DAY
+    # By the clock of tokens and limits, as a client has it: those of the worlds stand still between two changes.
+    today = int(request.time) // DAY
     if world.switches.ignored_dates:
         return today, today + _IGNORED_DAYS - 1
     first = parse_day(request.query.get("startDate"))

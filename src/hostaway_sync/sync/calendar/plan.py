@@ -81,16 +81,23 @@ def select_tasks(
         full: every listing is read whole.
     """
     mirrored = list_mirrored_days(now, options.horizon)
-    marked: list[CalendarTask] = []
-    in_turn: list[tuple[datetime | None, CalendarTask]] = []
+    known = list(readings)
+    in_turn = {one.listing_id for one in known if full or is_turn(one, now, options)}
+    marked = select_marked((one for one in known if one.listing_id not in in_turn), now, options)
+    overdue_first = sorted(known, key=lambda one: (one.rota_at is not None, one.rota_at or now))
+    turns = (CalendarTask(one, mirrored, mirrored, _explain_turn(one)) for one in overdue_first)
+    return [*marked, *(task for task in turns if task.reading.listing_id in in_turn)]
+
+
+def select_marked(readings: Iterable[ListingReading], now: datetime, options: CalendarOptions) -> list[CalendarTask]:
+    """Return the listings with days that stays have changed, and these days; a refused calendar waits for its turn."""
+    mirrored = list_mirrored_days(now, options.horizon)
+    tasks: list[CalendarTask] = []
     for reading in readings:
         due = None if reading.due is None else reading.due.intersect(mirrored)
-        if full or is_turn(reading, now, options):
-            in_turn.append((reading.rota_at, CalendarTask(reading, mirrored, mirrored, _explain_turn(reading))))
-        elif due is not None and reading.refused_at is None:
-            marked.append(CalendarTask(reading, due, mirrored, "calendar: a stay changed"))
-    in_turn.sort(key=lambda pair: (pair[0] is not None, pair[0] or now))
-    return [*marked, *(task for _, task in in_turn)]
+        if due is not None and reading.refused_at is None:
+            tasks.append(CalendarTask(reading, due, mirrored, "calendar: a stay changed"))
+    return tasks
 
 
 def _explain_turn(reading: ListingReading) -> str:

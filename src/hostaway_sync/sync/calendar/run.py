@@ -15,6 +15,7 @@ from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan as run_plan
 from hostaway_sync.sync.calendar import plan
 from hostaway_sync.sync.calendar.reading import read_days
+from hostaway_sync.sync.calendar.recorder import TableCalendarRecorder
 from hostaway_sync.sync.lists import open_reading_threads
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hostaway_sync.errors import SourceError
     from hostaway_sync.model.records import Source
     from hostaway_sync.store.postgres.database import Database
-    from hostaway_sync.sync.calendar.plan import CalendarTask
+    from hostaway_sync.sync.calendar.plan import CalendarOptions, CalendarTask
     from hostaway_sync.sync.calendar.recorder import CalendarRecorder
     from hostaway_sync.sync.run_context import RunContext
     from hostaway_sync.sync.run_options import RunOptions
@@ -61,6 +62,21 @@ def mirror_due_calendars(
     is_excused = problems.is_first(has_failed_before=has_failed_before)
     state = RunState.PARTIAL if counts.seen else RunState.FAILED
     return ResourceReport(state, counts, error=error, is_excused=is_excused)
+
+
+def read_marked_days(database: Database, account_id: int, source: Source, options: CalendarOptions) -> None:
+    """Read the days of an account that stays have changed; without a lease, so that it may happen beside a run.
+
+    Raises:
+        SourceError: a calendar could not be read; its mark stays.
+        StoreError: the database is away.
+    """
+    known, now = readings.find_readings(database, account_id, options.archived)
+    recorder = TableCalendarRecorder(database.transaction, account_id, options)
+    for task in plan.select_marked(known, now, options):
+        ended = read_listing(task, source, recorder, now)
+        if ended.failure is not None:
+            raise ended.failure
 
 
 def _read_tasks(

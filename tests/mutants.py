@@ -2,10 +2,10 @@
 
 Run by `nox -s mutation`: it needs mutmut, and the checkout installed. Words are the files to change.
 
-A mutant is noticed when a unit test fails with it, or when mypy does (`nox -s types`). What is left must be listed in
-`survivors.toml` with a reason. Two rules spare a long list. A change of nothing but the words of a sentence is no
-fault, since no contract pins a sentence; a string without two words in a row is no sentence, and must be tested. And
-a function without a body, as a Protocol declares it, does nothing that could be changed.
+A mutant is noticed when mypy finds fault with it (`nox -s types`), or else when a unit test fails with it. What is left
+must be listed in `survivors.toml` with a reason. Two rules spare a long list. A change of nothing but the words of a
+sentence is no fault, since no contract pins a sentence; a string without two words in a row is no sentence, and must be
+tested. And a function without a body, as a Protocol declares it, does nothing that could be changed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,15 @@ also_copy=
 pytest_add_cli_args_test_selection=
   tests/unit
 timeout_multiplier=5
+type_check_command=
+  {python}
+  {program}
+  {types}
 """
+# The word after which this program prints what is ill-typed, as mypy would: mutmut knows mypy's form by this name.
+TYPES = "mypy"
 UNNOTICED = {"survived", "no tests"}
+ILL_TYPED = "caught by type check"
 # The copies of one method in one class repeat its attributes; each would be told as a second definition.
 MYPY = ("--no-warn-unused-ignores", "--disable-error-code=no-redef", "--output=json")
 LITERAL = re.compile(r"""(?<![\w"'])[rfRF]?("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""")
@@ -72,10 +79,10 @@ class Survivor:
 class MutatedModule:
     """A module as mutmut wrote it: each function stands in it once as it was, and once for each mutant."""
 
-    def __init__(self, room: Path, name: str) -> None:
-        """Read the module `name` below `room`."""
+    def __init__(self, mutants: Path, name: str) -> None:
+        """Read the module `name` below the directory of mutants."""
         self.path = Path("src", *name.split(".")).with_suffix(".py")
-        source = (room / "mutants" / self.path).read_text(encoding="utf-8")
+        source = (mutants / self.path).read_text(encoding="utf-8")
         self._lines = source.splitlines()
         self._functions = {
             node.name: node
@@ -117,7 +124,11 @@ def main(modules: list[str]) -> int:
                 shutil.copytree(ROOT / one, room / one)
             else:
                 shutil.copy(ROOT / one, room / one)
-        (room / "setup.cfg").write_text(SETTINGS.format(modules="\n  ".join(modules)))
+        changed = "\n  ".join(modules)
+        settings = SETTINGS.format(
+            modules=changed, python=sys.executable, program=Path(__file__).resolve(), types=TYPES
+        )
+        (room / "setup.cfg").write_text(settings)
         is_whole = _try_all(room)
         return 0 if report(room) and is_whole else 1
 
@@ -125,14 +136,16 @@ def main(modules: list[str]) -> int:
 def report(room: Path) -> bool:
     """Print what became of each mutant; return whether every one was tried and none lives unlisted."""
     states = _states(room)
-    parts = {module: MutatedModule(room, module) for module in sorted({name.rpartition(".")[0] for name in states})}
-    ill_typed = _ill_typed(room, parts)
+    names = sorted({name.rpartition(".")[0] for name in states})
+    parts = {module: MutatedModule(room / "mutants", module) for module in names}
+    # Mutmut asks for types only where there is a test.
+    ill_typed = {(part, mutant) for part, mutant, _ in _ill_typed(room / "mutants", parts)}
     listed = _listed()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     unlisted: list[tuple[str, Survivor]] = []
     for name, state in states.items():
         module, _, mutant = name.rpartition(".")
-        verdict = "untried" if state == "not checked" else "killed"
+        verdict = {"not checked": "untried", ILL_TYPED: "ill-typed"}.get(state, "killed")
         if state in UNNOTICED:
             survivor = parts[module].survivor(mutant)
             verdict = (
@@ -185,24 +198,37 @@ def _states(room: Path) -> dict[str, str]:
     return {mutant: state for mutant, _, state in parted}
 
 
-def _ill_typed(room: Path, parts: dict[str, MutatedModule]) -> set[tuple[str, str]]:
-    """Return the mutants of which mypy says something that it does not say of the function as it was."""
+def _ill_typed(mutants: Path, parts: dict[str, MutatedModule]) -> list[tuple[str, str, str]]:
+    """Return module, mutant and remark for all that mypy says of a mutant, and not of the function as it was."""
     files = {str(part.path): module for module, part in parts.items()}
     command = [sys.executable, "-m", "mypy", *MYPY, *files]
-    answer = subprocess.run(command, cwd=room / "mutants", check=False, capture_output=True, text=True)
-    said: dict[tuple[str, str], set[str]] = defaultdict(set)
+    answer = subprocess.run(command, cwd=mutants, check=False, capture_output=True, text=True)
+    said: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for line in answer.stdout.splitlines():
         remark = json.loads(line)
         module = files.get(remark["file"])
         function = parts[module].function_at(remark["line"]) if module and remark["severity"] == "error" else None
         if module and function:
-            said[module, function].add(re.sub(r"__mutmut_(orig|\d+)", "", remark["message"]))
-    return {
-        (module, mutant)
+            said[module, function][re.sub(r"__mutmut_(orig|\d+)", "", remark["message"])] = line
+    return [
+        (module, mutant, line)
         for (module, mutant), remarks in said.items()
-        if remarks - said.get((module, f"{mutant.partition('__mutmut_')[0]}__mutmut_orig"), set())
-    }
+        for message, line in remarks.items()
+        if message not in said.get((module, f"{mutant.partition('__mutmut_')[0]}__mutmut_orig"), {})
+    ]
+
+
+def print_ill_typed(mutants: Path) -> None:
+    """Print what mypy says of mutants alone: of any other line, mutmut could not tell whose it is."""
+    changed = [path for path in (mutants / "src").rglob("*.py") if path.with_name(f"{path.name}.meta").exists()]
+    names = (".".join(path.relative_to(mutants / "src").with_suffix("").parts) for path in sorted(changed))
+    parts = {name: MutatedModule(mutants, name) for name in names}
+    for *_, line in _ill_typed(mutants, parts):
+        print(line)  # noqa: T201  (mutmut reads it)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    if sys.argv[1:] == [TYPES]:
+        print_ill_typed(Path.cwd())
+    else:
+        raise SystemExit(main(sys.argv[1:]))

@@ -51,3 +51,13 @@ def test_pages_are_asked_ahead_up_to_the_last() -> None:
         walk = walk_by_offset(4)
         next(walk)
         assert walk.send(PageAnswer([row(number) for number in range(10)], count)) == positions
+
+
+def test_an_empty_first_page_is_asked_for_again() -> None:
+    """Unless its count says that the list is empty."""
+    walk = walk_by_offset(1)
+    assert next(walk) == (0,)
+    assert walk.send(PageAnswer()) == (0,)
+    walk = walk_by_offset(1)
+    next(walk)
+    assert outcome_of(walk, PageAnswer((), 0)) == WalkOutcome(None, 0)

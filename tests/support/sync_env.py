@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from hostaway_sync.app.mirror import Mirror
-from hostaway_sync.model.records import AccessToken, Resource
+from hostaway_sync.model.records import OBJECTS, AccessToken, Resource
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import RateLimit, load_settings
 from hostaway_sync.store.accounts import changes as account_changes
@@ -101,7 +101,7 @@ class SyncEnv:
         With `gone_too` False, rows that the source no longer has are no difference.
         """
         wrong: dict[str, set[int]] = {}
-        for resource in Resource:
+        for resource in OBJECTS:
             stored, true = self.rows(resource, account_id), self.truth(resource, account_id)
             compared = stored.keys() | true.keys() if gone_too else true.keys()
             ids = {key for key in compared if _settled(stored.get(key)) != _settled(true.get(key))}

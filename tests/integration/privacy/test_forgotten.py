@@ -9,7 +9,7 @@ from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK
 from tests.support.store.guest_data import accept_delivery, dump_rows, refresh_and_sync, store_guest
 
-from hostaway_sync.model.records import Resource
+from hostaway_sync.model.records import OBJECTS
 from hostaway_sync.store.privacy.guest_tables import ERASED, GUEST_TABLES, TABLES_WITHOUT_GUESTS
 from hostaway_sync.store.tables import MIRRORED, metadata
 
@@ -174,5 +174,5 @@ def test_a_pending_message_to_a_forgotten_guest_is_given_up(sync_env: Build) -> 
 
 def test_every_table_is_listed_with_or_without_guest_data() -> None:
     """A table that is added must be in one of the two lists, or be one of the mirror's own."""
-    known = {words.table.name for words in GUEST_TABLES} | {MIRRORED[resource].name for resource in Resource}
+    known = {words.table.name for words in GUEST_TABLES} | {MIRRORED[resource].name for resource in OBJECTS}
     assert known | TABLES_WITHOUT_GUESTS | {"quarantined_records"} == set(metadata.tables)

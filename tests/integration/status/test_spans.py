@@ -16,7 +16,7 @@ from tests.support.servers.receiver import event, login_of, path_of, renew, runn
 from tests.support.servers.recording_server import serving
 
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
-from hostaway_sync.model.records import Resource
+from hostaway_sync.model.records import OBJECTS, Resource
 from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.observability.log_redaction import hide_private
 from hostaway_sync.observability.tracing import current_span, start_span, stop_tracing, switch
@@ -89,7 +89,7 @@ def private_words(env: SyncEnv) -> set[str]:
         ):
             found.add(value)
 
-    for resource in Resource:
+    for resource in OBJECTS:
         look(list(env.truth(resource).values()), "")
     return found
 
@@ -123,7 +123,7 @@ def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, mo
     assert run.facts["api_calls"] == report.api_calls
     assert {one.own.trace_id for one in collector.spans} == {run.own.trace_id}
     parts = {one.facts["resource"]: one for one in collector.below(run) if one.name.startswith("resource ")}
-    assert set(parts) == set(Resource)
+    assert set(parts) == set(OBJECTS)
     for name, part in parts.items():
         assert part.name == f"resource {name}"
         assert part.facts["run_id"] == str(run_id)

@@ -7,7 +7,7 @@ import pytest
 from tests.support import sql
 
 from hostaway_sync.errors import AccountError, CredentialsRejected, LeaseHeld
-from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.model.records import OBJECTS, Resource, RunState
 from hostaway_sync.sandbox import AccountSpec, Request
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
@@ -30,7 +30,7 @@ def test_a_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
     assert report.state is RunState.SUCCESS
     assert env.differences() == {}
     assert {resource: part.counts.inserted for resource, part in report.resources.items()} == {
-        resource: len(env.truth(resource)) for resource in Resource
+        resource: len(env.truth(resource)) for resource in OBJECTS
     }
 
 
@@ -123,9 +123,9 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) 
     env = sync_env()
     report = env.mirror().sync.run(env.account_id, dry_run=True)
     assert {resource: part.counts.inserted for resource, part in report.resources.items()} == {
-        resource: len(env.truth(resource)) for resource in Resource
+        resource: len(env.truth(resource)) for resource in OBJECTS
     }
-    assert all(env.rows(resource) == {} for resource in Resource)
+    assert all(env.rows(resource) == {} for resource in OBJECTS)
     assert sql.rows(env.database, "SELECT count(*) FROM sync_runs") == [(0,)]
     assert sql.rows(env.database, "SELECT count(*) FROM walk_pages") == [(0,)]
     assert sql.rows(env.database, "SELECT count(*) FROM quarantined_records") == [(0,)]

@@ -8,7 +8,7 @@ import pytest
 from tests.support import sql
 
 from hostaway_sync.errors import AccountError, LeaseHeld
-from hostaway_sync.model.records import Resource
+from hostaway_sync.model.records import OBJECTS, Resource
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
@@ -377,7 +377,7 @@ def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) ->
     certificate = env.mirror(retry_attempts=2).sync.verify(env.account_id, repair=True)
     assert certificate.state is Equality.INCOMPLETE
     assert certificate.resources[Resource.LISTINGS].error is None
-    assert all(certificate.resources[part].error for part in list(Resource)[1:])
+    assert all(certificate.resources[part].error for part in OBJECTS[1:])
     assert (certificate.error or "").startswith("reservations: ")
     assert env.sandbox.calls["GET /listings"] == 1
 

@@ -17,6 +17,7 @@ from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.store.connection import session_settings
 from hostaway_sync.store.connection.database_url import parse_database_url
 from hostaway_sync.store.connection.libpq_environment import ignore_environment
+from hostaway_sync.store.postgres.compiled_statements import CompiledStatements
 from hostaway_sync.store.postgres.disconnect import PoolCloser
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.postgres.statement_timing import time_statements
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
+
+_COMPILED = CompiledStatements()
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,7 +87,7 @@ class Database:
             # Otherwise the first statement of a session would look for the type hstore.
             use_native_hstore=False,
             connect_args=session_settings.connect_options(application),
-            execution_options={"schema_translate_map": {None: schema}},
+            execution_options={"schema_translate_map": {None: schema}, "compiled_cache": _COMPILED},
         )
         self._held_rights = HeldRights(self.engine, schema)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")

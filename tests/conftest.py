@@ -65,6 +65,12 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run property tests last where the first failure ends it all: they take the longest."""
+    if os.environ.get("HYPOTHESIS_PROFILE") == "first failure":
+        items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail every test that prints or logs a secret."""

@@ -6,7 +6,6 @@ import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from unittest import mock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,11 +14,14 @@ if TYPE_CHECKING:
 @contextmanager
 def local_zone(name: str) -> Iterator[None]:
     """Make `name` the time zone of this process, as the setting of a machine does."""
-    with mock.patch.dict(os.environ, {"TZ": name}):
-        time.tzset()
-        try:
-            yield
-        finally:
-            os.environ.pop("TZ")
-            time.tzset()
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
     time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = before
+        time.tzset()

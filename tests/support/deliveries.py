@@ -32,7 +32,7 @@ QUICK = WorkerTimings(
 )
 ONE_RETRY = JobRetryPolicy(ladder=(timedelta(0),), snooze=timedelta(0))
 # For work whose workers die again and again: none of it is given up.
-MANY_RETRIES = JobRetryPolicy(ladder=(timedelta(0),) * 99, snooze=timedelta(0))
+MANY_RETRIES = JobRetryPolicy(ladder=(timedelta(0),) * 99, death_ladder=(timedelta(0),) * 99, snooze=timedelta(0))
 PATIENCE = 60.0
 
 

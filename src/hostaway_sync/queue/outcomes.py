@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from hostaway_sync.observability.exception_text import describe_exception, forma
 from hostaway_sync.queue.retry_policy import Action, RetryDecision
 from hostaway_sync.store import dead_letters, job_attempts, jobs
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.job_attempts import RecordedAttempt, to_storable_text, to_storable_traceback
+from hostaway_sync.store.job_attempts import DIED, RecordedAttempt, to_storable_text, to_storable_traceback
 from hostaway_sync.store.webhooks import inbox
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
-
-_DIED = "the worker died, or lost the database, in the middle of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def record_failure(
         return _write(connection, job, attempt, decision)
 
     decision = database.transaction(write)
-    _log(job, decision, to_storable_text(describe_exception(failure.error)))
+    _log(job, decision, to_storable_text(describe_exception(failure.error)), made=job.attempt)
     return decision
 
 
@@ -95,12 +94,15 @@ def give_back_jobs(
 
 
 def rescue_job(connection: sa.Connection, stalled: StalledJob, policy: JobRetryPolicy, *, jitter: float) -> None:
-    """End a job whose worker died, as if the worker had stored that its attempt failed."""
+    """End a job whose worker died: store the attempt, and defer the next one or write a dead letter."""
     finished_at = jobs.read_clock(connection)
     job = stalled.job
-    decision = policy.decide_after_death(job.attempt, jitter=jitter)
-    attempt = RecordedAttempt(uuid4(), stalled.started_at or finished_at, finished_at, _DIED, None)
-    _log(job, _write(connection, job, attempt, decision), _DIED)
+    before = job_attempts.list_deaths(connection, job.key, since=job.began_at) if job.began_at else []
+    pairs = pairwise([*before, finished_at])
+    others = [job_attempts.did_others_succeed(connection, job, after=one, until=next_one) for one, next_one in pairs]
+    decision = policy.decide_after_death(others, jitter=jitter)
+    attempt = RecordedAttempt(uuid4(), stalled.started_at or finished_at, finished_at, DIED, None)
+    _log(job, _write(connection, job, attempt, decision), DIED, made=job.attempt + len(before))
     jobs.delete_jobs(connection, [stalled.row_id])
 
 
@@ -126,10 +128,10 @@ def _write(
     return decision
 
 
-def _log(job: Job, decision: RetryDecision | None, error: str) -> None:
+def _log(job: Job, decision: RetryDecision | None, error: str, *, made: int) -> None:
     if decision is None:
         return
     if decision.action is Action.DEAD:
-        log.error("%s: dead letter after %d attempts: %s", job.key, job.attempt, error)
+        log.error("%s: dead letter after %d attempts: %s", job.key, made, error)
     else:
         log.info("%s: tried again in %.0f s: %s", job.key, decision.delay.total_seconds(), error)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Advice, ConfigurationError, HostawaySyncError, LeaseLost, RateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LADDER = (
     timedelta(seconds=30),
@@ -15,6 +19,15 @@ _LADDER = (
     timedelta(hours=1),
     timedelta(hours=4),
     timedelta(hours=12),
+)
+# Short, because most jobs in hand of a worker that died are innocent; growing, so that others get their turn.
+_DEATH_LADDER = (
+    timedelta(seconds=2),
+    timedelta(seconds=10),
+    timedelta(seconds=30),
+    timedelta(minutes=1),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
 )
 _NO_TIME = timedelta(0)
 _JITTER = 0.2
@@ -51,10 +64,13 @@ class JobRetryPolicy:
 
     Attributes:
         ladder: the wait after the first, second … attempt; after one attempt more than it has steps, the job is dead.
+        death_ladder: the wait after the second, third … death of its worker in a row, and the last one for all others.
+            After one death more than it has steps, the job is dead, if other work succeeded between any two of them.
         snooze: the wait for an obstacle that goes away by itself.
     """
 
     ladder: tuple[timedelta, ...] = _LADDER
+    death_ladder: tuple[timedelta, ...] = _DEATH_LADDER
     snooze: timedelta = timedelta(seconds=30)
 
     def decide_after_error(self, error: Exception, attempt: int, *, early: timedelta, jitter: float) -> RetryDecision:
@@ -77,9 +93,22 @@ class JobRetryPolicy:
             return RetryDecision(Action.RETRY, early, is_counted=False)
         return self._retry_step(attempt, attempt - 1, jitter)
 
-    def decide_after_death(self, attempt: int, *, jitter: float) -> RetryDecision:
-        """Decide what follows an attempt whose worker died; the first is retried at once, since most are accidents."""
-        return RetryDecision(Action.RETRY) if attempt == 1 else self._retry_step(attempt, attempt - 2, jitter)
+    def decide_after_death(self, others_succeeded: Sequence[bool], *, jitter: float) -> RetryDecision:
+        """Decide what follows an attempt whose worker died; it counts as no attempt.
+
+        A worker that is killed takes all its jobs along, so one death says nothing about a job, and is retried at once.
+        A job that is in hand whenever a worker dies, while other work succeeds between, is the likely cause.
+
+        Args:
+            others_succeeded: for any two deaths in a row at this job, oldest first, whether other work succeeded.
+            jitter: 0 to 1, drawn by the caller.
+        """
+        if sum(others_succeeded) >= len(self.death_ladder):
+            return RetryDecision(Action.DEAD, is_exhausted=True)
+        if not others_succeeded:
+            return RetryDecision(Action.RETRY, is_counted=False)
+        wait = self.death_ladder[min(len(others_succeeded), len(self.death_ladder)) - 1]
+        return RetryDecision(Action.RETRY, self._spread(wait, jitter), is_counted=False)
 
     def _retry_step(self, attempt: int, step: int, jitter: float) -> RetryDecision:
         if attempt > len(self.ladder):

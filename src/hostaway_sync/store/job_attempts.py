@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from hostaway_sync.store.tables import job_attempts
+from hostaway_sync.store.jobs import SYNC
+from hostaway_sync.store.tables import job_attempts, sent_messages, sync_runs, webhook_log
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.jobs import Job
 
+DIED: Final = "the worker died, or lost the database, in the middle of it"
+"""The error of an attempt whose worker died."""
 _MAX_ERROR = 2_000
 _MAX_TRACEBACK = 20_000
 
@@ -73,3 +76,35 @@ def read_history(connection: sa.Connection, key: str, *, since: datetime) -> lis
         }
         for row in connection.execute(query)
     ]
+
+
+def list_deaths(connection: sa.Connection, key: str, *, since: datetime) -> list[datetime]:
+    """Return when the workers of a job died, oldest first: those after its last attempt that failed otherwise."""
+    of_job = (job_attempts.c.job == key, job_attempts.c.started_at >= since)
+    is_death = job_attempts.c.error == DIED
+    last_failure = sa.select(sa.func.max(job_attempts.c.finished_at)).where(*of_job, ~is_death).scalar_subquery()
+    is_later = sa.func.coalesce(job_attempts.c.finished_at > last_failure, sa.true())
+    query = sa.select(job_attempts.c.finished_at).where(*of_job, is_death, is_later)
+    return list(connection.scalars(query.order_by(job_attempts.c.finished_at)))
+
+
+def did_others_succeed(connection: sa.Connection, job: Job, *, after: datetime, until: datetime) -> bool:
+    """Return whether other work than this job succeeded in a span: a delivery, a message, a run."""
+    is_own_delivery: sa.ColumnElement[bool] = sa.false()
+    if job.target is not None:
+        is_own_delivery = sa.and_(
+            webhook_log.c.account_id == job.account_id,
+            webhook_log.c.target_resource == job.target.resource.value,
+            webhook_log.c.object_id == job.target.object_id,
+        )
+    is_own_run = sync_runs.c.account_id == job.account_id if job.kind == SYNC else sa.false()
+    of_others = (
+        (webhook_log.c.processed_at, webhook_log.c.status == "processed", is_own_delivery),
+        (sent_messages.c.settled_at, sent_messages.c.state == "sent", sent_messages.c.intent_id == job.intent_id),
+        (sync_runs.c.finished_at, sync_runs.c.state == "success", is_own_run),
+    )
+    found = [
+        sa.exists().where(ended_at > after, ended_at <= until, is_success, is_own.is_not(sa.true()))
+        for ended_at, is_success, is_own in of_others
+    ]
+    return bool(connection.scalar(sa.select(sa.or_(*found))))

@@ -90,9 +90,10 @@ class Job:
     def batch_prefix(self) -> str | None:
         """Common prefix of the keys of jobs that may be done in one batch with this one; None: it is done alone.
 
-        Only refreshes of reservations are batched. A job that failed before is done alone and delays no other.
+        Only refreshes of reservations are batched. A job that was tried before is done alone: it harms no other.
         """
-        if self.target is None or self.target.resource is not Resource.RESERVATIONS or self.attempt > 1:
+        is_first = self.attempt == 1 and self.began_at is None
+        if not is_first or self.target is None or self.target.resource is not Resource.RESERVATIONS:
             return None
         return f"{REFRESH}:{self.account_id}:{self.target.resource}:"
 
@@ -202,7 +203,7 @@ def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, co
     )
     share = sa.select(sa.func.least(limit, sa.func.count() // concurrency)).select_from(near).scalar_subquery()
     is_alike = sa.func.starts_with(near.c.queueing_lock, leader.job.batch_prefix)
-    is_first = near.c.args["attempt"].as_integer() == 1
+    is_first = sa.and_(near.c.args["attempt"].as_integer() == 1, ~near.c.args.has_key("began_at"))
     # A later delivery for the leader's own object needs a reading of its own, after this one.
     wanted = sa.select(near.c.id).where(is_alike, is_first, near.c.queueing_lock != leader.job.key)
     wanted = wanted.order_by(near.c.id).limit(share)

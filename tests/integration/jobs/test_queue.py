@@ -335,13 +335,24 @@ def test_concurrent_rescuers_rescue_once(box: Database) -> None:
 
 
 def test_a_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> None:
-    """However often it is rescued, its attempts are counted."""
+    """It died three times in a row, while a delivery of another object was worked off between any two deaths."""
     deliver(box, 1, object_id=7)
-    for _ in range(2):
+    policy = JobRetryPolicy(death_ladder=(timedelta(0),) * 2)
+    for death in range(3):
+        assert dead_letters.list_dead_letters(box, account_id=1, resolved_too=False) == []
         sql.execute(box, "UPDATE procrastinate_jobs SET status = 'doing'")
-        maintenance.rescue_stalled_jobs(box, ONE_RETRY, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
+        maintenance.rescue_stalled_jobs(box, policy, (jobs.REFRESH,), silent_for=timedelta(seconds=1))
+        if death < 2:
+            sql.execute(
+                box,
+                "INSERT INTO webhook_log (id, platform, account_id, event, target_resource, object_id, body, headers,"
+                " received_by, status, processed_at) SELECT gen_random_uuid(), platform, account_id, event,"
+                " target_resource, 8, body, headers, received_by, 'processed', clock_timestamp() FROM webhook_log"
+                " WHERE object_id = 7",
+            )
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
-    assert (letter.traceback, statuses(box)) == (None, ["dead"])
+    assert (letter.traceback, len(letter.history)) == (None, 3)
+    assert sql.rows(box, "SELECT status FROM webhook_log WHERE object_id = 7") == [("dead",)]
 
 
 def test_a_worker_does_jobs_that_become_due(box: Database) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,12 +78,20 @@ def test_an_extra_attempt_is_not_counted() -> None:
     assert after(AWAY, 7, early=-MINUTE).action is Action.DEAD
 
 
-def test_the_first_death_of_a_worker_is_retried_at_once() -> None:
-    """The first time the work is given back at once, then with growing waits, and work that kills ends dead."""
-    assert POLICY.decide_after_death(1, jitter=0.5) == RetryDecision(Action.RETRY)
-    assert POLICY.decide_after_death(2, jitter=0.5).delay == timedelta(seconds=30)
-    assert POLICY.decide_after_death(6, jitter=0.5).delay == timedelta(hours=4)
-    assert POLICY.decide_after_death(7, jitter=0.5) == RetryDecision(Action.DEAD, is_exhausted=True)
+def test_a_death_counts_as_no_attempt() -> None:
+    """The first is retried at once, further ones with growing waits, which have an end."""
+    waits = [POLICY.decide_after_death([False] * deaths, jitter=0.5) for deaths in range(60)]
+    assert {(one.action, one.is_counted) for one in waits} == {(Action.RETRY, False)}
+    assert [one.delay.total_seconds() for one in waits[:8]] == [0, 2, 10, 30, 60, 120, 600, 600]
+    assert waits[-1].delay == timedelta(minutes=10)
+
+
+@given(st.lists(st.booleans(), max_size=30))
+def test_only_what_dies_while_others_succeed_ends_dead(others: list[bool]) -> None:
+    """Where nothing else succeeded between two deaths, the machine or the database may as well be the cause."""
+    decision = POLICY.decide_after_death(others, jitter=0.5)
+    assert (decision.action is Action.DEAD) == (sum(others) >= 6)
+    assert decision.is_exhausted == (decision.action is Action.DEAD)
 
 
 @given(
@@ -102,3 +111,11 @@ def test_a_job_survives_a_round_trip_through_json(
     """What a job's arguments say is the job."""
     job = Job(account_id, target, full, attempt, *moments)
     assert Job.from_arguments(job.to_arguments()) == job
+
+
+def test_a_job_whose_worker_died_is_done_alone() -> None:
+    """Or it would take nine others along when its worker dies again."""
+    job = Job(1, RefreshTarget(Resource.RESERVATIONS, 7))
+    assert job.batch_prefix == "refresh:1:reservations:"
+    assert replace(job, began_at=datetime(2026, 11, 30, tzinfo=UTC)).batch_prefix is None
+    assert replace(job, attempt=2).batch_prefix is None

@@ -13,6 +13,7 @@ from hostaway_sync.app.documents.runs import outcome_document, report_document
 from hostaway_sync.app.documents.status import details_document, overview_document
 from hostaway_sync.cli.ui.terminal import print_json
 from hostaway_sync.model.alarms import Alarm, AlarmKind, AlarmUpdate, Cause
+from hostaway_sync.model.calendar.facts import CalendarFacts
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import assess_health
@@ -83,10 +84,15 @@ WAITING = (
     "messages{unsettled waiting unsent undelivered queued resting resting_until}"
 )
 ALARMS = "alarms[kind resource since sentence]"
-DETAILS = (
+CALENDAR = (
+    "is_on listings read never_read oldest_read_at due{listings days since} short{listings known_until} "
+    "missing{listings days} refused{listings since error} overdue{listings since}"
+)
+RUNS = (
     f"watermarks{{{EACH.format('watermark_at swept_at')}}} "
     f"runs[{PAST} resources{{{EACH.format(f'state {COUNTS} error')}}}]"
 )
+DETAILS = f"calendar {RUNS}"
 
 
 def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
@@ -117,8 +123,11 @@ def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -
     """Marks without what only the program needs, and runs by resource."""
     part = ResourceSummary(RunState.PARTIAL, ChangeCounts(1, 1), "why")
     marks = dict.fromkeys(OBJECTS, Mark(NOON, NOON, NOON, NOON))
-    print_json(details_document(marks, [RunDetail(RUN, dict.fromkeys(OBJECTS, part))]))
+    history = [RunDetail(RUN, dict.fromkeys(OBJECTS, part))]
+    print_json(details_document(marks, history))
     assert outline(json.loads(capsys.readouterr().out)) == DETAILS
+    print_json(details_document(marks, history, CalendarFacts(known_until=NOON.date())))
+    assert outline(json.loads(capsys.readouterr().out)) == f"calendar{{{CALENDAR}}} {RUNS}"
 
 
 def test_keys_of_a_run_while_an_alarm_stands() -> None:

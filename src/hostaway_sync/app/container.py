@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.model.calendar.facts import CalendarTerms
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
 from hostaway_sync.platforms.hostaway.http.config import ClientConfig, ConnectionConfig
@@ -214,12 +215,19 @@ class Container:
         """
         from hostaway_sync.store.status.metrics import read_metrics
 
-        return read_metrics(database or self.database, self.buckets(0)[0])  # the address's limit is every account's
+        address = self.buckets(0)[0]  # the address's limit is every account's
+        return read_metrics(database or self.database, address, self.calendar_terms)
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Return what the tables know of every account, or of one, and of the source as this machine reaches it."""
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
-        return replace(read_overview(self.database, self.buckets, account_id=account_id), outage=outage)
+        known = read_overview(self.database, self.buckets, account_id=account_id, calendars=self.calendar_terms)
+        return replace(known, outage=outage)
+
+    @property
+    def calendar_terms(self) -> CalendarTerms:
+        """How calendars are mirrored."""
+        return CalendarTerms(self.settings.calendar_days, timedelta(hours=self.settings.calendar_after_hours))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

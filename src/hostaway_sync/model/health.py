@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.status import AccountFacts, BucketUsage, Certificate
 
 # A day and two hours: a single daily line in a crontab may be late once, however often sweeps are due.
@@ -145,10 +146,22 @@ def _minor_problems(facts: AccountFacts, now: datetime) -> Iterator[str]:
     if due and ran_at and facts.lease is None and min(mark.since for mark in due) < ran_at:
         waits = format_ago(min(mark.since for mark in due), now)
         yield f"{format_count(sum(mark.threads for mark in due), 'thread')} not read yet, the oldest marked {waits}"
+    if facts.lease is None:
+        yield from _calendar_problems(facts.calendar, ran_at, now)
     if facts.limit is not None:
         yield from describe_limit_troubles(facts.limit, now)
     if facts.recent.abandoned:
         yield f"{format_count(facts.recent.abandoned, 'run')} died in the last 24 h"
+
+
+def _calendar_problems(calendar: CalendarFacts | None, ran_at: datetime | None, now: datetime) -> Iterator[str]:
+    """Yield the calendars that the last run should have read: they were overdue when it began."""
+    if calendar is None or not calendar.is_on or ran_at is None or calendar.overdue_since is None:
+        return
+    if calendar.overdue_since < ran_at:
+        waits = format_age(now - calendar.turn_at) if calendar.turn_at else "long"
+        calendars = format_count(calendar.overdue, "calendar")
+        yield f"{calendars} not read again in time, the first has been waiting for {waits}"
 
 
 def count_unattended_messages(facts: AccountFacts, now: datetime) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.model.records import ChangeCounts, Resource, RunState
+    from hostaway_sync.model.records import ChangeCounts, Mark, Mode, Resource, RunState
     from hostaway_sync.model.status import RunSummary
 
 
@@ -27,3 +27,17 @@ class RunDetail:
 
     run: RunSummary
     parts: Mapping[Resource, ResourceSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What the plan of an account's next run depends on.
+
+    Attributes:
+        marks: how far each resource is mirrored.
+        calls: number of requests of its last successful run, by mode; a mode without one is left out.
+    """
+
+    account_id: int
+    marks: dict[Resource, Mark]
+    calls: Mapping[Mode, int]

@@ -12,22 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hostaway_sync.model.alarms import Alarm
+    from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.circuit_breaker import Outage
-    from hostaway_sync.model.records import Mark, Mode, Resource, RunState
-
-
-@dataclass(frozen=True, slots=True)
-class PlanFacts:
-    """What the plan of an account's next run depends on.
-
-    Attributes:
-        marks: how far each resource is mirrored.
-        calls: number of requests of its last successful run, by mode; a mode without one is left out.
-    """
-
-    account_id: int
-    marks: dict[Resource, Mark]
-    calls: Mapping[Mode, int]
+    from hostaway_sync.model.records import Mode, Resource, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +208,7 @@ class AccountFacts:
         equal_at: time of the newest comparison without differences.
         limit: usage of its own request limit; None if it never sent a request.
         announcements: changes with and without a webhook; None without any change, or without a registered webhook.
+        calendar: how its calendars are mirrored; None: they are not, and none was ever read.
     """
 
     account_id: int
@@ -244,6 +232,7 @@ class AccountFacts:
     announcements: AnnouncementCounts | None = None
     alarms: tuple[Alarm, ...] = ()
     doubts: Doubts = field(default_factory=Doubts)
+    calendar: CalendarFacts | None = None
 
     def live(self, resource: Resource) -> int:
         """Return the number of rows of a resource whose object the platform still has."""

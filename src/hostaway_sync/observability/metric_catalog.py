@@ -94,6 +94,27 @@ DRIFT = _stored(
 LAST_VERIFIED = _stored(
     "last_verified_timestamp_seconds", "When an account was last compared with its source.", "account"
 )
+CALENDAR_DUE = _stored(
+    "calendar_due_listings", "Listings of an active account with days that stays have changed, not read yet.", "account"
+)
+CALENDAR_UNREAD = _stored(
+    "calendar_unread_listings", "Listings of an active account whose calendar was never read whole.", "account"
+)
+CALENDAR_OLDEST = _stored(
+    "calendar_oldest_reading_seconds",
+    "Age of the oldest whole reading of a listing's calendar, archived listings included; 0: none.",
+    "account",
+)
+CALENDAR_LATE = _stored(
+    "calendar_oldest_turn_seconds",
+    "For how long the listing that waits longest should have been read again; 0: none waits.",
+    "account",
+)
+CALENDAR_MISSING = _stored(
+    "calendar_missing_days",
+    "Days that did not come in the last reading of their calendar, though the source should have them.",
+    "account",
+)
 BUDGET_USED = _stored("budget_used_requests", "Requests of the current window that the address has used up.")
 BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has in one window.")
 

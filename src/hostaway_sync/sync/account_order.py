@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
 
-    from hostaway_sync.model.status import PlanFacts
+    from hostaway_sync.model.run_history import PlanFacts
 
 
 def order_shortest_first(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hostaway_sync.model.records import Mark, Mode, Resource
-from hostaway_sync.model.status import PlanFacts
+from hostaway_sync.model.run_history import PlanFacts
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.account_order import order_shortest_first
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hostaway_sync.model.calendar.facts import CalendarFacts, CalendarTerms
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import (
     LATE_AFTER,
@@ -285,3 +286,21 @@ def test_rows_in_doubt_are_reported() -> None:
     assert condition is Condition.CHECK
     assert suspected.startswith("reservations: 2 rows not found when asked for, first 3 h ago: the next sweep judges")
     assert set_back.startswith("listings: 1 row with a stamp that went back at the source, first 60 min ago")
+
+
+def test_calendars_count_when_the_last_run_left_them() -> None:
+    """Not while a command works, not when they became overdue since, and not when they are switched off."""
+    late = CalendarFacts(overdue=2, overdue_since=NOON - 2 * HOUR, turn_at=NOON - 50 * HOUR)
+    said = "2 calendars not read again in time, the first has been waiting for 2 d"
+    assert words(calendar=late) == (Condition.CHECK, (said,))
+    assert words(calendar=late, lease=LEASE) == (Condition.RUNNING, ())
+    assert words(calendar=late, last_run=None) == (Condition.OK, ())
+    assert words(calendar=replace(late, overdue_since=NOON - HOUR)) == (Condition.OK, ())
+    assert words(calendar=replace(late, is_on=False)) == (Condition.OK, ())
+    assert words(calendar=CalendarFacts(turn_at=NOON - HOUR)) == (Condition.OK, ())
+
+
+@pytest.mark.parametrize(("period", "hours"), [(20, 40), (0, 26), (5, 26), (24, 48)])
+def test_a_calendar_is_overdue_after_two_periods(period: int, hours: int) -> None:
+    """Never sooner than a daily run may come."""
+    assert CalendarTerms(365, period * HOUR).overdue_after == hours * HOUR

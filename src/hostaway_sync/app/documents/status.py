@@ -13,6 +13,7 @@ from hostaway_sync.model.status import RowCounts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.circuit_breaker import Outage
     from hostaway_sync.model.doubts import Doubt
     from hostaway_sync.model.health import Health
@@ -43,9 +44,12 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
     }
 
 
-def details_document(marks: Mapping[Resource, Mark], history: Sequence[RunDetail]) -> dict[str, Any]:
+def details_document(
+    marks: Mapping[Resource, Mark], history: Sequence[RunDetail], calendar: CalendarFacts | None = None
+) -> dict[str, Any]:
     """Return what the document of one account has besides."""
     return {
+        "calendar": _calendar(calendar) if calendar else None,
         "watermarks": {
             resource.value: {"watermark_at": iso(mark.watermark_at), "swept_at": iso(mark.swept_at)}
             for resource, mark in marks.items()
@@ -107,6 +111,32 @@ def _rows(rows: Mapping[Resource, RowCounts]) -> dict[str, Any]:
             resource.value: {"live": counted.live, "missing": counted.missing, "total": counted.total}
             for resource, counted in rows.items()
         },
+    }
+
+
+def _calendar(calendar: CalendarFacts) -> dict[str, Any]:
+    return {
+        "is_on": calendar.is_on,
+        "listings": calendar.listings,
+        "read": calendar.read,
+        "never_read": calendar.never_read,
+        "oldest_read_at": iso(calendar.oldest_read_at),
+        "due": {
+            "listings": calendar.due_listings,
+            "days": calendar.due_days,
+            "since": iso(calendar.due_since),
+        },
+        "short": {
+            "listings": calendar.short_listings,
+            "known_until": calendar.known_until.isoformat() if calendar.known_until else None,
+        },
+        "missing": {"listings": calendar.missing_listings, "days": calendar.missing_days},
+        "refused": {
+            "listings": calendar.refused,
+            "since": iso(calendar.refused_since),
+            "error": calendar.refusal,
+        },
+        "overdue": {"listings": calendar.overdue, "since": iso(calendar.overdue_since)},
     }
 
 

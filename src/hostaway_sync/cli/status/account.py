@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.status.words import run_words, styled_condition, waiting_words
+from hostaway_sync.cli.status.words import calendar_words, run_words, styled_condition, waiting_words
 from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 from hostaway_sync.model.health import format_age, format_ago, format_count
@@ -58,6 +58,8 @@ def _lines(facts: AccountFacts, health: Health, now: datetime) -> list[tuple[str
         )
         deep = ", every thread read" if certificate.is_deep else ""
         lines[2] = ("last verify", f"{_moment(certificate.verified_at, now)}: {found}{deep}")
+    if facts.calendar is not None:
+        lines.append(("calendars", calendar_words(facts.calendar, now)))
     if lease is not None:
         held = f"lease until {lease.expires_at:%H:%M:%S} UTC"
         lines.append(("running", f"{run_words(facts, now)}; on {lease.host}, {held}"))

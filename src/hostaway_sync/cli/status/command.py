@@ -54,7 +54,7 @@ def status(
     if json:
         document = overview_document(overview, verdicts)
         if account_id is not None:
-            document["accounts"][0] |= details_document(marks, history)
+            document["accounts"][0] |= details_document(marks, history, verdicts[0][0].calendar)
         terminal.print_json(document)
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)

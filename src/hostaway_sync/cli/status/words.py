@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.health import Condition
     from hostaway_sync.model.status import AccountFacts, BucketUsage
 
@@ -61,3 +62,33 @@ def budget_words(use: BucketUsage, now: datetime) -> str:
         f"budget of this address: {use.used:,} of {use.limit:,} requests in the last {use.window.total_seconds():g} s"
     )
     return "; ".join((used, *describe_limit_troubles(use, now)))
+
+
+def calendar_words(calendar: CalendarFacts, now: datetime) -> str:
+    """Return how far the calendars of an account are mirrored, and what of them is not."""
+    from hostaway_sync.model.health import format_ago, format_count
+
+    def moment(at: datetime | None) -> str:
+        return f"{at:%Y-%m-%d %H:%M} UTC, {format_ago(at, now)}" if at else "never"
+
+    words = [] if calendar.is_on else ["switched off"]
+    words.append(f"{calendar.read:,} of {format_count(calendar.listings, 'listing')} read")
+    if calendar.oldest_read_at:
+        words.append(f"the oldest reading {moment(calendar.oldest_read_at)}")
+    if calendar.never_read:
+        words.append(f"{calendar.never_read:,} never read")
+    if calendar.due_days:
+        due = f"{format_count(calendar.due_days, 'day')} of {format_count(calendar.due_listings, 'listing')}"
+        words.append(f"due since {moment(calendar.due_since)}: {due}")
+    if calendar.short_listings:
+        short = format_count(calendar.short_listings, "calendar")
+        words.append(f"{short} that Hostaway ends early, the first on {calendar.known_until}")
+    if calendar.missing_days:
+        lacking = (
+            f"{format_count(calendar.missing_days, 'day')} of {format_count(calendar.missing_listings, 'listing')}"
+        )
+        words.append(f"{lacking} did not come")
+    if calendar.refused:
+        refused = f"{calendar.refused:,} refused since {moment(calendar.refused_since)}"
+        words.append(f"{refused}: {calendar.refusal}" if calendar.refusal else refused)
+    return "; ".join(words)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.model.records import Mark, Mode, Resource, RunState
-from hostaway_sync.model.status import PlanFacts
+from hostaway_sync.model.run_history import PlanFacts
 from hostaway_sync.store.records import suspicions
 from hostaway_sync.store.tables import accounts, sync_runs, watermarks
 from hostaway_sync.store.time_marks import is_known, null_if_unknown

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.model.alarms import AlarmKind
+from hostaway_sync.model.calendar.facts import CALENDARS_OFF, EMPTY
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Sample
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.runs import alarms, certificates
-from hostaway_sync.store.status.overview import read_bucket_uses
+from hostaway_sync.store.status.calendars import read_calendar_facts
+from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     accounts,
     dead_letters,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.model.api_calls import Bucket
+    from hostaway_sync.model.calendar.facts import CalendarTerms
     from hostaway_sync.observability.metric_catalog import Metric
     from hostaway_sync.store.postgres.database import Database
 
@@ -46,12 +49,13 @@ _ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONE
 _STATES = {"todo": "waiting", "doing": "running"}
 
 
-def read_metrics(database: Database, address: Bucket) -> list[Sample]:
+def read_metrics(database: Database, address: Bucket, calendars: CalendarTerms = CALENDARS_OFF) -> list[Sample]:
     """Return the samples of all stored metrics, read in one snapshot.
 
     Args:
         database: the database to read.
         address: the request limit of the IP address that requests leave through.
+        calendars: how calendars are mirrored; where they are not, their metrics are 0.
 
     Raises:
         StoreUnavailable, StoreError: the database cannot be read.
@@ -62,6 +66,7 @@ def read_metrics(database: Database, address: Bucket) -> list[Sample]:
         found = [_sample(metric_catalog.DATABASE_UP, 1)]
         for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends):
             found += reading(connection)
+        found += _calendars(connection, calendars)
         use = read_bucket_uses(connection, {address.key: address}).get(address.key)
         limit = use.lowered_to if use and use.lowered_to else address.limit
         return [
@@ -151,6 +156,24 @@ def _rows(connection: sa.Connection) -> Iterator[Sample]:
         for change in CHANGES:
             value = int(getattr(found[resource.value], change)) if resource.value in found else 0
             yield _sample(metric_catalog.ROWS, value, resource.value, change)
+
+
+def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Sample]:
+    is_active = (accounts.c.is_active, accounts.c.removed_at.is_(None))
+    active = connection.scalars(sa.select(accounts.c.account_id).where(*is_active).order_by(accounts.c.account_id))
+    now = connection.scalars(sa.select(sa.func.now())).one()
+    known = read_calendar_facts(connection, terms) if terms.is_on else {}
+    for account_id in active:
+        facts, account = known.get(account_id, EMPTY), str(account_id)
+        yield _sample(metric_catalog.CALENDAR_DUE, facts.due_listings, account)
+        yield _sample(metric_catalog.CALENDAR_UNREAD, facts.never_read, account)
+        yield _sample(metric_catalog.CALENDAR_OLDEST, _age(facts.oldest_read_at, now), account)
+        yield _sample(metric_catalog.CALENDAR_LATE, _age(facts.turn_at, now), account)
+        yield _sample(metric_catalog.CALENDAR_MISSING, facts.missing_days, account)
+
+
+def _age(moment: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
 
 
 def _queue(connection: sa.Connection) -> Iterator[Sample]:

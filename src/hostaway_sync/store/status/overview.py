@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from hostaway_sync.model.calendar.facts import CALENDARS_OFF, EMPTY
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
@@ -29,13 +30,14 @@ from hostaway_sync.store.messages.listing import count_by_account
 from hostaway_sync.store.records.doubtful_rows import count_doubts
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.runs.leases import is_running
+from hostaway_sync.store.status.calendars import read_calendar_facts
+from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     MIRRORED,
     accounts,
     conversations,
     leases,
     quarantined_records,
-    request_budget,
     reservations,
     sync_run_resources,
     sync_runs,
@@ -48,9 +50,10 @@ from hostaway_sync.store.webhooks.backlog import find_backlog
 from hostaway_sync.store.webhooks.unannounced import count_silences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from hostaway_sync.model.api_calls import Bucket
+    from hostaway_sync.model.calendar.facts import CalendarTerms
     from hostaway_sync.store.postgres.database import Database
 
 _OPEN = ("triggered", "running", "retrying")
@@ -65,7 +68,11 @@ _RUN = tuple(
 
 
 def read_overview(
-    database: Database, buckets_of: Callable[[int], Sequence[Bucket]], *, account_id: int | None = None
+    database: Database,
+    buckets_of: Callable[[int], Sequence[Bucket]],
+    *,
+    account_id: int | None = None,
+    calendars: CalendarTerms = CALENDARS_OFF,
 ) -> Overview:
     """Return the overview of every account, or of one account; it is empty if that account is unknown.
 
@@ -81,6 +88,7 @@ def read_overview(
         waiting, silent = find_backlog(connection, account_id), count_silences(connection, account_id)
         sending, proofs = count_by_account(connection, account_id), certificates.find_effective(connection, account_id)
         wrong, doubted = alarms.list_standing(connection, account_id), count_doubts(connection, account_id)
+        days = read_calendar_facts(connection, calendars, account_id)
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = read_bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -96,6 +104,7 @@ def read_overview(
                 certificate=proofs.get(row.account_id),
                 alarms=wrong.get(row.account_id, ()),
                 doubts=doubted[row.account_id],
+                calendar=days.get(row.account_id, EMPTY if calendars.is_on else None),
             )
             for row in found
         )
@@ -238,36 +247,6 @@ def _quarantined(account_id: int | None) -> sa.Select[Any]:
         sa.func.count(quarantined_records.c.record_id.distinct()).label("cleaned"),
     ).group_by(quarantined_records.c.account_id)
     return _only(query, quarantined_records, account_id)
-
-
-def read_bucket_uses(connection: sa.Connection, buckets: Mapping[str, Bucket]) -> dict[str, BucketUsage]:
-    """Return the use of request limits, by key; a limit that no request has used yet is left out."""
-    wanted = sa.func.unnest(
-        sa.literal(list(buckets), sa.ARRAY(sa.Text)),
-        sa.literal([bucket.window for bucket in buckets.values()], sa.ARRAY(sa.Interval)),
-    ).table_valued("key", sa.column("span", sa.Interval))
-    wanted = wanted.render_derived(name="wanted")
-    now = sa.func.clock_timestamp()
-    slot = sa.func.unnest(request_budget.c.slots).table_valued(sa.column("at", sa.DateTime(timezone=True)))
-    slot = slot.render_derived(name="slot")
-    used = (
-        sa.select(sa.func.count())
-        .select_from(slot)
-        .where(slot.c.at > now - wanted.c.span, slot.c.at <= now)
-        .scalar_subquery()
-    )
-    is_lowered = request_budget.c.lowered_until > now
-    query = sa.select(
-        request_budget.c.key,
-        used.label("used"),
-        sa.case((is_lowered, request_budget.c.lowered_to)).label("lowered_to"),
-        sa.case((is_lowered, request_budget.c.lowered_until)).label("lowered_until"),
-        sa.case((request_budget.c.not_before > now, request_budget.c.not_before)).label("silent_until"),
-    ).join_from(request_budget, wanted, wanted.c.key == request_budget.c.key)
-    return {
-        key: BucketUsage(key, used, buckets[key].limit, buckets[key].window, *rest)
-        for key, used, *rest in connection.execute(query)
-    }
 
 
 def _facts(row: Any, **others: Any) -> AccountFacts:  # noqa: ANN401  (a row, and fields of the result)

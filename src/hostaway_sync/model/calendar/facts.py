@@ -1,0 +1,87 @@
+"""What `status`, `plan` and the metrics report of calendars: plain values that the store reads from its tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+# As for whole runs: a single daily line in a crontab may be late once, however short the period is.
+LEAST_DELAY: Final = timedelta(hours=26)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarTerms:
+    """How calendars are mirrored.
+
+    Attributes:
+        horizon: how many days ahead; 0: none.
+        period: all days of a listing are read once in this time; 0: in every run.
+    """
+
+    horizon: int
+    period: timedelta = timedelta(0)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether calendars are mirrored at all."""
+        return self.horizon > 0
+
+    @property
+    def overdue_after(self) -> timedelta:
+        """How long after its turn a listing is overdue."""
+        return max(2 * self.period, LEAST_DELAY)
+
+
+CALENDARS_OFF: Final = CalendarTerms(0)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFacts:
+    """The facts about the calendars of one account; all numbers are of live listings.
+
+    Attributes:
+        is_on: calendars are mirrored now.
+        listings: number of listings.
+        read: those whose calendar was read whole at least once.
+        never_read: those whose calendar was neither read whole nor refused.
+        refused: those whose calendar the source refused last time.
+        refused_since: when it refused the first of them.
+        refusal: the most frequent sentence of these refusals.
+        oldest_read_at: the oldest of the last whole readings, refused calendars left out.
+        due_listings: listings with days that stays have changed and that were not read since.
+        due_days: number of these days.
+        due_since: since when the first of them is due.
+        short_listings: listings whose calendar ends early at the source, as some readings in a row have shown.
+        known_until: the earliest of these ends.
+        missing_days: days that did not come in the last whole readings although the source should have them.
+        missing_listings: number of their listings.
+        turn_at: the earliest time that has passed at which a listing was to be read again; None: none waits.
+        overdue: listings whose time passed longer ago than `CalendarTerms.overdue_after`.
+        overdue_since: since when the first of them is overdue.
+    """
+
+    is_on: bool = True
+    listings: int = 0
+    read: int = 0
+    never_read: int = 0
+    refused: int = 0
+    refused_since: datetime | None = None
+    refusal: str | None = None
+    oldest_read_at: datetime | None = None
+    due_listings: int = 0
+    due_days: int = 0
+    due_since: datetime | None = None
+    short_listings: int = 0
+    known_until: date | None = None
+    missing_days: int = 0
+    missing_listings: int = 0
+    turn_at: datetime | None = None
+    overdue: int = 0
+    overdue_since: datetime | None = None
+
+
+EMPTY: Final = CalendarFacts()

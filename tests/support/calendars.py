@@ -35,7 +35,7 @@ def wrong_days(env: SyncEnv, horizon: int, listings: list[int] | None = None) ->
     """Return the days from today to the horizon that differ, by listing; without `listings`, of all."""
     wrong: dict[int, list[date]] = {}
     for listing_id in listings or list(env.truth("listings")):
-        stored, true = stored_days(env, listing_id), true_days(env, listing_id, ahead(-1), ahead(horizon))
+        stored, true = stored_days(env, listing_id), true_days(env, listing_id, ahead(0), ahead(horizon))
         differing = [day for day in true if stored.get(day) != true[day]]
         if differing:
             wrong[listing_id] = differing

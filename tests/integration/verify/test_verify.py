@@ -104,7 +104,7 @@ def test_damage_is_found_despite_an_equal_hash_and_repaired(sync_env: Build, res
     assert (part.missing + part.different, part.extra, part.ids[kind]) == (1, 0, [row_id])
     assert not part.newer_at_source
     repaired = verify(env, repair=True)
-    assert (repaired.state, repaired.repaired) == (Equality.EQUAL, {**dict.fromkeys(Resource, 0), resource: 1})
+    assert (repaired.state, repaired.repaired) == (Equality.EQUAL, {**dict.fromkeys(OBJECTS, 0), resource: 1})
     assert env.differences() == {}
     assert verify(env).state is Equality.EQUAL
 
@@ -123,7 +123,7 @@ def test_a_repair_marks_an_extra_row_as_missing(sync_env: Build) -> None:
     assert env.sandbox.calls["GET /reservations/{id}"] == 1
     repaired = verify(env, repair=True)
     assert repaired.state is Equality.EQUAL
-    assert repaired.repaired == {**dict.fromkeys(Resource, 0), Resource.RESERVATIONS: 1}
+    assert repaired.repaired == {**dict.fromkeys(OBJECTS, 0), Resource.RESERVATIONS: 1}
     assert sql.rows(env.database, "SELECT raw_payload FROM reservations WHERE missing_since IS NOT NULL") == [
         ({"id": 77},)
     ]
@@ -302,7 +302,7 @@ def test_a_row_newer_than_the_list_is_requested_itself(sync_env: Build) -> None:
         times=None,
     )
     certificate = verify(env, repair=True)
-    assert (certificate.state, certificate.repaired) == (Equality.EQUAL, dict.fromkeys(Resource, 0))
+    assert (certificate.state, certificate.repaired) == (Equality.EQUAL, dict.fromkeys(OBJECTS, 0))
     assert env.sandbox.calls["GET /reservations/{id}"] == 2
     assert env.differences() == {}
 
@@ -349,7 +349,7 @@ def test_changes_between_the_two_comparisons_are_no_failure(sync_env: Build) -> 
     env.sandbox.on_request(book)
     certificate = verify(env, repair=True)
     assert (certificate.state, len(asked)) == (Equality.EQUAL, 2)
-    assert certificate.repaired == {**dict.fromkeys(Resource, 0), Resource.RESERVATIONS: 1}
+    assert certificate.repaired == {**dict.fromkeys(OBJECTS, 0), Resource.RESERVATIONS: 1}
     assert env.differences() == {}
 
 

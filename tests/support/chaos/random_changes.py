@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from tests.support.calendars import ahead
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import Switches
@@ -14,6 +15,7 @@ from hostaway_sync.sandbox import Switches
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+    from datetime import date
 
     from hostaway_sync.sandbox import World
 
@@ -90,6 +92,8 @@ class RandomChanges:
             lambda: world.pay(chance.choice(rows)),
             lambda: world.cancel_reservation(chance.choice(rows)),
             lambda: world.update_reservation(chance.choice(rows), guestName="Somebody else"),
+            lambda: self._move(chance.choice(rows)),
+            lambda: world.update_reservation(chance.choice(rows), status="new"),
             lambda: self._delete(Resource.RESERVATIONS, chance.choice(rows)),
             lambda: world.touch(chance.sample(rows, 5)),
             world.create_reservation,
@@ -110,7 +114,20 @@ class RandomChanges:
             world.create_listing,
             lambda: self._promised and world.create_listing(self._promised.pop()),
             lambda: self._delete(Resource.LISTINGS, chance.choice(rows)),
+            lambda: world.edit_days(chance.choice(rows), *self._days(), price=chance.randint(50, 500)),
+            lambda: world.edit_days(chance.choice(rows), *self._days(), isAvailable=chance.randint(0, 1)),
         ]
+
+    def _days(self) -> tuple[date, date]:
+        """Return some days of the next weeks, by the clock that the mirror goes by."""
+        first = ahead(self._chance.randint(-3, 40))
+        return first, first + timedelta(days=self._chance.randint(1, 9))
+
+    def _move(self, reservation_id: int) -> None:
+        """Move a stay to other days, which may be those of another one, or to another listing, or both."""
+        arrival, departure = self._days() if self._chance.random() < 0.7 else (None, None)
+        listing_id = self._chance.choice(self._ids("listings")) if self._chance.random() < 0.4 else None
+        self._world.move_reservation(reservation_id, arrival=arrival, departure=departure, listing_id=listing_id)
 
     def _threads(self) -> list[Callable[[], Any]]:
         world, chance, rows, live = self._world, self._chance, self._ids("conversations"), self._live_threads()

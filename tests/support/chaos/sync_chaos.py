@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import sql
 from tests.support.barrier import PATIENCE
+from tests.support.calendars import marked_days, wrong_days
 from tests.support.chaos.random_changes import RandomChanges
 from tests.support.processes import printed_text, start_program, start_refresh
 
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
 
     from hostaway_sync.sandbox import Request
 
+# Days ahead that are mirrored; less than the shortest calendar that a switch makes.
+HORIZON = 60
 # What an operator may ask of one run.
-PARTS = [tuple(Resource), (Resource.RESERVATIONS,), (Resource.LISTINGS, Resource.MESSAGES), (Resource.CONVERSATIONS,)]
+PARTS = [
+    tuple(Resource),
+    (Resource.RESERVATIONS,),
+    (Resource.LISTINGS, Resource.MESSAGES),
+    (Resource.CONVERSATIONS,),
+    (Resource.CALENDAR,),
+]
 # At which request a run may be killed; most of them ask for less than the last of these.
 FATAL = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 30)
 
@@ -45,7 +54,7 @@ class SyncChaos:
         self._chance = chance
         self._silent = silent
         self._changes = RandomChanges(env.sandbox.world, chance, silent=silent)
-        self._mirror = env.mirror()
+        self._mirror = env.mirror(calendar_days=HORIZON)
         self._is_calm = False
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -74,6 +83,9 @@ class SyncChaos:
         env = self._env
         report = self._mirror.sync.run(env.account_id, full=True)
         assert report.state is RunState.SUCCESS, report.error
+        assert report.resources[Resource.CALENDAR].state is RunState.SUCCESS, report
+        assert wrong_days(env, HORIZON) == {}
+        assert not marked_days(env).keys() & env.rows("listings").keys()
         if self._silent:
             certificate = self._mirror.sync.verify(env.account_id, deep=True, repair=True)
             assert certificate.state is Equality.EQUAL or env.sandbox.switches.deleted_object == 403
@@ -106,7 +118,7 @@ class SyncChaos:
 
     def _kill(self) -> None:
         """Start the program, or one reading, and kill it while one of its requests is answered."""
-        environment = self._env.environment(RETRY_ATTEMPTS="5")
+        environment = self._env.environment(RETRY_ATTEMPTS="5", CALENDAR_DAYS=str(HORIZON))
         is_reading = self._chance.random() < 0.25
         self._requests_left = self._chance.choice(FATAL[: 4 if is_reading else None])
         if is_reading:

@@ -19,6 +19,7 @@ from hostaway_sync.sync.calendar.plan import (
     is_known_end,
     is_turn,
     judge_whole_reading,
+    leave_out_yesterday,
     list_mirrored_days,
     select_tasks,
 )
@@ -136,6 +137,14 @@ def test_the_third_reading_that_ends_alike_misses_nothing(*, moves: bool) -> Non
         reading = judge_whole_reading(one, [gap], now, now)
         found.append((reading.short_count, reading.missing_days > 0))
     assert found == [(0, False), (1, True), (1, False), (2, True), (2, False), (3, False), (3, True), (3, False)]
+
+
+def test_yesterday_is_not_missed() -> None:
+    """It is asked for, because it is today in the west; a source that gives no day that is over is whole."""
+    yesterday = Days(MIRRORED.first, MIRRORED.first)
+    assert leave_out_yesterday(task(ListingReading(1)), yesterday) is None
+    assert leave_out_yesterday(task(ListingReading(1)), MIRRORED) == Days(TODAY, MIRRORED.last)
+    assert leave_out_yesterday(task(ListingReading(1)), Days(TODAY, TODAY)) == Days(TODAY, TODAY)
 
 
 def test_an_end_at_another_place_counts_anew() -> None:

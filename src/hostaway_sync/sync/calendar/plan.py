@@ -166,6 +166,11 @@ def judge_whole_reading(
     )
 
 
+def leave_out_yesterday(task: CalendarTask, gap: Days) -> Days | None:
+    """Return a gap without the first mirrored day, which is over nearly everywhere; None: nothing is left."""
+    return gap.intersect(Days(task.mirrored.first + timedelta(days=1), task.mirrored.last))
+
+
 def is_known_end(task: CalendarTask, gap: Days) -> bool:
     """Whether a gap is what the source's calendar is known not to have."""
     reading = task.reading

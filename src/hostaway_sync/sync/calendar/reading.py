@@ -69,7 +69,7 @@ class _Part:
 
 def _list_parts(task: CalendarTask, asked: Days, gaps: tuple[Days, ...]) -> Iterator[_Part]:
     """Yield what to ask for next: a gap that is shorter than the request was, else its halves."""
-    for gap in gaps:
+    for gap in filter(None, (plan.leave_out_yesterday(task, gap) for gap in gaps)):
         halves = gap.split()
         if plan.is_known_end(task, gap):
             yield _Part(gap, is_final=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -142,6 +142,26 @@ def test_a_row_deleted_between_is_noticed_despite_an_added_one(sync_env: Build) 
     env.sandbox.world.create_reservation(conversation=False)
     assert go_on(env).resources[Resource.RESERVATIONS].counts.missing == 1
     assert env.differences() == {}
+
+
+def test_moved_rows_without_stamps_hide_no_row_below_them(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
+    """They fill the page at the top; an added row is not on it, and a deleted one makes the numbers equal."""
+    env = env_of_pages(sync_env)
+    cut(env, after=2)
+    moved = {nth(env, number) for number in range(SIZE - 100, SIZE)}
+    env.sandbox.world.delete_reservation(nth(env, 3))
+    env.sandbox.world.create_reservation(conversation=False)
+    env.sandbox.world.touch(moved)
+
+    def without_stamps(rows: list[Any]) -> list[Any]:
+        return [found | {"updatedOn": ""} if found["id"] in moved else found for found in rows]
+
+    env.sandbox.faults.add(faults.change_rows(without_stamps), route=ROUTE, times=None)
+    with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
+        report = go_on(env)
+    assert "the walk begins again: the list changed while it was read, and its order is not known" in caplog.text
+    assert report.resources[Resource.RESERVATIONS].counts.missing == 1
+    assert env.differences() == {Resource.RESERVATIONS: moved}
 
 
 def test_a_source_without_counts_is_read_from_the_beginning(sync_env: Build) -> None:

@@ -57,6 +57,7 @@ def test_cursor_walk_takes_the_expected_calls(size: int, limit: int, count: str)
     deleted=st.sampled_from(["restart", "empty", "refused", "continue"]),
     script=st.lists(CHANGES, max_size=12),
     ties=st.booleans(),
+    blanks=st.sets(st.integers(960, 1000) | st.integers(10_001, 10_020), max_size=12),
 )
 def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     size: int,
@@ -66,11 +67,13 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     deleted: str,
     script: list[list[tuple[str, float]]],
     ties: bool,  # noqa: FBT001  (a value drawn for the test)
+    blanks: set[int],
 ) -> None:
     """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
     source = steady_list(size, limit, count=count, moved=moved, deleted=deleted)
     if ties:
         source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
+    source.blank = frozenset(blanks)
     untouched = {found.id for found in source.rows}
     changes = iter(script)
 
@@ -193,6 +196,22 @@ def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, 30)
 
 
+def test_empty_page_proves_no_end_where_a_row_counted_twice() -> None:
+    """A deleted cursor begins the list again, with a row without a stamp: whether it was read before is not known."""
+    source = steady_list(5, 2, deleted="restart", blank=frozenset({10_001}))
+
+    def answer(position: int | None) -> PageAnswer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            source.change("delete", 3 / 5)
+            source.change("insert", 0.0)
+        return page if len(source.calls) != 4 else PageAnswer((), 5)
+
+    assert run(walk_by_cursor(), answer) == WalkOutcome(None, 5)
+    assert source.calls[2:4] == [997, 10_001]
+    assert 996 in source.read
+
+
 @pytest.mark.parametrize("stamps", [True, False])
 def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
     """The same page again and again ends the walk, with and without an order to go by."""
@@ -226,6 +245,21 @@ def test_changed_list_in_unknown_order_raises_a_doubt() -> None:
         return page
 
     assert run(walk_by_cursor(), answer).doubt == paging_walk.ORDER_UNKNOWN
+
+
+def test_top_page_without_stamps_raises_a_doubt_after_changes() -> None:
+    """Rows that moved may be below it: whether it reaches down to the rows that were read is not known."""
+    source = steady_list(12, 3)
+
+    def answer(position: int | None) -> PageAnswer:
+        page = source.by_cursor(position)
+        if len(source.calls) == 2:
+            for where in (0.5, 0.9, 0.9, 0.9):
+                source.change("touch", where)
+            source.blank = frozenset(found.id or 0 for found in source.rows[:3])
+        return page
+
+    assert run(walk_by_cursor(), answer) == WalkOutcome(paging_walk.ORDER_UNKNOWN, 12)
 
 
 def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:

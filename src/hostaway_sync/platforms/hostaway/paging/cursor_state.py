@@ -21,7 +21,8 @@ class CursorPosition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         recent: names of those rows of the last page that may have the same stamp as rows below them.
         size: rows of the largest page.
         counted: rows met so far.
-        count: rows of the whole list when the walk began; None when Hostaway did not say.
+        count: rows of the whole list when the walk began; None when Hostaway did not say, or a row may be in `counted`
+            twice.
         ids_fall: so far, rows of one stamp came with falling ids.
     """
 

@@ -7,6 +7,7 @@ rows that move during the walk.
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorPosition, CursorState
@@ -59,7 +60,7 @@ def _walk_whole(state: CursorState) -> Walk:
 
     A row that does not change keeps its place among the others, so the walk meets it on the way down. A row that
     changes moves to the top, so the walk meets it when it reads the top again, down to where the last way down began.
-    That is repeated until it takes one page, which shows one moment, or until no row has moved.
+    That is repeated until one page reaches that far, which shows one moment, or until no row has moved.
     """
     walk = _CursorWalk(state=state)
     position = state.decode()
@@ -71,12 +72,23 @@ def _walk_whole(state: CursorState) -> Walk:
     for _ in range(CATCH_UPS):
         again = _CursorWalk(is_whole=False, down_to=walk.top_stamp)
         doubt = yield from again.run()
-        if doubt is None and not walk.is_ordered and again.first_names != walk.first_names:
+        if doubt is None and not _has_met_moved_rows(again, walk):
             doubt = ORDER_UNKNOWN
-        if doubt is not None or again.pages <= 1 or again.top == walk.top:
+        if doubt is not None or again.took_one_page or again.top == walk.top:
             return WalkOutcome(doubt, again.count)
         walk = again
     return WalkOutcome(CHANGES_TOO_FAST, walk.count)
+
+
+def _has_met_moved_rows(again: _CursorWalk, walk: _CursorWalk) -> bool:
+    """Whether a second reading of the top met all rows that moved there since a walk began.
+
+    It stops where it finds no order: on a page without any stamp, for example. Rows that moved may be further down, so
+    it proves only what that page proves: the whole list, if it fits the page.
+    """
+    if walk.is_ordered:
+        return again.is_ordered or again.fits_one_page
+    return again.first_names == walk.first_names
 
 
 class _CursorWalk:
@@ -91,6 +103,8 @@ class _CursorWalk:
         count: rows of the whole list when the walk began; None when Hostaway did not say.
         counted: rows met that were below all rows met before.
         top: the first row with a stamp on the first page.
+        fits_one_page: the first page was the whole list.
+        took_one_page: the first page went down far enough, so that all rows asked for were seen at one moment.
     """
 
     def __init__(
@@ -98,13 +112,14 @@ class _CursorWalk:
     ) -> None:
         self.count: int | None = None
         self.counted = 0
-        self.pages = 0
         self.top: Row | None = None
         self.first_names: tuple[int | bytes, ...] = ()
         self.fits_one_page = False
+        self.took_one_page = False
         self.is_ordered = True
         self._ids_fall = True
         self._size = 0
+        self._count_to_reach: int | None = None
         self._is_whole = is_whole
         self._down_to = down_to
         self._state = state
@@ -125,10 +140,11 @@ class _CursorWalk:
             answer = yield (None,)
         self.count = answer.count
         if not answer.rows:
-            self.fits_one_page = True
+            self.fits_one_page = self.took_one_page = True
             return ENDED_EARLY if answer.count else None
         self._accept_first(answer)
-        if self.fits_one_page:
+        self.took_one_page = self.fits_one_page or self._is_deep_enough()
+        if self.took_one_page:
             return None
         doubt = yield from self._walk_down()
         return doubt
@@ -138,7 +154,8 @@ class _CursorWalk:
 
         The names of the first page are not stored. So if the order turns out to be unknown, too, that is a doubt.
         """
-        self.count, self.counted = position.count, position.counted
+        self.count = self._count_to_reach = position.count
+        self.counted = position.counted
         self.top = Row(*position.top)
         self._ids_fall = position.ids_fall
         self._size = position.size
@@ -181,7 +198,7 @@ class _CursorWalk:
             recent=self._ties,
             size=self._size,
             counted=self.counted,
-            count=self.count,
+            count=self._count_to_reach,
             ids_fall=self._ids_fall,
         )
         self._state.position = position.encode()
@@ -192,6 +209,7 @@ class _CursorWalk:
         self.is_ordered = self.top is not None
         if self.count is not None and self.count < len(answer.rows):
             self.count = None
+        self._count_to_reach = self.count
         self.fits_one_page = self.count == len(answer.rows)
         self._accept(answer.rows)
         self._update_state()
@@ -210,7 +228,8 @@ class _CursorWalk:
         new = [row for row in rows if self._is_new(row)]
         if not new:
             return False
-        self.pages += 1
+        if self._may_count_twice(rows):
+            self._count_to_reach = None
         self._size = max(self._size, len(rows))
         self.counted += len(new)
         self._trail.extend(row.id for row in new if row.id is not None)
@@ -229,26 +248,36 @@ class _CursorWalk:
                 self._ids_fall = self._ids_fall and (row.stamp != above.stamp or (row.id or 0) < (above.id or 0))
             above = row
 
+    def _may_count_twice(self, rows: Sequence[Row]) -> bool:
+        """Whether a row is new only because the last page did not have it: an earlier page may have had it."""
+        above = takewhile(lambda row: not self._is_below(row), rows)
+        return self.counted > 0 and any(self._is_new(row) for row in above)
+
     def _is_new(self, row: Row) -> bool:
+        is_below = self._is_below(row)
+        return row.name not in self._recent if is_below is None else is_below
+
+    def _is_below(self, row: Row) -> bool | None:
+        """Whether a row is below all rows met before; None when its stamp does not tell."""
         lowest = self._lowest
         if not self.is_ordered or row.stamp is None or lowest is None or lowest.stamp is None:
-            return row.name not in self._recent
+            return None
         if row.stamp != lowest.stamp:
             return row.stamp < lowest.stamp
         if self._ids_fall and row.id is not None and lowest.id is not None:
             return row.id < lowest.id
-        return row.name not in self._recent
+        return None
 
     def _is_end(self, answer: PageAnswer, steps_back: int) -> bool:
         """Whether an answer without new rows proves that the list ends here.
 
-        An empty page proves it only when all rows were met. Otherwise the proof is a page, read from a step back, that
-        holds rows of that step alone and has room for more.
+        An empty page proves it only when all rows were met, each counted once. Otherwise the proof is a page, read from
+        a step back, that holds rows of that step alone and has room for more.
         """
         if answer.refused:
             return False
         if not answer.rows:
-            return self.is_ordered and self.count is not None and self.counted >= self.count
+            return self.is_ordered and self._count_to_reach is not None and self.counted >= self._count_to_reach
         stepped_over = list(self._trail)[len(self._trail) - steps_back :]
         return len(answer.rows) < self._size and all(row.name in stepped_over for row in answer.rows)
 

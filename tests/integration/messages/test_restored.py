@@ -265,3 +265,22 @@ def test_two_processes_that_notice_a_restore_act_once(database: Database) -> Non
         assert sorted(pool.map(notice, range(2)), key=str) == [0, None]
     query = sa.text("SELECT count(*) FROM hostaway.database_identity")
     assert database.transaction(lambda connection: connection.scalar(query)) == 1
+
+
+def test_a_process_that_is_slow_to_act_on_a_restore_does_nothing(database: Database, database_url: str) -> None:
+    """Another one noticed, acted and was done between its look at the noted place and its change of it."""
+    database.transaction(restored_database.detect_restore)
+    database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
+    another = Database(database_url, schema="hostaway")
+    acted: list[int | None] = []
+
+    @sa.event.listens_for(database.engine, "before_cursor_execute")
+    def overtake(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("DELETE") and not acted:
+            acted.append(another.transaction(restored_database.detect_restore))
+
+    try:
+        assert database.transaction(restored_database.detect_restore) is None
+    finally:
+        another.close()
+    assert acted == [0]

@@ -55,12 +55,14 @@ def detect_restore(connection: sa.Connection) -> int | None:
         How many messages are looked for now; None where the database was not restored.
     """
     here = _here(connection)
-    noted = connection.execute(sa.select(*(database_identity.c[name] for name in _PARTS))).all()
+    noted = connection.execute(sa.select(database_identity)).all()
     if noted and all(_is_same(row._mapping, here) for row in noted):  # noqa: SLF001  (SQLAlchemy's public name)
         return None
-    was_elsewhere = connection.execute(sa.delete(database_identity)).rowcount > 0
+    # Only what was read: another process that noticed since has noted this place already, and has done everything.
+    read = database_identity.c.identity_id.in_([row.identity_id for row in noted])
+    was_elsewhere = connection.execute(sa.delete(database_identity).where(read)).rowcount > 0
     if noted and not was_elsewhere:
-        return None  # another process noticed at the same moment, and has done everything
+        return None
     connection.execute(sa.insert(database_identity).values(here))
     return _look_for_pending(connection) if noted else None
 

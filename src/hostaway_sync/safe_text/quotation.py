@@ -42,6 +42,7 @@ _QUOTED_FIELD: Final = r"([\"'`])([A-Za-z][A-Za-z_.]{0,60})\1"
 # Four or more digits with at most three other characters between them: telephone numbers, dates, ids, door codes.
 _LONG_NUMBER: Final = r"\d(?:[^\w…]{0,3}\d){3,}"
 _SHORT_NUMBER: Final = "[0-9]{1,3}"
+_ENDS: Final = (".", "!", "?", ":")
 _AROUND: Final = "!#$%&()*+,-./:;?@_'"
 _SHORTENED: Final = (("(?i)e-mail", "email"), ("(?i)can't", "cannot"), ("(?i)(?:n't|'s)$", ""))
 _COMPOUND: Final = "[A-Za-z]+(?:[-_./:][A-Za-z]+)*"
@@ -91,7 +92,10 @@ def _mask_unknown(words: Sequence[str]) -> list[str]:
                     kept[beside] = True
             kept[place] = True
     subjects = sum(kept)
-    _keep_small_words(bare, kept)
+    # "To" and "In" are also names: as words, they begin with a capital letter only at the beginning of a sentence.
+    begins = [place == 0 or words[place - 1].endswith(_ENDS) for place in range(len(words))]
+    is_small = [word == word.lower() for word in words]
+    _keep_small_words([one if begins[at] or is_small[at] else "" for at, one in enumerate(bare)], kept)
     if not subjects or kept.count(False) > max(_LONGEST_NAME, subjects):
         return []
     return [word if is_kept else _LEFT_OUT for word, is_kept in zip(words, kept, strict=True)]

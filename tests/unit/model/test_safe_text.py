@@ -129,6 +129,8 @@ def test_sentences_of_software_are_quoted_unchanged(sentence: str) -> None:
         ("Will Page is unknown", "… is unknown"),
         ("page, mark and grace are unknown", "… are unknown"),
         ("An is unknown", "… is unknown"),
+        ("guest To has no phone", "guest … has no phone"),
+        ("hello In request", "… request"),
         ("The field Field is invalid", "The field … is invalid"),
         ("idaBerg, ida.berg, ida_berg, ida-berg are unknown", "… are unknown"),
         ("I.D.A. is unknown", "… is unknown"),

@@ -106,6 +106,25 @@ def test_documents_about_runs(sync_env: Build) -> None:
     assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"
 
 
+def test_document_of_a_calendar(sync_env: Build) -> None:
+    """`calendar show`."""
+    env = sync_env(listings=1, reservations=1)
+    env.mirror(calendar_days=9).sync.run(70001)
+    (listing,) = map(str, env.truth("listings"))
+    day = (
+        "date is_available status price minimum_stay maximum_stay closed_on_arrival closed_on_departure "
+        "available_units note"
+    )
+    of_calendar = "account_id listing_id first last read_at due{} days[{}]"
+    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("", day)
+    sql.execute(
+        env.database,
+        "INSERT INTO hostaway.calendar_due (account_id, listing_id, first_day, last_day, due_at, reason) "
+        f"VALUES (70001, {listing}, current_date, current_date, now(), 'a stay changed')",
+    )
+    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("{first last}", day)
+
+
 def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:
     """`send-message`, `messages …`, `dead-letters …` and `forget-guest`."""
     env = sync_env()

@@ -48,7 +48,17 @@ def test_help_on_a_page_is_what_the_program_prints(block: Block) -> None:
 def test_every_command_has_its_help_on_the_reference_page() -> None:
     """The reference shows the help of each command that the program's own help names."""
     shown = {block.text.splitlines()[0] for block in HELPS if block.page.name == "commands.md"}
-    groups = ("account", "database", "database payload-fields", "dead-letters", "keys", "messages", "roles", "webhooks")
+    groups = (
+        "account",
+        "calendar",
+        "database",
+        "database payload-fields",
+        "dead-letters",
+        "keys",
+        "messages",
+        "roles",
+        "webhooks",
+    )
     for group in ("", *groups):
         listed = program(*group.split(), "--help").stdout.partition("Commands:\n")[2]
         for name in re.findall(r"^  ([\w-]+)  ", listed, re.MULTILINE):

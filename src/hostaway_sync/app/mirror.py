@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hostaway_sync.app.accounts import Accounts
+    from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
@@ -105,6 +106,13 @@ class Mirror:
         from hostaway_sync.app.status import Status
 
         return Status(self._container)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The mirrored calendars of listings."""
+        from hostaway_sync.app.calendar import Calendar
+
+        return Calendar(self._container)
 
     @cached_property
     def messages(self) -> Messages:

@@ -8,6 +8,7 @@ import typer
 
 from hostaway_sync.cli import serve_webhooks, webhooks
 from hostaway_sync.cli.accounts import account
+from hostaway_sync.cli.calendar import calendar
 from hostaway_sync.cli.data import database, forget_guest, migrate, prune, roles
 from hostaway_sync.cli.messages import messages, send_message
 from hostaway_sync.cli.operations import dead_letters, demo, doctor, keys, worker
@@ -33,6 +34,7 @@ app.command("plan")(plan.plan)
 app.command("verify")(verify.verify)
 app.command("send-message")(send_message.send_message)
 app.add_typer(messages.app, name="messages")
+app.add_typer(calendar.app, name="calendar")
 app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
 app.add_typer(webhooks.app, name="webhooks")
 app.command("worker")(worker.worker)

@@ -50,6 +50,9 @@ class Vocabulary:
         time_zone_key: the key of a listing's time zone.
         cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
         vacant_statuses: statuses of reservations that take no days of the calendar.
+        taken_day_statuses: statuses of days of a calendar that a stay takes.
+        listing_name_key: the key of a listing's name.
+        currency_key: the key of the currency of a listing's prices.
         archived_listing: payload keys with the values, in lower case, that an archived listing has.
         unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
     """
@@ -68,5 +71,8 @@ class Vocabulary:
     time_zone_key: str = ""
     cancelled_statuses: frozenset[str] = frozenset()
     vacant_statuses: frozenset[str] = frozenset()
+    taken_day_statuses: frozenset[str] = frozenset()
+    listing_name_key: str = ""
+    currency_key: str = ""
     archived_listing: Mapping[str, str] = field(default_factory=dict)
     unannounced_statuses: tuple[str, ...] = ()

@@ -16,17 +16,18 @@ def positive_number(text: str) -> int:
     """Read an account id."""
     if account_id := read_id(text):
         return account_id
-    raise typer.BadParameter(f"{_shown(text)} is not an account id: give Hostaway's number, such as 70001")
+    raise typer.BadParameter(f"{shown_text(text)} is not an account id: give Hostaway's number, such as 70001")
 
 
 def number(text: str) -> int:
     """Read an id of Hostaway's, or a number of ours."""
     if some_id := read_id(text):
         return some_id
-    raise typer.BadParameter(f"{_shown(text)} is not an id: give a whole number, such as 41200077")
+    raise typer.BadParameter(f"{shown_text(text)} is not an id: give a whole number, such as 41200077")
 
 
-def _shown(text: str) -> str:
+def shown_text(text: str) -> str:
+    """Return what a person typed in quotation marks, cut where it is long."""
     return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
 
 

@@ -12,6 +12,8 @@ import typer
 from hostaway_sync.safe_text import strip_invisible
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
     from rich.text import Text
 
@@ -26,6 +28,11 @@ def is_terminal() -> bool:
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print lines on stdout, or stderr, without control characters that a terminal obeys."""
     typer.echo(strip_invisible(text), err=err)
+
+
+def write(text: str) -> None:
+    """Write a text whose cells were cleaned one by one, with its own ends of lines."""
+    sys.stdout.write(text)
 
 
 def print_json(document: object) -> None:
@@ -43,6 +50,15 @@ def show(content: RenderableType) -> None:
     from rich.console import Console
 
     Console(width=width(), highlight=False).print(content)
+
+
+def show_lines(lines: Iterable[Text]) -> None:
+    """Print lines of rich text as they are, however wide the output is."""
+    from rich.console import Console
+
+    console = Console(width=width(), highlight=False)
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def plain_text(text: str) -> Text:

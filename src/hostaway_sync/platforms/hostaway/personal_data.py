@@ -134,6 +134,9 @@ VOCABULARY: Final = Vocabulary(
     time_zone_key="timeZoneName",
     cancelled_statuses=statuses.OFF,
     vacant_statuses=statuses.VACANT,
+    taken_day_statuses=statuses.TAKEN_DAYS,
+    listing_name_key="name",
+    currency_key="currencyCode",
     archived_listing={"specialStatus": "archived"},
     unannounced_statuses=statuses.UNANNOUNCED,
 )

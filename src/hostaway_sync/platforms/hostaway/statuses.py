@@ -1,4 +1,4 @@
-"""Statuses of reservations that the program acts on; Hostaway may add others at any time (API notes, 9.2)."""
+"""Statuses of reservations and days that the program acts on; Hostaway may add others at any time (API notes, 9.2)."""
 
 from __future__ import annotations
 
@@ -20,3 +20,5 @@ VACANT: Final = (OFF - {"expired"}) | {"inquiry"}
 """Of reservations that take no days of the calendar; an expired one does, by design (API notes, 8)."""
 UNANNOUNCED: Final = ("inquiry",)
 """Prefixes of statuses for which some changes are never announced by webhook."""
+TAKEN_DAYS: Final = frozenset({"reserved", "mreserved", "conflicted"})
+"""Of days of a calendar that a stay takes (API notes, 8)."""

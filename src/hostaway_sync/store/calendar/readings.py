@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -28,12 +28,29 @@ def find_readings(
         account_id: whose listings.
         archived: the values of payload keys, in lower case, that a listing has when it is archived.
     """
+    query = _select_readings(account_id, archived).where(listings.c.missing_since.is_(None)).order_by(listings.c.id)
+    rows, now = database.transaction(
+        lambda connection: (connection.execute(query).all(), connection.scalars(sa.select(sa.func.now())).one())
+    )
+    return [_as_reading(row) for row in rows], now
+
+
+def read_reading(
+    connection: sa.Connection, account_id: int, listing_id: int, archived: Mapping[str, str]
+) -> ListingReading:
+    """Return how the calendar of one listing was read last, whether or not the source still lists it."""
+    query = _select_readings(account_id, archived).where(listings.c.id == listing_id)
+    row = connection.execute(query).first()
+    return ListingReading(listing_id) if row is None else _as_reading(row)
+
+
+def _select_readings(account_id: int, archived: Mapping[str, str]) -> sa.Select[Any]:
     reading, mark = calendar_readings.c, calendar_due.c
     is_archived = sa.or_(
         sa.false(),
         *(sa.func.lower(listings.c.raw_payload.op("->>")(key)) == value for key, value in archived.items()),
     )
-    query = (
+    return (
         sa.select(
             listings.c.id,
             sa.func.coalesce(is_archived, sa.false()).label("is_archived"),
@@ -57,27 +74,22 @@ def find_readings(
             sa.and_(mark.account_id == listings.c.account_id, mark.listing_id == listings.c.id),
             isouter=True,
         )
-        .where(listings.c.account_id == account_id, listings.c.missing_since.is_(None))
-        .order_by(listings.c.id)
+        .where(listings.c.account_id == account_id)
     )
-    rows, now = database.transaction(
-        lambda connection: (connection.execute(query).all(), connection.scalars(sa.select(sa.func.now())).one())
+
+
+def _as_reading(row: sa.Row[Any]) -> ListingReading:
+    return ListingReading(
+        listing_id=row.id,
+        is_archived=row.is_archived,
+        read_at=row.read_at,
+        rota_at=row.rota_at,
+        known_until=row.known_until,
+        short_count=row.short_count,
+        missing_days=row.missing_days,
+        refused_at=row.refused_at,
+        due=None if row.first_day is None else Days(row.first_day, row.last_day),
     )
-    found = [
-        ListingReading(
-            listing_id=row.id,
-            is_archived=row.is_archived,
-            read_at=row.read_at,
-            rota_at=row.rota_at,
-            known_until=row.known_until,
-            short_count=row.short_count,
-            missing_days=row.missing_days,
-            refused_at=row.refused_at,
-            due=None if row.first_day is None else Days(row.first_day, row.last_day),
-        )
-        for row in rows
-    ]
-    return found, now
 
 
 def lock_reading(connection: sa.Connection, account_id: int, listing_id: int, asked_at: datetime) -> bool:

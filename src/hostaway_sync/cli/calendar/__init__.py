@@ -1,0 +1,3 @@
+"""Commands about the calendars of listings."""
+
+from __future__ import annotations

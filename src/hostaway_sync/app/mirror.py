@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
-    from hostaway_sync.app.message_batches import MessageBatches
-    from hostaway_sync.app.messages import Messages
+    from hostaway_sync.app.messages.batches import MessageBatches
+    from hostaway_sync.app.messages.messages import Messages
     from hostaway_sync.app.privacy import PayloadFields, Privacy
     from hostaway_sync.app.secrets import Secrets
     from hostaway_sync.app.status import Status
@@ -117,14 +117,14 @@ class Mirror:
     @cached_property
     def messages(self) -> Messages:
         """Messages to guests: prepare, cancel, resolve, list."""
-        from hostaway_sync.app.messages import Messages
+        from hostaway_sync.app.messages.messages import Messages
 
         return Messages(self._container)
 
     @cached_property
     def batches(self) -> MessageBatches:
         """Many messages at once."""
-        from hostaway_sync.app.message_batches import MessageBatches
+        from hostaway_sync.app.messages.batches import MessageBatches
 
         return MessageBatches(self._container)
 

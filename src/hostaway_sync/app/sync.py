@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.app.maintenance import Maintenance
-from hostaway_sync.app.messages import Messages
+from hostaway_sync.app.messages.messages import Messages
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks

@@ -11,7 +11,7 @@ from tests.support.barrier import Barrier
 from tests.support.deliveries import QUICK, eventually
 from tests.support.messages import SEND, TEXT, THREAD, message_case, quiet_hours_now
 
-from hostaway_sync.app.message_batches import BatchLineState
+from hostaway_sync.app.messages.batches import BatchLineState
 from hostaway_sync.errors import MessageRefused
 from hostaway_sync.messages.batch_file import BatchLine
 from hostaway_sync.messages.decision import Step
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.messages import MessageCase
     from tests.support.sync_env import SyncEnv
 
-    from hostaway_sync.app.message_batches import BatchLineResult
+    from hostaway_sync.app.messages.batches import BatchLineResult
 
     Build = Callable[..., SyncEnv]
 

@@ -12,7 +12,7 @@ from tests.support.chaos.send_faults import OutageInjector
 from tests.support.messages import SEND
 
 from hostaway_sync.app.container import Container
-from hostaway_sync.app.messages import Messages
+from hostaway_sync.app.messages.messages import Messages
 from hostaway_sync.errors import HostawaySyncError, LeaseHeld, MessageUnsettled, SourceError, StoreError
 from hostaway_sync.model.messages import LOOKS_BEFORE_PERSON, IntentState, MessageRequest, is_same_text
 from hostaway_sync.model.records import Resource

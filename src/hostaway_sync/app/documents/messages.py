@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from hostaway_sync.app.documents.times import iso
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.message_batches import BatchLineResult
-    from hostaway_sync.app.message_composer import PreparedMessage
+    from hostaway_sync.app.messages.batches import BatchLineResult
+    from hostaway_sync.app.messages.composer import PreparedMessage
     from hostaway_sync.model.messages import Intent
     from hostaway_sync.store.dead_letters import DeadLetter
 

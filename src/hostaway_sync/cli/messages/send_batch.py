@@ -12,7 +12,7 @@ from hostaway_sync.cli.ui import terminal
 from hostaway_sync.errors import MessageRefused, UsageError
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.message_batches import BatchLineResult
+    from hostaway_sync.app.messages.batches import BatchLineResult
 
 
 def send_batch(
@@ -24,7 +24,7 @@ def send_batch(
         UsageError: a line cannot be read; nothing of the file was queued.
         MessageRefused: some lines were refused; the others are queued.
     """
-    from hostaway_sync.app.message_batches import BatchLineState
+    from hostaway_sync.app.messages.batches import BatchLineState
     from hostaway_sync.messages.batch_file import read_lines
 
     lines, bad = read_lines(_content(file))

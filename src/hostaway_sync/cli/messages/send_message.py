@@ -15,8 +15,8 @@ from hostaway_sync.errors import HostawaySyncError, MessageRefused, MessageUnset
 from hostaway_sync.model.messages import CommunicationType, IntentState, MessageRequest
 
 if TYPE_CHECKING:
-    from hostaway_sync.app.message_composer import PreparedMessage
-    from hostaway_sync.app.messages import Messages
+    from hostaway_sync.app.messages.composer import PreparedMessage
+    from hostaway_sync.app.messages.messages import Messages
     from hostaway_sync.messages.decision import Step
     from hostaway_sync.model.messages import Intent
 

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hostaway_sync.app.message_composer import Composer
+from hostaway_sync.app.messages.composer import Composer
 from hostaway_sync.errors import MessageRefused, MessageUnsettled
 from hostaway_sync.messages import guards
 from hostaway_sync.messages.decision import LOOKS_APART
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hostaway_sync.app.container import Container
-    from hostaway_sync.app.message_composer import PreparedMessage
+    from hostaway_sync.app.messages.composer import PreparedMessage
     from hostaway_sync.messages.sender import SendOutcome
     from hostaway_sync.model.messages import Intent, MessageRequest
 

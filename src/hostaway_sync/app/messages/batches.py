@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.app.message_composer import Composer
+from hostaway_sync.app.messages.composer import Composer
 from hostaway_sync.errors import AccountError, MessageRefused, SourceError, UsageError
 from hostaway_sync.messages.decision import Step
 from hostaway_sync.messages.quiet_hours import parse_hours
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.app.container import Container
-    from hostaway_sync.app.message_composer import PreparedMessage
+    from hostaway_sync.app.messages.composer import PreparedMessage
     from hostaway_sync.messages.batch_file import BatchLine
     from hostaway_sync.model.messages import Intent
 

@@ -26,9 +26,9 @@ STAYS = st.none() | st.builds(
 )
 
 
-def day(number: int, payload: str = "{}") -> CalendarDay:
+def day(number: int, digest: bytes = b"") -> CalendarDay:
     """Return a day so many days after the first."""
-    return CalendarDay(FIRST + number * DAY, payload, b"")
+    return CalendarDay(FIRST + number * DAY, digest)
 
 
 @given(asked=STRETCHES, received=st.lists(st.integers(-500, 1300)))
@@ -43,8 +43,8 @@ def test_every_day_asked_for_is_either_kept_once_or_missing(asked: Days, receive
 
 def test_of_a_day_that_came_twice_the_last_counts() -> None:
     """As in any answer whose rows repeat an id without a stamp."""
-    checked = check_answer(CalendarAnswer(Days(FIRST, FIRST), [day(0, "old"), day(0, "new")], NOON))
-    assert [one.payload for one in checked.days] == ["new"]
+    checked = check_answer(CalendarAnswer(Days(FIRST, FIRST), [day(0, b"old"), day(0, b"new")], NOON))
+    assert [one.payload_hash for one in checked.days] == [b"new"]
 
 
 @given(STRETCHES)

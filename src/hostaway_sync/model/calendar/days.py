@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
 _DAY: Final = timedelta(days=1)
@@ -45,22 +45,33 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
+class DayContent:
+    """What a row of a day holds.
+
+    Attributes:
+        payload: JSON text without null values, and without the stays that the platform embeds: they have rows.
+        columns: the value of each typed column; None if the received value does not fit the column's type.
+        misfits: how many values did not fit.
+    """
+
+    payload: str = "{}"
+    columns: Mapping[str, object] = field(default_factory=dict)
+    misfits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarDay:
     """One day of a listing as received.
 
     Attributes:
         date: the day, by the listing's own clock.
-        payload: JSON text without null values, and without the stays that the platform embeds: they have rows.
         payload_hash: over the payload without what changes although the day does not.
-        columns: the value of each typed column; None if the received value does not fit the column's type.
-        misfits: how many values did not fit.
+        read: returns what its row holds; called for days that changed only, which are few.
     """
 
     date: date
-    payload: str
     payload_hash: bytes
-    columns: Mapping[str, object] = field(default_factory=dict)
-    misfits: int = 0
+    read: Callable[[], DayContent] = DayContent
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ def compare_days(
 
 def store_days(
     connection: sa.Connection, owner: Owner, listing_id: int, days: Sequence[CalendarDay], asked_at: datetime
-) -> Counter[Change]:
-    """Write the days that differ from their rows; return how many of each change there were.
+) -> tuple[Counter[Change], int]:
+    """Write the days that differ from their rows; return how many of each change, and values that fit no column.
 
     Args:
         connection: its transaction holds the lock of the listing's reading; see `readings.lock_reading`.
@@ -59,6 +59,7 @@ def store_days(
     """
     changes = compare_days(connection, owner.account_id, listing_id, days)
     changed = [day for day in days if changes[day.date] is not Change.UNCHANGED]
+    contents = [day.read() for day in changed]
     if changed:
         parameters = {
             "of_account": owner.account_id,
@@ -67,11 +68,11 @@ def store_days(
             "asked_at": asked_at,
             "dates": [day.date for day in changed],
             "hashes": [day.payload_hash for day in changed],
-            "payloads": [day.payload for day in changed],
-            **{name: [day.columns.get(name) for day in changed] for name in _PARSED},
+            "payloads": [content.payload for content in contents],
+            **{name: [content.columns.get(name) for content in contents] for name in _PARSED},
         }
         connection.execute(_UPSERT, parameters)
-    return Counter(changes.values())
+    return Counter(changes.values()), sum(content.misfits for content in contents)
 
 
 def read_hashes(

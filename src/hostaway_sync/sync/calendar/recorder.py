@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from hostaway_sync.model.records import Change, ChangeCounts, Resource
+from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.calendar import days, marks, readings
 from hostaway_sync.sync.calendar import plan
@@ -48,8 +48,8 @@ class CalendarRecorder(Protocol):
         """Store that the source refused the calendar of a listing."""
         ...
 
-    def count(self) -> ChangeCounts:
-        """Count the days so far."""
+    def count(self) -> tuple[ChangeCounts, QualityCounts]:
+        """Count the days so far, and the values among them that fit no column."""
         ...
 
 
@@ -67,23 +67,27 @@ class TableCalendarRecorder:
         self._account_id = account_id
         self._options = options
         self._counts: Counter[Change] = Counter()
+        self._misfits = 0
         self._lock = threading.Lock()
 
     def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
         """Write the days that changed, unless a newer answer was stored before."""
         account_id, listing_id, asked_at = self._account_id, task.reading.listing_id, answer.observed_at
 
-        def write(connection: Connection) -> Counter[Change] | None:
+        def write(connection: Connection) -> tuple[Counter[Change], int] | None:
             owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR)
             if not readings.lock_reading(connection, account_id, listing_id, asked_at):
                 return None
             return days.store_days(connection, owner, listing_id, checked.days, asked_at)
 
         with write_span(Resource.CALENDAR):
-            changes = self._write(write)
+            stored = self._write(write)
+        if stored is None:
+            return False
         with self._lock:
-            self._counts.update(changes or {})
-        return changes is not None
+            self._counts.update(stored[0])
+            self._misfits += stored[1]
+        return True
 
     def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
         """Clear the mark of a listing whose days all came, and store the next turn of one that was read whole."""
@@ -115,10 +119,10 @@ class TableCalendarRecorder:
             )
         )
 
-    def count(self) -> ChangeCounts:
+    def count(self) -> tuple[ChangeCounts, QualityCounts]:
         """Count the days that were stored so far."""
         with self._lock:
-            return _as_counts(self._counts)
+            return _as_counts(self._counts), QualityCounts(misfits=self._misfits)
 
 
 class DryCalendarRecorder:
@@ -148,10 +152,10 @@ class DryCalendarRecorder:
     def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
         """Do nothing."""
 
-    def count(self) -> ChangeCounts:
+    def count(self) -> tuple[ChangeCounts, QualityCounts]:
         """Count the days that were compared so far."""
         with self._lock:
-            return _as_counts(self._counts)
+            return _as_counts(self._counts), QualityCounts()
 
 
 def _as_counts(changes: Counter[Change]) -> ChangeCounts:

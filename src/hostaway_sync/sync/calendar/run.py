@@ -55,13 +55,13 @@ def mirror_due_calendars(
     if any(task.is_whole for task in tasks):
         context.source.lower_priority()
     problems = _read_tasks(context, tasks, now, options.in_flight)
-    counts, error = context.recorder.count(), problems.describe()
+    (counts, quality), error = context.recorder.count(), problems.describe()
     if error is None:
-        return ResourceReport(RunState.SUCCESS, counts)
+        return ResourceReport(RunState.SUCCESS, counts, quality)
     has_failed_before = run_states.has_failed_last(database, context.account_id, context.resource)
     is_excused = problems.is_first(has_failed_before=has_failed_before)
     state = RunState.PARTIAL if counts.seen else RunState.FAILED
-    return ResourceReport(state, counts, error=error, is_excused=is_excused)
+    return ResourceReport(state, counts, quality, error, is_excused=is_excused)
 
 
 def read_marked_days(database: Database, account_id: int, source: Source, options: CalendarOptions) -> None:

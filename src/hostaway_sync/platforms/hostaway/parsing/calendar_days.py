@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hostaway_sync.model.calendar.days import CalendarDay
+from hostaway_sync.model.calendar.days import CalendarDay, DayContent
 from hostaway_sync.platforms.hostaway.parsing import json_repair
 from hostaway_sync.platforms.hostaway.parsing.casts import (
     Misfit,
@@ -20,7 +21,7 @@ from hostaway_sync.platforms.hostaway.parsing.casts import (
 from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, HASH_RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hostaway_sync.platforms.hostaway.parsing.casts import Cast
 
@@ -41,6 +42,7 @@ _DROPPED: Final = frozenset({"reservations"})
 # Whether the day was sent to the channels: it changes although the day does not.
 _VOLATILE: Final = frozenset({"isProcessed"})
 _DIGEST_BYTES: Final = 16
+_NULL: Final = msgspec.Raw(b"null")
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUES: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -54,23 +56,14 @@ def as_calendar_day(raw: bytes) -> CalendarDay | None:
         return None
     if day is None:
         return None
-    kept = {
-        key: bytes(value).strip().decode()
-        for key, value in sorted(members.items())
-        if key not in _DROPPED and bytes(value).strip() != b"null"
-    }
-    payload = _write_object(kept)
-    compared = _write_object({key: value for key, value in kept.items() if key not in _VOLATILE}).encode()
-    columns, misfits = _read_columns(payload)
+    kept = sorted((key, bytes(value)) for key, value in members.items() if key not in _DROPPED and value != _NULL)
+    compared = b"\0".join(part for key, value in kept if key not in _VOLATILE for part in (key.encode(), value))
     digest = HASH_RULE + blake2b(compared, digest_size=_DIGEST_BYTES).digest()
-    return CalendarDay(day, payload, digest, columns, misfits)
+    return CalendarDay(day, digest, partial(_read_content, kept))
 
 
-def _write_object(members: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{value}" for key, value in members.items()) + "}"
-
-
-def _read_columns(payload: str) -> tuple[dict[str, object], int]:
+def _read_content(members: Sequence[tuple[str, bytes]]) -> DayContent:
+    payload = _write_object(members)
     values = _VALUES.decode(payload)
     columns: dict[str, object] = {}
     misfits = 0
@@ -80,4 +73,8 @@ def _read_columns(payload: str) -> tuple[dict[str, object], int]:
         except Misfit:
             columns[column] = None
             misfits += 1
-    return columns, misfits
+    return DayContent(payload, columns, misfits)
+
+
+def _write_object(members: Sequence[tuple[str, bytes]]) -> str:
+    return "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{value.decode()}" for key, value in members) + "}"

@@ -55,6 +55,9 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable" if os.environ.get("CI") else "any machine"))
 
 
+# Where a test takes seconds.
+_LONG = {"cli", "integration", "system"}
+
 # Nothing that is imported and collected can be garbage: without this a fifth of the tests' time goes into looking.
 gc.disable()
 
@@ -66,7 +69,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run property tests last where the first failure ends it all: they take the longest."""
+    """Run short tests last, so that no process still has a long one when the others have ended.
+
+    Property tests are the longest of the short ones: they come last where the first failure ends it all.
+    """
+    items.sort(key=lambda item: _LONG.isdisjoint(item.path.parts))
     if os.environ.get("HYPOTHESIS_PROFILE") == "first failure":
         items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 

@@ -1,0 +1,32 @@
+"""The bytes that rows keep of a redaction: the mark of its rules, and hashes in place of values."""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+
+import pytest
+
+from hostaway_sync.model.redaction import Redaction, parse_rules
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+
+SECRET = b"s" * 32
+
+
+def test_the_mark_of_a_payload_tells_its_rules() -> None:
+    """Rows keep it: other rules, or another secret, must show, and the order of the rules must not."""
+    setting = "reservations.a.b=hash, listings.c=drop"
+    text = b"listings c False\nreservations a.b True"
+    mark = Redaction(parse_rules(setting), SECRET, VOCABULARY).mark
+    assert mark == b"\x02" + hmac.new(SECRET, text, sha256).digest()[:4]
+    assert Redaction(parse_rules("listings.c=drop,reservations.a.b=hash"), SECRET, VOCABULARY).mark == mark
+    assert Redaction(parse_rules(setting), b"t" * 32, VOCABULARY).mark != mark
+
+
+@pytest.mark.parametrize(("value", "hashed"), [("'Ida'", b"ida"), ("7", b"7"), ('{"a": 1}', b'{"a": 1}')])
+def test_a_hashed_value_is_that_of_its_bytes(value: str, hashed: bytes) -> None:
+    """Text without its case, anything else as it came: rows are joined by it."""
+    hiding = Redaction(parse_rules("reservations.phone=hash"), SECRET, VOCABULARY).redactor_for("reservations")
+    assert hiding is not None
+    expected = f"hmac-sha256:{hmac.new(SECRET, hashed, sha256).hexdigest()[:32]}"
+    assert hiding.redact(f'{{"phone":{value.replace(chr(39), chr(34))}}}') == f'{{"phone":"{expected}"}}'

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.cli.calendar.picture import LEAST_WIDTH, choose_layout, draw_picture
+from hostaway_sync.cli.calendar.spreadsheet import write_csv
 from hostaway_sync.model.calendar.days import Days, ListingReading
 from hostaway_sync.model.calendar.listing_calendar import (
     ListingCalendar,
@@ -74,12 +75,16 @@ def cells(lines: list[str]) -> Iterator[tuple[date, str]]:
     first=st.dates(date(1000, 1, 1), date(9999, 1, 1)),
     days=st.lists(DAYS, min_size=1, max_size=200),
     width=st.integers(LEAST_WIDTH, 260),
+    currency=st.sampled_from([None, "EUR", "\x1b[2J\n" + 80 * "E"]),
 )
-def test_every_day_is_drawn_once_within_the_width(first: date, days: list[StoredDay], width: int) -> None:
+def test_every_day_is_drawn_once_within_the_width(
+    first: date, days: list[StoredDay], width: int, currency: str | None
+) -> None:
     """In the column of its weekday, with its state and mark, whatever stands beside it."""
-    calendar = calendar_of(first, days, currency=None)
+    calendar = calendar_of(first, days, currency)
     lines = [line.plain for line in draw_picture(calendar, width)]
     assert max(map(len, lines)) <= width
+    assert "".join(lines).isprintable()
     drawn = list(cells(lines))
     assert sorted(day for day, _ in drawn) == [day.date for day in calendar.days]
     signs = {"taken": "#", "blocked": "-", "unknown": "?"}
@@ -121,6 +126,14 @@ def test_the_legend_names_what_is_in_the_picture() -> None:
         "9.50 free, at this price in EUR   #### taken   ---- blocked   ? not known   "
         "< no arrival   > no departure   x neither"
     )
+
+
+def test_lines_of_csv_end_as_rfc_4180_says() -> None:
+    """Each of them, the last one too; a price keeps its decimals."""
+    days = [StoredDay(date.min, is_available=False, status="blocked", price=Decimal("9.50"))]
+    head, day, rest = write_csv(calendar_of(date(2026, 12, 1), days)).split("\r\n")
+    assert head.startswith("date,is_available,")
+    assert (day, rest) == ("2026-12-01,false,blocked,9.5,,,,,,", "")
 
 
 @pytest.mark.parametrize(

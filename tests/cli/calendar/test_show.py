@@ -88,12 +88,12 @@ def test_without_days_three_months_from_today(sync_env: Build, program: Program)
 def test_csv_is_no_formula_and_one_line_a_day(sync_env: Build, program: Program) -> None:
     """Line ends, quotes and names by RFC 4180; what a spreadsheet would run is text."""
     env, listing = mirrored(sync_env)
-    notes = ["=HYPERLINK(A1)", 'say "hi", twice\nor more', "ok; @SUM(1)", "+1 guest", "\uff1d1"]
+    notes = ["=HYPERLINK(A1)", 'say "hi", twice\nor more', "ok; @SUM(1)", "+1 guest", "\uff1d1", "\x1b[31mred"]
     for number, note in enumerate(notes):
         env.sandbox.world.edit_days(int(listing), ahead(number), ahead(number), note=note)
     read(env)
-    done = program(env, "calendar", "show", listing, *days(0, 5), "--csv")
-    assert done.stdout.count("\n") == 7
+    done = program(env, "calendar", "show", listing, *days(0, 6), "--csv")
+    assert done.stdout.count("\n") == 8
     head, *rows = csv.reader(io.StringIO(done.stdout, newline=""), strict=True)
     assert ",".join(head) == (
         "date,is_available,status,price,minimum_stay,maximum_stay,closed_on_arrival,closed_on_departure,"
@@ -101,7 +101,7 @@ def test_csv_is_no_formula_and_one_line_a_day(sync_env: Build, program: Program)
     )
     assert rows[0][:6] == [ahead(0).isoformat(), "true", "available", "120", "2", "365"]
     assert [row[-1] for row in rows] == [
-        "'=HYPERLINK(A1)", 'say "hi", twice or more', "ok; '@SUM(1)", "'+1 guest", "'\uff1d1", "",
+        "'=HYPERLINK(A1)", 'say "hi", twice or more', "ok; '@SUM(1)", "'+1 guest", "'\uff1d1", "[31mred", "",
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from hostaway_sync.cli.calendar.sentences import clean_text
 from hostaway_sync.model.calendar.listing_calendar import DayState
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _STYLES: Final = {
 }
 _BARS: Final = {DayState.TAKEN: "#", DayState.BLOCKED: "-"}
 _MARK_STYLE: Final = "bold red"
+_MOST_CURRENCY: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,10 @@ def _find_monday(day: date) -> int:
 
 
 def _draw_day(calendar: ListingCalendar, day: StoredDay, layout: Layout) -> Text:
-    state = calendar.state(day)
+    state, mark = calendar.state(day), _choose_mark(day)
     return Text.assemble(
         f"{day.date.day:2}",
-        (_choose_mark(day), _MARK_STYLE),
+        (mark, _MARK_STYLE) if mark else " ",
         (_write_state(state, day.price, layout).ljust(layout.room), _STYLES[state]),
     )
 
@@ -149,7 +151,7 @@ def _choose_mark(day: StoredDay) -> str:
         return "x"
     if day.closed_on_arrival:
         return "<"
-    return ">" if day.closed_on_departure else " "
+    return ">" if day.closed_on_departure else ""
 
 
 def _list_legend(calendar: ListingCalendar, layout: Layout) -> Iterator[Text]:
@@ -157,9 +159,15 @@ def _list_legend(calendar: ListingCalendar, layout: Layout) -> Iterator[Text]:
     states = [(calendar.state(day), day) for day in calendar.days]
     prices = [day.price for state, day in states if state is DayState.FREE and day.price]
     if prices and layout.write_price is not None:
-        currency = f" in {calendar.listing.currency}" if calendar.listing.currency else ""
+        # The source's text: three letters as a rule, and anything at worst.
+        currency = clean_text(calendar.listing.currency or "")[:_MOST_CURRENCY]
+        words = f"free, at this price in {currency}" if currency else "free, at this price"
         rounded = ", rounded" if any(write_exactly(one) != layout.write_price(one) for one in prices) else ""
-        yield _sign(layout.write_price(prices[0]), f"free, at this price{currency}{rounded}", _STYLES[DayState.FREE])
+        yield _sign(
+            layout.write_price(prices[0]),
+            words + rounded,
+            _STYLES[DayState.FREE],
+        )
     elif layout.room < _WORD:
         yield _sign(".", "free", _STYLES[DayState.FREE])
     for state, bar in _BARS.items():

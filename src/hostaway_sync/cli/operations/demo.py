@@ -7,20 +7,21 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from hostaway_sync.cli.calendar.calendar import print_picture
 from hostaway_sync.cli.process.open_app import load_known_settings
 from hostaway_sync.cli.sync.sync import mirror_one
 from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.environment.trusted_files import open_trusted
 from hostaway_sync.errors import ConfigurationError, UsageError
+from hostaway_sync.model.calendar.days import Days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.sandbox import Sandbox
@@ -50,6 +51,10 @@ FROM reservations WHERE status IN ('new', 'modified')
   AND date_trunc('month', arrival_date) <= date_trunc('month', current_date)
 GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
 
+_LIVELIEST_LISTING = """\
+SELECT listing_id FROM calendar_days WHERE date BETWEEN '{}' AND '{}'
+GROUP BY listing_id ORDER BY count(DISTINCT status) DESC, count(*) FILTER (WHERE status = 'reserved') DESC, 1 LIMIT 1"""
+
 
 def demo() -> None:
     """Show the program on a stand-in for Hostaway: no account needed, nothing leaves this machine."""
@@ -69,6 +74,7 @@ def demo() -> None:
         )
         with Mirror(settings) as mirror:
             _first_minutes(mirror, sandbox)
+            _next_month(mirror)
             _questions(mirror)
             _changes(mirror, sandbox)
     terminal.echo(_WHAT_NEXT)
@@ -95,6 +101,20 @@ def _first_minutes(mirror: Mirror, sandbox: Sandbox) -> None:
     _say("See where you are.")
     _show("hostaway-sync account list")
     reports.print_accounts(mirror.accounts.list_all())
+
+
+def _next_month(mirror: Mirror) -> None:
+    """Show the next month of a listing that has something of everything."""
+    first = _first_of_next_month(datetime.now(UTC).date())
+    month = Days(first, _first_of_next_month(first) - timedelta(days=1))
+    _, ((listing_id,),) = mirror.database.query(_LIVELIEST_LISTING.format(month.first, month.last))
+    _say("Look at the next month of a house.")
+    _show(f"hostaway-sync calendar show {listing_id} {month.first} {month.last}")
+    print_picture(mirror.calendar.read_listing(int(str(listing_id)), month))
+
+
+def _first_of_next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def _questions(mirror: Mirror) -> None:
@@ -162,11 +182,12 @@ def _remove(directory: Path, parent: int) -> None:
 
 
 def _say(words: str) -> None:
-    typer.secho(f"\n# {words}", fg=typer.colors.CYAN)
+    terminal.echo()
+    terminal.show_lines([terminal.plain_text(f"# {words}", "cyan")])
 
 
 def _show(command: str) -> None:
-    typer.secho(f"$ {command}", bold=True)
+    terminal.show_lines([terminal.plain_text(f"$ {command}", "bold")])
 
 
 _WHAT_NEXT = """

@@ -61,8 +61,8 @@ def show_lines(lines: Iterable[Text]) -> None:
         console.print(line, soft_wrap=True)
 
 
-def plain_text(text: str) -> Text:
+def plain_text(text: str, style: str = "") -> Text:
     """Return a text in one line as it was typed: no markup, no emoji codes, no control characters."""
     from rich.text import Text
 
-    return Text(strip_invisible(text).replace("\n", "").replace("\t", ""))
+    return Text(strip_invisible(text).replace("\n", "").replace("\t", ""), style=style)

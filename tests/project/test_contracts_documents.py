@@ -96,11 +96,12 @@ def test_documents_about_runs(sync_env: Build) -> None:
     assert keys_of(env, "sync-all", "--full", "--dry-run") == f"state failed[] accounts[{REPORT} {DRY} error]"
     assert keys_of(env, "verify", "70001") == certificate("")
     assert keys_of(env, "verify", "70001", "--repair") == certificate("{listings reservations conversations messages}")
-    need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day"
+    need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day calendar"
     assert keys_of(env, "plan") == (
         "every_minutes accounts[account_id name rows{listings reservations conversations messages} "
-        f"need{{{need}}}] address{{accounts a_day a_day_at_most fitting sweeps_minutes share}}"
+        f"need{{{need}}}] address{{accounts a_day a_day_at_most fitting sweeps_minutes share calendar_a_day}}"
     )
+    assert "calendar{in_turn_a_day marks_a_day a_day}" in keys_of(env, "plan", CALENDAR_DAYS="90")
     assert keys_of(env, "doctor") == "state findings[check grade says advice account_id]"
     assert keys_of(env, "prune", "--dry-run") == f"dry_run rows{{{PRUNED}}}"
     assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"

@@ -10,6 +10,7 @@ from hostaway_sync.model.capacity import ForecastTerms, forecast_capacity
 from hostaway_sync.platforms.hostaway.parsing.resources import SPECS
 from hostaway_sync.store.runs import alarms
 from hostaway_sync.store.runs.states import find_marks
+from hostaway_sync.store.status.calendars import read_calendar_figures
 from hostaway_sync.store.status.overview import read_history
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class Status:
 
     def forecast(self, *, every: timedelta) -> Forecast:
         """Return how many requests the active accounts need when each is synced at this interval."""
-        return forecast_capacity(self.overview().accounts, self._forecast_terms(every))
+        terms, figures = self._forecast_terms(every), {}
+        if terms.calendars.is_on:
+            figures = read_calendar_figures(self._database, self._container.vocabulary.archived_listing)
+        return forecast_capacity(self.overview().accounts, terms, figures)
 
     def size(self) -> Size:
         """Return what takes space in the database, in bytes."""
@@ -86,4 +90,5 @@ class Status:
             account_rate=account.requests / account.window.total_seconds(),
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
+            calendars=self._container.calendar_terms,
         )

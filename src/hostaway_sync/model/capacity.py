@@ -7,11 +7,13 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
+from hostaway_sync.model.calendar.facts import CALENDARS_OFF, NO_FIGURES
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from hostaway_sync.model.calendar.facts import CalendarFigures, CalendarTerms
     from hostaway_sync.model.status import AccountFacts
 
 _DAY = timedelta(days=1)
@@ -21,6 +23,8 @@ USABLE = 0.975
 ASSUMED_RUN_CALLS = 3.0
 # A thread may be read again after three quarters of its days, so that not all are due on one day.
 _MOST_OFTEN = 4 / 3
+# Calendars of archived listings are read once in this time.
+ARCHIVED_PERIOD = timedelta(days=7)
 # A cursor walk of several pages ends with an empty page, and then reads the first page again.
 _END_OF_WALK = 2
 
@@ -36,6 +40,7 @@ class ForecastTerms:
         account_rate: requests per second that one account may make.
         sweep_after: age of the last sweep at which a run becomes a sweep.
         threads_after: age of the last complete reading at which a sweep reads a thread again.
+        calendars: how calendars are mirrored.
     """
 
     run_interval: timedelta
@@ -44,11 +49,30 @@ class ForecastTerms:
     account_rate: float
     sweep_after: timedelta
     threads_after: timedelta
+    calendars: CalendarTerms = CALENDARS_OFF
 
     @property
     def rate(self) -> float:
         """Requests per second of an account that has the address to itself."""
         return min(self.address_rate, self.account_rate) * USABLE
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarNeed:
+    """The requests a day for one account's calendars.
+
+    Attributes:
+        in_turn_per_day: requests for all days of each listing, in turns.
+        marks_per_day: requests for days of changed stays, at most one a changed reservation; None: not on record yet.
+    """
+
+    in_turn_per_day: float
+    marks_per_day: float | None = None
+
+    @property
+    def per_day(self) -> float:
+        """Both; without the marks where nothing is on record of them."""
+        return self.in_turn_per_day + (self.marks_per_day or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,8 @@ class RequestNeed:
         is_assumed: `run_calls` is an assumption, because no incremental run is on record.
         runs_per_day: incremental runs a day; below one if nearly every run is a sweep.
         sweeps_per_day: sweeps a day.
+        calendar: requests for calendars, which no other figure but those of the first sync and of a day holds; None:
+            calendars are not mirrored.
     """
 
     first_sync_calls: int
@@ -72,11 +98,18 @@ class RequestNeed:
     is_assumed: bool
     runs_per_day: float
     sweeps_per_day: float
+    calendar: CalendarNeed | None = None
 
     @property
     def per_day(self) -> float:
         """Requests per day."""
-        return self.run_calls * self.runs_per_day + self.sweep_calls * self.sweeps_per_day
+        lists = self.run_calls * self.runs_per_day + self.sweep_calls * self.sweeps_per_day
+        return lists + self.calendar_per_day
+
+    @property
+    def calendar_per_day(self) -> float:
+        """Requests per day for calendars."""
+        return self.calendar.per_day if self.calendar else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +122,7 @@ class AddressLoad:
         max_per_day: requests per day that the address may make.
         accounts_that_fit: average accounts that the address can serve; None if `accounts` is 0.
         sweeps_minutes: duration of all sweeps if they start in the same hour.
+        calendar_per_day: those of `per_day` that are for calendars.
     """
 
     accounts: int
@@ -96,6 +130,7 @@ class AddressLoad:
     max_per_day: float
     accounts_that_fit: int | None
     sweeps_minutes: float
+    calendar_per_day: float = 0.0
 
     @property
     def share(self) -> float:
@@ -111,19 +146,29 @@ class Forecast:
     load: AddressLoad
 
 
-def forecast_capacity(accounts: Iterable[AccountFacts], terms: ForecastTerms) -> Forecast:
-    """Return the needs of the active accounts, and their sum."""
-    needs = tuple((facts, estimate_need(facts, terms)) for facts in accounts if facts.is_active)
+def forecast_capacity(
+    accounts: Iterable[AccountFacts], terms: ForecastTerms, figures: Mapping[int, CalendarFigures] | None = None
+) -> Forecast:
+    """Return the needs of the active accounts, and their sum; `figures` are of their calendars, by account."""
+    known = figures or {}
+    needs = tuple(
+        (facts, estimate_need(facts, terms, known.get(facts.account_id, NO_FIGURES)))
+        for facts in accounts
+        if facts.is_active
+    )
     return Forecast(needs, sum_load([known for _, known in needs if known is not None], terms))
 
 
-def estimate_need(facts: AccountFacts, terms: ForecastTerms) -> RequestNeed | None:
+def estimate_need(
+    facts: AccountFacts, terms: ForecastTerms, figures: CalendarFigures = NO_FIGURES
+) -> RequestNeed | None:
     """Return what an account needs, or None if it has no complete sync yet: its size is unknown then."""
     if facts.last_sync_at is None:
         return None
     threads = facts.live(Resource.CONVERSATIONS)
     lists = count_list_calls(facts, terms)
-    first_sync = lists + threads
+    calendar = estimate_calendar_need(facts, terms, figures) if terms.calendars.is_on else None
+    first_sync = lists + threads + (facts.live(Resource.LISTINGS) if calendar else 0)
     slowest = max(1 / terms.rate, facts.recent.seconds_per_call or 0.0)
     runs, sweeps = count_runs_per_day(terms)
     recorded = facts.recent.incremental_calls
@@ -135,7 +180,24 @@ def estimate_need(facts: AccountFacts, terms: ForecastTerms) -> RequestNeed | No
         is_assumed=recorded is None,
         runs_per_day=runs,
         sweeps_per_day=sweeps,
+        calendar=calendar,
     )
+
+
+def estimate_calendar_need(facts: AccountFacts, terms: ForecastTerms, figures: CalendarFigures) -> CalendarNeed:
+    """Return what the calendars of an account need: a listing is read once in a period, and not more than once a run.
+
+    A reservation that changed costs one request at most for its days. Where a webhook announces changes, those of the
+    last day are counted; elsewhere those that runs found.
+    """
+    archived = min(figures.archived, facts.live(Resource.LISTINGS))
+    runs = _DAY / terms.run_interval
+    period = max(terms.calendars.period, terms.run_interval)
+    often, seldom = min(runs, _DAY / period), min(runs, _DAY / max(period, ARCHIVED_PERIOD))
+    in_turn = (facts.live(Resource.LISTINGS) - archived) * often + archived * seldom
+    if facts.announcements is not None:
+        return CalendarNeed(in_turn, float(facts.announcements.unannounced + facts.announcements.announced))
+    return CalendarNeed(in_turn, figures.changed_a_day)
 
 
 def sum_load(known: Sequence[RequestNeed], terms: ForecastTerms) -> AddressLoad:
@@ -145,7 +207,8 @@ def sum_load(known: Sequence[RequestNeed], terms: ForecastTerms) -> AddressLoad:
     fitting = int(at_most * len(known) / a_day) if a_day else None
     together = sum(need.sweep_calls for need in known) / (terms.address_rate * USABLE)
     alone = max((need.sweep_calls for need in known), default=0) / terms.rate
-    return AddressLoad(len(known), a_day, at_most, fitting, max(together, alone) / 60)
+    calendars = sum(need.calendar_per_day for need in known)
+    return AddressLoad(len(known), a_day, at_most, fitting, max(together, alone) / 60, calendars)
 
 
 def count_list_calls(facts: AccountFacts, terms: ForecastTerms) -> int:

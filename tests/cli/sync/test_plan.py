@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import sql
+from tests.support.calendars import ahead, calendar_requests
 
 from hostaway_sync.model.capacity import ASSUMED_RUN_CALLS
 from hostaway_sync.model.records import Mode, Resource
@@ -93,11 +95,14 @@ def test_the_document_of_a_plan_has_needs_and_address(sync_env: Build, program: 
     known, unknown = document["accounts"]
     assert known.keys() == {"account_id", "name", "rows", "need"}
     assert known["need"].keys() == {
-        *("first_sync", "first_sync_minutes", "sweep", "run", "is_assumed", "runs_a_day", "sweeps_a_day", "a_day")
+        *("first_sync", "first_sync_minutes", "sweep", "run", "is_assumed", "runs_a_day", "sweeps_a_day", "a_day"),
+        "calendar",
     }
     assert (known["need"]["runs_a_day"], known["need"]["sweeps_a_day"]) == (0, 1)
     assert unknown["need"] is None
-    assert document["address"].keys() == {*("accounts", "a_day", "a_day_at_most", "fitting", "sweeps_minutes", "share")}
+    assert document["address"].keys() == {
+        *("accounts", "a_day", "a_day_at_most", "fitting", "sweeps_minutes", "share", "calendar_a_day")
+    }
     assert document["address"]["accounts"] == 1
     assert document["address"]["a_day_at_most"] == pytest.approx(20 * 0.975 * 86_400)
 
@@ -116,3 +121,53 @@ def test_without_a_known_account_nothing_is_promised(sync_env: Build, program: P
 def test_an_interval_that_cannot_be_is_a_usage_error(program: Program, minutes: str) -> None:
     """Exit 2, before anything is opened."""
     assert program(None, "plan", "--every", minutes).returncode == 2
+
+
+def test_a_plan_with_calendars_prints_both_parts_and_their_sum(sync_env: Build, program: Program) -> None:
+    """Calls for calendars are not in those of a run, and the first sync has one a listing."""
+    env = sync_env(listings=6, reservations=12)
+    mirror = env.mirror(calendar_days=60)
+    first = mirror.sync.run(70001)
+    env.sandbox.world.archive_listing(min(env.truth("listings")))
+    mirror.sync.run(70001, full=True)
+    usual = env.mirror(calendar_days=60, calendar_after_hours=0).sync.run(70001)
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.calendar is not None
+    assert need.first_sync_calls == pytest.approx(first.api_calls, rel=0.01)
+    assert (need.run_calls, need.is_assumed) == (usual.api_calls - 5, False)
+    assert need.calendar.in_turn_per_day == pytest.approx(5 * 24 / 20 + 1 / 7)
+    assert need.calendar.marks_per_day is None
+    said = program(env, "plan", CALENDAR_DAYS="60").stdout
+    assert "calendars" in said.splitlines()[0].split()
+    assert said.splitlines()[1].split()[-2] == "6+"
+    assert "for calendars: 6 in turn, 0 for changed stays. + without the days of changed stays" in said
+    sql.execute(env.database, "UPDATE sync_runs SET triggered_at = triggered_at - interval '4 days'")
+    sql.execute(
+        env.database,
+        "UPDATE sync_run_resources SET updated = 6, seen = seen - updated + 6 WHERE resource = 'reservations'",
+    )
+    document = json.loads(program(env, "plan", "--json", CALENDAR_DAYS="60").stdout)
+    calendar = document["accounts"][0]["need"]["calendar"]
+    assert calendar["marks_a_day"] == pytest.approx(2 * 6 / 4, rel=0.01)  # of two runs; to the first one all are new
+    assert calendar["a_day"] == pytest.approx(calendar["in_turn_a_day"] + calendar["marks_a_day"])
+    need_document = document["accounts"][0]["need"]
+    lists = need_document["run"] * need_document["runs_a_day"] + need_document["sweep"] * need_document["sweeps_a_day"]
+    assert need_document["a_day"] == pytest.approx(lists + calendar["a_day"])
+    assert document["address"]["calendar_a_day"] == calendar["a_day"]
+
+
+def test_days_of_changed_stays_are_no_whole_calendars(sync_env: Build) -> None:
+    """A run that read some days of one listing has read one calendar, not none."""
+    env = sync_env(listings=3, reservations=6)
+    mirror = env.mirror(calendar_days=60)
+    mirror.sync.run(70001)
+    env.sandbox.world.create_reservation(
+        listingMapId=min(env.truth("listings")), arrivalDate=ahead(5).isoformat(), departureDate=ahead(9).isoformat()
+    )
+    env.sandbox.forget()
+    run = mirror.sync.run(70001)
+    assert len(calendar_requests(env)) == 1
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.run_calls == run.api_calls - 1

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hostaway_sync.model.calendar.facts import CalendarFigures, CalendarTerms
 from hostaway_sync.model.capacity import (
+    CalendarNeed,
     ForecastTerms,
     count_list_calls,
     count_runs_per_day,
@@ -17,7 +19,7 @@ from hostaway_sync.model.capacity import (
     sum_load,
 )
 from hostaway_sync.model.records import Resource
-from hostaway_sync.model.status import AccountFacts, RecentRuns, RowCounts
+from hostaway_sync.model.status import AccountFacts, AnnouncementCounts, RecentRuns, RowCounts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -186,3 +188,54 @@ def test_a_sweep_never_costs_more_than_a_first_sync(
 def test_sweeps_that_come_more_often_read_a_smaller_share() -> None:
     """1.2 sweeps a day are 20 hours apart, so that each reads 900 * 20/720 * 4/3 threads, rounded up."""
     assert count_threads_per_sweep(900, TERMS) == 34
+
+
+DAILY = replace(TERMS, calendars=CalendarTerms(365, 20 * HOUR))
+
+
+def test_calendars_of_a_usual_account_cost_at_most_150_calls_a_day() -> None:
+    """Fifty listings, 5,000 reservations of which sixty change."""
+    facts, figures = account(50, 5000, 4000), CalendarFigures(0, 60.0)
+    without, need = estimate_need(facts, TERMS), estimate_need(facts, DAILY, figures)
+    assert without is not None
+    assert need is not None
+    assert need.calendar == CalendarNeed(60.0, 60.0)
+    assert need.calendar.per_day <= 150
+    assert need.per_day == pytest.approx(without.per_day + 120)
+    assert need.first_sync_calls == without.first_sync_calls + 50
+    assert (without.calendar, without.calendar_per_day) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("period", "interval", "in_turn"),
+    [
+        (20, 1, 40 * 1.2 + 10 / 7),
+        (0, 1, 40 * 24 + 10 / 7),  # in every run
+        (20, 24, 40 + 10 / 7),  # no more often than there are runs
+        (24 * 14, 1, 50 / 14),  # archived listings are read no more often than others
+    ],
+)
+def test_listings_are_read_once_in_a_period_and_archived_ones_weekly(
+    period: int, interval: int, in_turn: float
+) -> None:
+    """A listing is never read twice in a run."""
+    terms = replace(TERMS, run_interval=interval * HOUR, calendars=CalendarTerms(365, period * HOUR))
+    need = estimate_need(account(50, 1, 1), terms, CalendarFigures(10))
+    assert need is not None
+    assert need.calendar is not None
+    assert need.calendar.in_turn_per_day == pytest.approx(in_turn)
+
+
+def test_changed_stays_are_counted_where_they_are_known() -> None:
+    """By the webhook where there is one, by the runs elsewhere, and not at all before there is a day of them."""
+    facts = account(50, 1, 1)
+    announced = replace(facts, announcements=AnnouncementCounts(2, 5))
+    known = [
+        estimate_need(one, DAILY, CalendarFigures(0, rate))
+        for one, rate in ((facts, 3.5), (announced, 3.5), (facts, None))
+    ]
+    assert [need.calendar.marks_per_day for need in known if need and need.calendar] == [3.5, 7.0, None]
+    told = forecast_capacity([facts], DAILY, {7: CalendarFigures(0, 3.0)})
+    ((_, need),) = told.needs
+    assert need is not None
+    assert (told.load.calendar_per_day, told.load.per_day) == (63.0, need.per_day)

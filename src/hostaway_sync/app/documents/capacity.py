@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hostaway_sync.model.records import OBJECTS
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.capacity import AddressLoad, Forecast, RequestNeed
+    from hostaway_sync.model.capacity import AddressLoad, CalendarNeed, Forecast, RequestNeed
 
 
 def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, Any]:
@@ -37,6 +37,15 @@ def _need(need: RequestNeed) -> dict[str, Any]:
         "runs_a_day": need.runs_per_day,
         "sweeps_a_day": need.sweeps_per_day,
         "a_day": need.per_day,
+        "calendar": _calendar(need.calendar) if need.calendar else None,
+    }
+
+
+def _calendar(need: CalendarNeed) -> dict[str, Any]:
+    return {
+        "in_turn_a_day": need.in_turn_per_day,
+        "marks_a_day": need.marks_per_day,
+        "a_day": need.per_day,
     }
 
 
@@ -48,4 +57,5 @@ def _load(load: AddressLoad) -> dict[str, Any]:
         "fitting": load.accounts_that_fit,
         "sweeps_minutes": load.sweeps_minutes,
         "share": load.share,
+        "calendar_a_day": load.calendar_per_day,
     }

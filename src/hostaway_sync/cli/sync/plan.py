@@ -14,7 +14,7 @@ from hostaway_sync.cli.ui.options import Json
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
-    from hostaway_sync.model.capacity import Forecast, RequestNeed
+    from hostaway_sync.model.capacity import AddressLoad, CalendarNeed, Forecast, RequestNeed
     from hostaway_sync.model.status import AccountFacts
 
 _MINUTES_A_DAY = 24 * 60
@@ -43,7 +43,9 @@ def _print_forecast(forecast: Forecast, every: int) -> None:
     from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 
     sizes = [Column(name, is_number=True, is_spare=True) for name in ("listings", "reservations", "threads")]
-    numbers = [Column(name, is_number=True) for name in ("first sync", "minutes", "sweep", "run", "a day")]
+    has_calendars = any(need.calendar for _, need in forecast.needs if need is not None)
+    names = ("first sync", "minutes", "sweep", "run", *(["calendars"] if has_calendars else []), "a day")
+    numbers = [Column(name, is_number=True) for name in names]
     grid = Grid([Column("account"), Column("name", least=6, most=20), *sizes, *numbers])
     for facts, need in forecast.needs:
         known = (f"{facts.live(resource):,}" for resource in list(Resource)[:3])
@@ -62,8 +64,13 @@ def _cells(need: RequestNeed) -> list[str]:
         _minutes(need.first_sync_minutes),
         f"{need.sweep_calls:,}",
         run,
+        *([_calendars(need.calendar)] if need.calendar else []),
         f"{need.per_day:,.0f}",
     ]
+
+
+def _calendars(need: CalendarNeed) -> str:
+    return f"{need.per_day:,.0f}{'+' if need.marks_per_day is None else ''}"
 
 
 def _sentences(forecast: Forecast, every: int) -> list[str]:
@@ -76,6 +83,7 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
         said += [
             f"Every {every} min: {runs:.1f} incremental runs and {sweeps:.1f} sweeps of each account a day.",
             f"Together {load.per_day:,.0f} calls a day: {load.share:.2%} of an address's {load.max_per_day:,.0f}.",
+            *_calendar_sentences(needs, load),
             f"About {load.accounts_that_fit:,} accounts like these fit one address.",
             f"The busiest hour, when all sweeps fall together: {_minutes(load.sweeps_minutes)} min of calls.",
         ]
@@ -83,6 +91,22 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
     if unknown:
         said.append(f"Not in the sums: {unknown} account{'' if unknown == 1 else 's'} never synced whole.")
     return said
+
+
+def _calendar_sentences(needs: list[RequestNeed], load: AddressLoad) -> list[str]:
+    """Return what of a day's calls is for calendars."""
+    known = [need.calendar for need in needs if need.calendar is not None]
+    if not known:
+        return []
+    lists = f"{load.per_day - load.calendar_per_day:,.0f} of them for lists and threads"
+    in_turn = sum(need.in_turn_per_day for need in known)
+    marks = sum(need.marks_per_day or 0 for need in known)
+    said = (
+        f"{lists}, {load.calendar_per_day:,.0f} for calendars: {in_turn:,.0f} in turn, {marks:,.0f} for changed stays."
+    )
+    if any(need.marks_per_day is None for need in known):
+        said += " + without the days of changed stays: no day of runs is on record yet."
+    return [said]
 
 
 def _unknown(facts: AccountFacts) -> str:

@@ -35,8 +35,29 @@ class CalendarTerms:
         """How long after its turn a listing is overdue."""
         return max(2 * self.period, LEAST_DELAY)
 
+    @property
+    def mirrored_days(self) -> int:
+        """How many days of a listing are read at once: yesterday, today and those ahead."""
+        return self.horizon + 2
+
 
 CALENDARS_OFF: Final = CalendarTerms(0)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFigures:
+    """What a forecast needs to know of one account's calendars.
+
+    Attributes:
+        archived: number of live listings that are archived.
+        changed_a_day: reservations that runs found new or changed a day, of the last week; None: not on record yet.
+    """
+
+    archived: int = 0
+    changed_a_day: float | None = None
+
+
+NO_FIGURES: Final = CalendarFigures()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.calendar.facts import CalendarFacts
-from hostaway_sync.store.tables import calendar_due, calendar_readings, listings
-from hostaway_sync.store.time_marks import cap_at_now, is_known, null_if_unknown
+from hostaway_sync.model.calendar.facts import CalendarFacts, CalendarFigures
+from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.store.tables import (
+    calendar_due,
+    calendar_readings,
+    listings,
+    sync_run_resources,
+    sync_runs,
+)
+from hostaway_sync.store.time_marks import cap_at_now, is_known, is_within, null_if_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hostaway_sync.model.calendar.facts import CalendarTerms
+    from hostaway_sync.store.postgres.database import Database
 
 # After so many whole readings that ended equally early, that is how far the source's calendar goes.
 _SHORT_READINGS = 3
+# A stay of four or five nights, and two days on either side: so many days one call for a changed stay reads.
+_DAYS_OF_A_STAY = 9
+_WEEK = timedelta(days=7)
 
 
 def read_calendar_facts(
@@ -78,4 +92,76 @@ def _select_facts(terms: CalendarTerms) -> sa.Select[tuple[int, ...]]:
         )
         .where(listings.c.missing_since.is_(None))
         .group_by(listings.c.account_id)
+    )
+
+
+def calendar_calls(run_id: sa.ColumnElement[Any], terms: CalendarTerms) -> sa.ColumnElement[float]:
+    """Return about how many requests of a run were for calendars, by the days that it met.
+
+    Whole calendars are as many days each as are mirrored; what is left are days of stays.
+    """
+    part = sync_run_resources.alias("calendar_part")
+    seen = (
+        sa.select(sa.func.coalesce(sa.func.sum(part.c.seen), 0))
+        .where(part.c.run_id == run_id, part.c.resource == Resource.CALENDAR.value)
+        .scalar_subquery()
+    )
+    whole = sa.func.div(seen, terms.mirrored_days)
+    return whole + sa.func.ceil((seen - whole * terms.mirrored_days) / sa.cast(_DAYS_OF_A_STAY, sa.Numeric))
+
+
+def read_calendar_figures(database: Database, archived: Mapping[str, str]) -> dict[int, CalendarFigures]:
+    """Return what a forecast needs of each account that has listings, with two statements for all of them.
+
+    Args:
+        database: with the tables.
+        archived: the values of payload keys, in lower case, that a listing has when it is archived.
+    """
+    is_archived = sa.or_(
+        sa.false(),
+        *(sa.func.lower(listings.c.raw_payload.op("->>")(key)) == value for key, value in archived.items()),
+    )
+    counted = (
+        sa.select(listings.c.account_id, sa.func.count().filter(is_archived))
+        .where(listings.c.missing_since.is_(None))
+        .group_by(listings.c.account_id)
+    )
+
+    def read(connection: sa.Connection) -> dict[int, CalendarFigures]:
+        changed: dict[int, float] = {number: float(rate) for number, rate in connection.execute(_select_changed())}
+        found = connection.execute(counted).all()
+        return {number: CalendarFigures(archived, changed.get(number)) for number, archived in found}
+
+    return database.transaction(read)
+
+
+def _select_changed() -> sa.Select[Any]:
+    """Return the query of the reservations that runs found new or changed a day.
+
+    The first whole run, to which all are new, does not count, and neither does an account that is younger than a day.
+    """
+    first = sync_runs.alias("first")
+    whole = (
+        sa.select(first.c.account_id, sa.func.min(first.c.triggered_at).label("at"))
+        .where(first.c.state == RunState.SUCCESS.value, is_known(first.c.triggered_at))
+        .group_by(first.c.account_id)
+        .subquery()
+    )
+    part = sync_run_resources.c
+    days = sa.func.extract("epoch", sa.func.now() - sa.func.greatest(whole.c.at, sa.func.now() - _WEEK)) / 86_400
+    return (
+        sa.select(whole.c.account_id, sa.func.coalesce(sa.func.sum(part.inserted + part.updated), 0) / days)
+        .select_from(
+            whole.outerjoin(
+                sync_runs,
+                (sync_runs.c.account_id == whole.c.account_id)
+                & (sync_runs.c.triggered_at > whole.c.at)
+                & is_within(sync_runs.c.triggered_at, _WEEK),
+            ).outerjoin(
+                sync_run_resources,
+                (part.run_id == sync_runs.c.run_id) & (part.resource == Resource.RESERVATIONS.value),
+            )
+        )
+        .where(days >= 1)
+        .group_by(whole.c.account_id, whole.c.at)
     )

@@ -30,7 +30,7 @@ from hostaway_sync.store.messages.listing import count_by_account
 from hostaway_sync.store.records.doubtful_rows import count_doubts
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.runs.leases import is_running
-from hostaway_sync.store.status.calendars import read_calendar_facts
+from hostaway_sync.store.status.calendars import calendar_calls, read_calendar_facts
 from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -81,7 +81,7 @@ def read_overview(
 
     def read(connection: sa.Connection) -> Overview:
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        found = connection.execute(_accounts(account_id)).all()
+        found = connection.execute(_accounts(account_id, calendars)).all()
         rows = _rows(connection, account_id)
         due = _due(connection, account_id)
         broken = {number: QuarantineCounts(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
@@ -135,7 +135,7 @@ def read_history(database: Database, account_id: int, *, runs: int) -> list[RunD
     return database.transaction(read)
 
 
-def _accounts(account_id: int | None) -> sa.Select[Any]:
+def _accounts(account_id: int | None, calendars: CalendarTerms) -> sa.Select[Any]:
     """Return the query of each account with its lease, its newest runs and its newest equal certificate."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     runs = sa.select(sync_runs.c.run_id, *_RUN).order_by(sync_runs.c.triggered_at.desc()).limit(1)
@@ -148,7 +148,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     of_account = verifications.c.account_id == accounts.c.account_id
     equal = proven.where(of_account, verifications.c.is_equal, is_known(verifications.c.verified_at)).lateral("equal")
     held = leases.c.owner.is_not(None) & is_running()
-    recent = _recent(ours).lateral("recent")
+    recent = _recent(ours, calendars).lateral("recent")
     tables: Any = accounts.outerjoin(leases, (leases.c.account_id == accounts.c.account_id) & held)
     for lateral in (under_way, ended, read_so_far, equal, recent):
         tables = tables.outerjoin(lateral, sa.true())
@@ -171,7 +171,7 @@ def _accounts(account_id: int | None) -> sa.Select[Any]:
     return _only(query, accounts, account_id)
 
 
-def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _recent(ours: sa.ColumnElement[bool], calendars: CalendarTerms) -> sa.Select[Any]:
     """Return the query of the costs of last week's runs; an incremental run that finishes a full one is left out."""
     week, first = _week(ours).lateral("week"), _first_whole(ours).lateral("first_whole")
     today = is_within(week.c.triggered_at, _DAY)
@@ -185,7 +185,9 @@ def _recent(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(
         sa.func.coalesce(sa.func.sum(calls).filter(today), 0).label("calls"),
         sa.func.count().filter(today & (week.c.state == RunState.ABANDONED.value)).label("abandoned"),
-        sa.func.avg(calls).filter(is_usual & (week.c.triggered_at > first.c.triggered_at)).label("incremental_calls"),
+        sa.func.avg(sa.func.greatest(calls - calendar_calls(week.c.run_id, calendars), 0))
+        .filter(is_usual & (week.c.triggered_at > first.c.triggered_at))
+        .label("incremental_calls"),
         seconds.label("seconds_per_call"),
     ).select_from(week.outerjoin(first, sa.true()))
 
@@ -195,7 +197,7 @@ def _week(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:
     when = sync_runs.c.triggered_at
     before = (sa.func.lag(sync_runs.c[name]).over(order_by=when).label(f"{name}_before") for name in ("mode", "state"))
     is_run = (is_within(when, _WEEK), sync_runs.c.state != RunState.SKIPPED.value)
-    return sa.select(*_RUN, *before).where(ours, *is_run).correlate(accounts)
+    return sa.select(sync_runs.c.run_id, *_RUN, *before).where(ours, *is_run).correlate(accounts)
 
 
 def _first_whole(ours: sa.ColumnElement[bool]) -> sa.Select[Any]:

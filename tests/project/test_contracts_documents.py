@@ -48,10 +48,10 @@ PRUNED = (
 )
 
 
-def certificate(repaired: str) -> str:
+def certificate(repaired: str, *, more: str = "") -> str:
     """Return the outline of what `verify` prints."""
     head = f"account_id state verified_at finished_at duration_s api_calls deep repaired{repaired}"
-    return f"{head} resources{{{EACH.format(FINDINGS)}}} error"
+    return f"{head} resources{{{EACH.format(FINDINGS)}{more}}} error"
 
 
 def test_documents_about_accounts(sync_env: Build, tmp_path: Path) -> None:
@@ -96,6 +96,9 @@ def test_documents_about_runs(sync_env: Build) -> None:
     assert keys_of(env, "sync-all", "--full", "--dry-run") == f"state failed[] accounts[{REPORT} {DRY} error]"
     assert keys_of(env, "verify", "70001") == certificate("")
     assert keys_of(env, "verify", "70001", "--repair") == certificate("{listings reservations conversations messages}")
+    repaired = "{listings reservations conversations messages calendar}"
+    with_days = certificate(repaired, more=f" calendar{{{FINDINGS}}}")
+    assert keys_of(env, "verify", "70001", "--calendar", "--repair", CALENDAR_DAYS="60") == with_days
     need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day calendar"
     assert keys_of(env, "plan") == (
         "every_minutes accounts[account_id name rows{listings reservations conversations messages} "

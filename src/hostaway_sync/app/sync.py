@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages.messages import Messages
+from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks
@@ -154,7 +155,13 @@ class Sync:
             return refresh_object(self._database, Owner(account_id, account.customer_id), source, resource, record_id)
 
     def verify(
-        self, account_id: int, *, deep: bool = False, repair: bool = False, progress: Progress | None = None
+        self,
+        account_id: int,
+        *,
+        deep: bool = False,
+        repair: bool = False,
+        calendar: bool = False,
+        progress: Progress | None = None,
     ) -> Certificate:
         """Compare one account's mirror with the source, payload by payload.
 
@@ -162,15 +169,26 @@ class Sync:
             account_id: which account.
             deep: read every thread and every single object, too.
             repair: store what differs as the source has it.
+            calendar: compare the days of calendars, too.
             progress: told of every page that was compared.
 
         Raises:
             AccountError: the account is unknown or disabled.
+            ConfigurationError: calendars are to be compared, and are not mirrored.
             LeaseHeld: a run works on it.
             HostawaySyncError: nothing at all could be compared.
         """
         account = account_queries.get_active_account(self._database, account_id)
-        options = VerifyOptions(deep=deep, repair=repair, in_flight=self._container.settings.requests_in_flight)
+        if calendar and not self._container.calendar_options.horizon:
+            raise ConfigurationError(
+                "calendars are not mirrored: HOSTAWAY_SYNC_CALENDAR_DAYS is 0; set it, and sync once"
+            )
+        options = VerifyOptions(
+            deep=deep,
+            repair=repair,
+            in_flight=self._container.settings.requests_in_flight,
+            calendar=self._container.calendar_options if calendar else None,
+        )
         with self._container.source(account_id) as source:
             return Verifier(self._database, account, options, source, progress or NullProgress()).certify()
 

@@ -28,6 +28,9 @@ def verify(
     *,
     repair: Annotated[bool, typer.Option("--repair", help="Write what differs, then compare once more.")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="Read every thread, not only those that changed.")] = False,
+    calendar: Annotated[
+        bool, typer.Option("--calendar", help="Compare days of calendars: one call a listing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Prove that a mirror equals Hostaway, payload by payload.
@@ -35,7 +38,7 @@ def verify(
     It prints what is missing, extra or different. Exit 1 if anything is.
     """
     with open_mirror() as mirror, show_progress() as progress:
-        certificate = mirror.sync.verify(account_id, deep=deep, repair=repair, progress=progress)
+        certificate = mirror.sync.verify(account_id, deep=deep, repair=repair, calendar=calendar, progress=progress)
         (facts,) = mirror.status.overview(account_id).accounts
     if json:
         terminal.print_json(certificate.document())
@@ -51,7 +54,7 @@ def verify(
 def _print(certificate: Certificate) -> None:
     columns = ["source", "mirror", *_KINDS, "newer"]
     table = tables.new_table(["", *columns], right=columns)
-    for resource, part in certificate.resources.items():
+    for resource, part in certificate.parts.items():
         newer = "" if part.newer_at_source is None else f"{part.newer_at_source:,}"
         cells = [part.source, part.mirror, *(getattr(part, kind) for kind in _KINDS)]
         table.add_row(resource.value, *(f"{cell:,}" for cell in cells), newer)
@@ -63,7 +66,7 @@ def _print(certificate: Certificate) -> None:
 
 def _remarks(certificate: Certificate) -> list[str]:
     lines = []
-    for resource, part in certificate.resources.items():
+    for resource, part in certificate.parts.items():
         for kind in _KINDS:
             shown, number = part.ids.get(kind, []), getattr(part, kind)
             if shown:
@@ -76,7 +79,10 @@ def _remarks(certificate: Certificate) -> list[str]:
                 "conversation's stamps did not move since their last whole reading (--deep reads them)"
             )
     behind = certificate.resources[Resource.CONVERSATIONS].newer_at_source
-    if any(part.newer_at_source for name, part in certificate.resources.items() if name is not Resource.CONVERSATIONS):
+    behind_elsewhere = (
+        part.newer_at_source for name, part in certificate.parts.items() if name is not Resource.CONVERSATIONS
+    )
+    if any(behind_elsewhere):
         lines.append("newer: changed at Hostaway after the last sync; the next one brings it")
     if behind:
         lines.append(
@@ -87,7 +93,7 @@ def _remarks(certificate: Certificate) -> list[str]:
 
 
 def _closing(certificate: Certificate) -> Text:
-    parts = certificate.resources.items()
+    parts = certificate.parts.items()
     threads = sum(part.threads_read or 0 for _, part in parts)
     said = {
         "equal": ", ".join(f"{part.source:,} {resource}" for resource, part in parts) + f" in {threads:,} threads",
@@ -115,10 +121,9 @@ def _advice(certificate: Certificate, *, repair: bool) -> str:
             "many rows are gone at Hostaway all at once; look at the dashboard, and if they are really gone run "
             f"`hostaway-sync sync {account_id} --full --accept-missing`"
         )
-    differences = sum(part.differences for part in certificate.resources.values())
+    differences = sum(part.differences for part in certificate.parts.values())
     if repair:
         return f"still differs from Hostaway in {differences:,} records: run it once more"
-    if certificate.deep:
-        command = f"`hostaway-sync verify {account_id} --deep --repair`"
-        return f"differs from Hostaway in {differences:,} records: run again with --deep --repair: {command}"
-    return f"differs from Hostaway in {differences:,} records: run again with --repair"
+    options = [*(["--deep"] if certificate.deep else []), *(["--calendar"] if certificate.calendar else []), "--repair"]
+    again = f"differs from Hostaway in {differences:,} records: run again with {' '.join(options)}"
+    return f"{again}: `hostaway-sync verify {account_id} {' '.join(options)}`" if len(options) > 1 else again

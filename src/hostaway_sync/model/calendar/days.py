@@ -31,6 +31,10 @@ class Days:
     def __contains__(self, day: object) -> bool:
         return isinstance(day, date) and self.first <= day <= self.last
 
+    def list_days(self) -> list[date]:
+        """Return each of the days, ascending."""
+        return [self.first + number * _DAY for number in range(len(self))]
+
     def intersect(self, other: Days) -> Days | None:
         """Return the days of both; None if there are none."""
         first, last = max(self.first, other.first), min(self.last, other.last)

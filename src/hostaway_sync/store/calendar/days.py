@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.calendar.days import CalendarDay, Days
     from hostaway_sync.model.records import Owner
 
-_PARSED = (
+PARSED = (
     "is_available",
     "status",
     "price",
@@ -59,20 +59,27 @@ def store_days(
     """
     changes = compare_days(connection, owner.account_id, listing_id, days)
     changed = [day for day in days if changes[day.date] is not Change.UNCHANGED]
+    misfits = write_days(connection, owner, listing_id, changed, asked_at) if changed else 0
+    return Counter(changes.values()), misfits
+
+
+def write_days(
+    connection: sa.Connection, owner: Owner, listing_id: int, changed: Sequence[CalendarDay], asked_at: datetime
+) -> int:
+    """Write these days over their rows, as `store_days` does; return how many values fit no column."""
     contents = [day.read() for day in changed]
-    if changed:
-        parameters = {
-            "of_account": owner.account_id,
-            "of_customer": owner.customer_id,
-            "of_listing": listing_id,
-            "asked_at": asked_at,
-            "dates": [day.date for day in changed],
-            "hashes": [day.payload_hash for day in changed],
-            "payloads": [content.payload for content in contents],
-            **{name: [content.columns.get(name) for content in contents] for name in _PARSED},
-        }
-        connection.execute(_UPSERT, parameters)
-    return Counter(changes.values()), sum(content.misfits for content in contents)
+    parameters = {
+        "of_account": owner.account_id,
+        "of_customer": owner.customer_id,
+        "of_listing": listing_id,
+        "asked_at": asked_at,
+        "dates": [day.date for day in changed],
+        "hashes": [day.payload_hash for day in changed],
+        "payloads": [content.payload for content in contents],
+        **{name: [content.columns.get(name) for content in contents] for name in PARSED},
+    }
+    connection.execute(_UPSERT, parameters)
+    return sum(content.misfits for content in contents)
 
 
 def read_hashes(
@@ -103,12 +110,12 @@ def _build_upsert() -> sa.Insert:
         "date": ("dates", sa.Date()),
         "payload_hash": ("hashes", sa.LargeBinary()),
         "payload": ("payloads", sa.Text()),
-        **{name: (name, calendar_days.c[name].type) for name in _PARSED},
+        **{name: (name, calendar_days.c[name].type) for name in PARSED},
     }
     arrays = (sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values())
     names = (sa.column(name, kind) for name, (_, kind) in types.items())
     rows = sa.func.unnest(*arrays).table_valued(*names, name="received").render_derived()
-    filled = ["date", "payload_hash", *_PARSED]
+    filled = ["date", "payload_hash", *PARSED]
     selected = sa.select(
         _OF_ACCOUNT,
         _OF_LISTING,

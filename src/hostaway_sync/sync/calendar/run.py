@@ -54,7 +54,7 @@ def mirror_due_calendars(
     tasks = plan.select_tasks(known, now, options.calendar, full=options.full)
     if any(task.is_whole for task in tasks):
         context.source.lower_priority()
-    problems = _read_tasks(context, tasks, now, options.in_flight)
+    problems = read_tasks(context, tasks, now, options.in_flight)
     (counts, quality), error = context.recorder.count(), problems.describe()
     if error is None:
         return ResourceReport(RunState.SUCCESS, counts, quality)
@@ -79,9 +79,15 @@ def read_marked_days(database: Database, account_id: int, source: Source, option
             raise ended.failure
 
 
-def _read_tasks(
+def read_tasks(
     context: RunContext[CalendarRecorder], tasks: Sequence[CalendarTask], now: datetime, in_flight: int
 ) -> plan.Problems:
+    """Read the days of several listings at once; return what could not be read.
+
+    Raises:
+        SourceError: it is not single listings that cannot be read.
+        LeaseLost: another run took over.
+    """
     ended: list[_Ended] = []
     in_a_row = 0
     for one in _read_all(context, tasks, now, in_flight):

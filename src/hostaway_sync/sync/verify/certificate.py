@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+from hostaway_sync.model.records import Resource
 
-    from hostaway_sync.model.records import Resource
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 
 class Equality(StrEnum):
@@ -35,7 +35,7 @@ class Findings:
         newer_at_source: of missing and different, how many the source changed after the last run that was whole: those
             are late, the others are damage. Of conversations, how many are equal except for fields that moved with
             their messages, or without any sign: they are not different, and the next sweep reads them.
-        ids: up to twenty ids by kind.
+        ids: up to twenty ids by kind; of a day `<listing id>/<date>`.
         threads_read: of messages, how many threads were read whole.
         threads_trusted: of messages, how many threads were not read, because their conversation's stamps did not move
             since their last whole reading.
@@ -50,7 +50,7 @@ class Findings:
     different: int = 0
     undecided: int = 0
     newer_at_source: int | None = None
-    ids: Mapping[str, list[int]] = field(default_factory=dict)
+    ids: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
     threads_read: int | None = None
     threads_trusted: int | None = None
     note: str | None = None
@@ -99,6 +99,7 @@ class Certificate:
         deep: whether every thread was read.
         repaired: rows that were written or marked missing; None where no repair was wanted.
         resources: the findings; after a repair, those of a second comparison.
+        calendar: the findings about days of calendars; None: they were not asked for, or it is what the table keeps.
         lost: readings of which no note was left at the end; if there are any, the counts prove nothing.
     """
 
@@ -111,13 +112,19 @@ class Certificate:
     repaired: Mapping[Resource, int] | None
     resources: Mapping[Resource, Findings]
     lost: int = 0
+    calendar: Findings | None = None
+
+    @property
+    def parts(self) -> dict[Resource, Findings]:
+        """The findings of all that was compared, calendars included."""
+        return {**self.resources, **({Resource.CALENDAR: self.calendar} if self.calendar else {})}
 
     @property
     def state(self) -> Equality:
         """How mirror and source compare in all."""
         if self.lost:
             return Equality.INCOMPLETE
-        if any(part.differences for part in self.resources.values()):
+        if any(part.differences for part in self.parts.values()):
             return Equality.DIFFERENT
         return Equality.INCOMPLETE if self.error else Equality.EQUAL
 
@@ -129,7 +136,7 @@ class Certificate:
                 f"not certified: the notes of {self.lost:,} readings are gone from verification_notes, "
                 "and what is left proves nothing; verify again"
             )
-        gaps = [f"{resource}: {part.gap}" for resource, part in self.resources.items() if part.gap]
+        gaps = [f"{resource}: {part.gap}" for resource, part in self.parts.items() if part.gap]
         return "; ".join(gaps) or None
 
     def document(self) -> dict[str, Any]:
@@ -143,6 +150,6 @@ class Certificate:
             "api_calls": self.api_calls,
             "deep": self.deep,
             "repaired": None if self.repaired is None else {key.value: rows for key, rows in self.repaired.items()},
-            "resources": {resource.value: part.document() for resource, part in self.resources.items()},
+            "resources": {resource.value: part.document() for resource, part in self.parts.items()},
             "error": self.error,
         }

@@ -27,6 +27,7 @@ from hostaway_sync.store.records.findings import Notes
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync.lease import hold_lease
+from hostaway_sync.sync.verify.calendars import compare_calendars
 from hostaway_sync.sync.verify.certificate import Certificate, Equality, Findings
 from hostaway_sync.sync.verify.comparison import Comparison
 from hostaway_sync.sync.verify.recorder import Terms, VerifyRecorder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import Source
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.sync.calendar.plan import CalendarOptions
     from hostaway_sync.sync.progress import Progress
 
 
@@ -50,11 +52,13 @@ class VerifyOptions:
         deep: read every thread.
         repair: write what differs, and compare once more.
         in_flight: how many requests overlap.
+        calendar: how calendars are mirrored, to compare them, too; None: they are left out.
     """
 
     deep: bool = False
     repair: bool = False
     in_flight: int = 4
+    calendar: CalendarOptions | None = None
 
 
 class Verifier:
@@ -116,7 +120,33 @@ class Verifier:
             lost=lost,
         )
         self._store(lease, certificate)
-        return certificate
+        if self._options.calendar is None:
+            return certificate
+        return self._add_calendar(lease, certificate, self._options.calendar, began)
+
+    def _add_calendar(
+        self, lease: leases.Lease, certificate: Certificate, calendar: CalendarOptions, began: float
+    ) -> Certificate:
+        """Return a certificate with the findings about calendars, which the stored one does not have."""
+        options = self._options
+        found, days = compare_calendars(
+            self._database,
+            lease,
+            self._source,
+            calendar,
+            self._progress,
+            in_flight=options.in_flight,
+            repair=options.repair,
+        )
+        repaired = certificate.repaired
+        return replace(
+            certificate,
+            finished_at=run_states.find_marks(self._database, self._account.account_id)[1],
+            duration_s=round(time.monotonic() - began, 3),
+            api_calls=self._source.api_calls,
+            repaired=None if repaired is None else {**repaired, Resource.CALENDAR: days},
+            calendar=found,
+        )
 
     def _compare(self, lease: leases.Lease, notes: Notes, terms: Terms, now: datetime) -> dict[Resource, Findings]:
         owner = Owner(self._account.account_id, self._account.customer_id)

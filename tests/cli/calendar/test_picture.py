@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MONTHS = list(month_name)
 BOOLEANS = st.sampled_from([None, True, False])
-PRICES = st.none() | st.decimals(0, 10**15, places=2) | st.sampled_from([Decimal(80), Decimal("180.5")])
+# Of a few amounts, so that not every picture is too wide for its prices.
+PRICES = st.sampled_from([None, Decimal(0), Decimal(80), Decimal("180.5"), Decimal(10**15) - Decimal("0.01")])
 DAYS = st.builds(
     StoredDay,
     st.just(date.min),
@@ -126,6 +127,34 @@ def test_the_legend_names_what_is_in_the_picture() -> None:
         "9.50 free, at this price in EUR   #### taken   ---- blocked   ? not known   "
         "< no arrival   > no departure   x neither"
     )
+
+
+def test_a_currency_is_cut() -> None:
+    """It is the source's text, and may be no currency at all."""
+    calendar = calendar_of(
+        date(2026, 12, 1), [StoredDay(date.min, is_available=True, price=Decimal(9))], "\x1b[2J" * 40
+    )
+    assert draw_picture(calendar, 80)[-1].plain == "9 free, at this price in [2J[2J[2   #### taken   ---- blocked"
+
+
+@pytest.mark.parametrize(
+    ("is_available", "status", "state"),
+    [
+        (True, "available", "free"),
+        (True, "reserved", "free"),
+        (False, "reserved", "taken"),
+        (None, "reserved", "taken"),
+        (False, "blocked", "blocked"),
+        (False, "new word", "blocked"),
+        (False, None, "blocked"),
+        (None, "available", "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_what_a_day_means(is_available: bool | None, status: str | None, state: str) -> None:  # noqa: FBT001  (a parameter)
+    """Whether it may be booked decides; its status only says why not."""
+    calendar = calendar_of(date(2026, 12, 1), [StoredDay(date.min, is_available, status)])
+    assert calendar.state(calendar.days[0]).value == state
 
 
 def test_lines_of_csv_end_as_rfc_4180_says() -> None:

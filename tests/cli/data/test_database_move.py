@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from tests.support import sql
 from tests.support.barrier import PATIENCE
+from tests.support.calendars import ahead, calendar_requests
 from tests.support.deliveries import ONE_RETRY, deliver
 from tests.support.messages import message_case
 from tests.support.processes import start_program
 
 from hostaway_sync.errors import LeaseHeld, StoreError
-from hostaway_sync.model.records import Mode, RunState
+from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.database_move.relocate import move_database
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 WORKER = "hostaway-sync worker"
+CALENDAR_TABLES = ("calendar_days", "calendar_readings", "calendar_due")
 # Rows that come are held back at this table, until whoever has the lock gives it back.
 _GATE = """
 CREATE FUNCTION public.gate() RETURNS boolean LANGUAGE plpgsql AS $$
@@ -107,6 +109,29 @@ def test_everything_is_moved_and_the_next_sync_goes_on(sync_env: Build, elsewher
     for table, column in (("dead_letters", "dead_letter_id"), ("sent_messages", "intent_id")):
         sequence = f"pg_get_serial_sequence('hostaway.{table}', '{column}')::regclass"
         assert elsewhere.rows(f"SELECT nextval({sequence}) > max({column}) FROM hostaway.{table}") == [True]
+
+
+def test_calendars_move_with_everything_else(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+    """Days, readings and marks are the same rows; the next sync reads what was marked, and no whole calendar."""
+    env = sync_env(listings=2, reservations=4)
+    running = env.mirror(calendar_days=60)
+    running.sync.run(env.account_id)
+    listing = min(env.truth("listings"))
+    env.sandbox.world.create_reservation(
+        listingMapId=listing, arrivalDate=ahead(10).isoformat(), departureDate=ahead(13).isoformat()
+    )
+    running.sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
+    running.close()
+    queries = [f"SELECT t::text FROM hostaway.{name} AS t ORDER BY 1" for name in CALENDAR_TABLES]
+    before = [[text for (text,) in sql.rows(env.database, query)] for query in queries]
+    assert [len(rows) for rows in before] == [2 * 62, 2, 1]
+    _moved(env, elsewhere, program)
+    assert [elsewhere.rows(query) for query in queries] == before
+    env.sandbox.forget()
+    mirror = env.mirror(database_url=elsewhere.url, calendar_days=60)
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
+    assert calendar_requests(env) == [(listing, 8)]
+    assert mirror.sync.verify(env.account_id, calendar=True).state is Equality.EQUAL
 
 
 def test_the_moved_database_refuses_all_processes(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:

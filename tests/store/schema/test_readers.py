@@ -127,6 +127,31 @@ def test_readers_may_not_read_other_tables(db_roles: DbRoles) -> None:
                 db_roles.rows(role, f"SELECT {column} FROM {table}")
 
 
+def test_a_bound_reader_sees_only_days_of_its_accounts(rows: Database, db_roles: DbRoles) -> None:
+    """And when their calendars were read; marks are the program's own, and nobody else writes a day."""
+    for account_id, owner in ((1, BLUE), (2, BLUE), (3, RED)):
+        sql.execute(
+            rows,
+            "INSERT INTO calendar_days "
+            "(account_id, listing_id, date, customer_id, observed_at, payload_hash, raw_payload) "
+            f"VALUES ({account_id}, 10, '2026-03-01', '{owner}', now(), '', '{{}}')",
+        )
+        sql.execute(rows, f"INSERT INTO calendar_readings (account_id, listing_id) VALUES ({account_id}, 10)")
+    tenant, customer = db_roles.create_login("one"), db_roles.create_login("blue")
+    idle = db_roles.create_login("idle", db_roles.groups.reader)
+    db_roles.roles.bind(tenant, [3], [])
+    db_roles.roles.bind(customer, [], [BLUE])
+    for table in ("calendar_days", "calendar_readings"):
+        query = f"SELECT account_id FROM {table} ORDER BY 1"
+        assert db_roles.rows(tenant, query) == [(3,)]
+        assert db_roles.rows(customer, query) == [(1,), (2,)]
+        assert db_roles.rows(idle, query) == []
+        with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
+            db_roles.rows(tenant, f"DELETE FROM {table}")
+    with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
+        db_roles.rows(tenant, "SELECT account_id FROM calendar_due")
+
+
 @pytest.mark.usefixtures("rows")
 def test_a_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
     """In each table and in the view; a customer's reader sees those of the customer, an analyst all there are."""

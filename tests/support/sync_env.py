@@ -86,8 +86,10 @@ class SyncEnv:
     def rows(self, resource: str, account_id: int | None = None) -> dict[int, Any]:
         """Return the stored payloads by id, but for rows that are marked missing."""
         table = MIRRORED[Resource(resource)]
-        query = sa.select(table.c.id, table.c.raw_payload).where(
-            table.c.account_id == (account_id or self.account_id), table.c.missing_since.is_(None)
+        query = (
+            sa.select(table.c.id, table.c.raw_payload)
+            .where(table.c.account_id == (account_id or self.account_id), table.c.missing_since.is_(None))
+            .order_by(table.c.id)
         )
         return {row.id: row.raw_payload for row in self.database.transaction(lambda c: c.execute(query).all())}
 

@@ -189,8 +189,8 @@ def test_a_request_that_had_no_effect_is_sent_again(place: Callable[..., Place])
 def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
     """Hostaway says so for some writes."""
     env = place()
-    env.sandbox.faults.add(faults.fail_with_200("no such jitter"), route=f"POST {HOOKS}")
-    with pytest.raises(RequestRejected, match="no such jitter"):
+    env.sandbox.faults.add(faults.fail_with_200("no such webhook"), route=f"POST {HOOKS}")
+    with pytest.raises(RequestRejected, match="no such webhook"):
         env.registering.register(env.receiver.base)
 
 

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tests.support import sql
+from tests.support.calendars import ahead
 
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
@@ -152,3 +153,22 @@ def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program) -
     done = program(sync_env(store=False), "verify", "70001", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync account add 70001" in done.stderr
+
+
+def test_days_that_differ_are_named_with_the_command_that_repairs_them(sync_env: Build, program: Program) -> None:
+    """Exit 1 until they are repaired; without `--calendar` nobody asks for days."""
+    env = sync_env(listings=2, reservations=3)
+    env.mirror(calendar_days=40).sync.run(70001)
+    listing, day = min(env.truth("listings")), ahead(4)
+    sql.execute(env.database, f"UPDATE calendar_days SET price = 1 WHERE listing_id = {listing} AND date = '{day}'")
+    settings = {"CALENDAR_DAYS": "40"}
+    assert program(env, "verify", "70001", **settings).returncode == 0
+    done = program(env, "verify", "70001", "--calendar", **settings)
+    assert done.returncode == 1
+    assert f"calendar different: {listing}/{day}" in done.stdout
+    assert "`hostaway-sync verify 70001 --calendar --repair`" in done.stderr
+    assert program(env, "verify", "70001", "--calendar", "--repair", **settings).returncode == 0
+    assert program(env, "verify", "70001", "--calendar", **settings).returncode == 0
+    off = program(env, "verify", "70001", "--calendar")
+    assert off.returncode == 78
+    assert "HOSTAWAY_SYNC_CALENDAR_DAYS is 0" in off.stderr

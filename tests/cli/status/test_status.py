@@ -187,7 +187,7 @@ def test_one_accounts_document_has_its_history(sync_env: Build, program: Program
     env = sync_env()
     env.mirror().sync.run(70001)
     (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
-    assert account.keys() == ACCOUNT_KEYS | {"watermarks", "runs"}
+    assert account.keys() == ACCOUNT_KEYS | {"calendar", "watermarks", "runs"}
     assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
     assert account["watermarks"]["reservations"].keys() == {"watermark_at", "swept_at"}
     (run,) = account["runs"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 COUNTS = {"seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"}
-RESOURCES = {"listings", "reservations", "conversations", "messages"}
+RESOURCES = {"listings", "reservations", "conversations", "messages", "calendar"}
 
 
 def test_a_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Program) -> None:
@@ -63,7 +63,7 @@ def test_dry_run_reports_what_a_run_would_write(sync_env: Build, program: Progra
     assert shown.stdout.endswith("dry run: nothing was written\n")
     document = json.loads(program(env, *command, "--dry-run", "--json").stdout)
     document = document if command[0] == "sync" else document["accounts"][0]
-    assert (document["dry_run"], document["ids"].keys()) == (True, RESOURCES)
+    assert (document["dry_run"], document["ids"].keys()) == (True, RESOURCES - {"calendar"})
     assert document["ids"]["reservations"] == {"inserted": [booked], "updated": [paid]}
     assert not any(document["ids"]["listings"].values())
     before = dict(sql.rows(env.database, "SELECT id, updated_at FROM reservations"))

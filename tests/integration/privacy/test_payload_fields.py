@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Event
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -177,10 +178,11 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
             "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = 'hostaway.redactions'::regclass"
         )
         assert "RowShareLock" in writing.scalars(held).all()
-    with env.database.engine.begin() as copying:
+    impatient = env.database.separate_pool(pool_size=2, patience=0)
+    with env.database.engine.begin() as copying, closing(impatient):
         payload_rule.delay_rewrites(copying)
         with pytest.raises(StoreBusy, match="wait until that ends"):
-            payload_rewrite.rewrite_stored_payloads(env.database, redaction)
+            payload_rewrite.rewrite_stored_payloads(impatient, redaction)
     payload_rewrite.rewrite_stored_payloads(env.database, redaction)
     env.mirror(payload_fields=SETTING).sync.run(env.account_id, full=True)
     assert sql.rows(env.database, "SELECT count(*) FROM dead_letters WHERE payload IS NOT NULL") == [(1,)]

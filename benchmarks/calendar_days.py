@@ -32,6 +32,7 @@ def main() -> None:
                     f"{ended.peak_mb:>8.1f} {ended.output['api_calls']:>6} {ended.cpu:>6.2f}"
                 )
             on.environment["HOSTAWAY_SYNC_CALENDAR_AFTER_HOURS"] = "20"
+            play(on, "sync", str(on.account_id), "--resource", "calendar")  # sets turns that lie ahead
             idle = play(on, "sync", str(on.account_id), "--resource", "calendar")
             calls = idle.output["api_calls"]
             print(

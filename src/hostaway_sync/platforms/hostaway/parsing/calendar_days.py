@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,7 @@ from hostaway_sync.platforms.hostaway.parsing.casts import (
 from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, HASH_RULE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from hostaway_sync.platforms.hostaway.parsing.casts import Cast
 
@@ -56,14 +56,22 @@ def as_calendar_day(raw: bytes) -> CalendarDay | None:
         return None
     if day is None:
         return None
-    kept = sorted((key, bytes(value)) for key, value in members.items() if key not in _DROPPED and value != _NULL)
-    compared = b"\0".join(part for key, value in kept if key not in _VOLATILE for part in (key.encode(), value))
-    digest = HASH_RULE + blake2b(compared, digest_size=_DIGEST_BYTES).digest()
-    return CalendarDay(day, digest, partial(_read_content, kept))
+    compared = [part for key, name in _order(tuple(members)) if members[key] != _NULL for part in (name, members[key])]
+    digest = HASH_RULE + blake2b(b"\0".join(compared), digest_size=_DIGEST_BYTES).digest()
+    return CalendarDay(day, digest, partial(_read_content, members))
 
 
-def _read_content(members: Sequence[tuple[str, bytes]]) -> DayContent:
-    payload = _write_object(members)
+@lru_cache(maxsize=64)
+def _order(keys: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys that are compared, sorted, each with its bytes; all days of an answer have the same keys."""
+    return tuple((key, key.encode()) for key in sorted(keys) if key not in _DROPPED | _VOLATILE)
+
+
+def _read_content(members: Mapping[str, msgspec.Raw]) -> DayContent:
+    kept = {key: bytes(value) for key, value in members.items() if key not in _DROPPED and value != _NULL}
+    payload = (
+        "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{value.decode()}" for key, value in kept.items()) + "}"
+    )
     values = _VALUES.decode(payload)
     columns: dict[str, object] = {}
     misfits = 0
@@ -74,7 +82,3 @@ def _read_content(members: Sequence[tuple[str, bytes]]) -> DayContent:
             columns[column] = None
             misfits += 1
     return DayContent(payload, columns, misfits)
-
-
-def _write_object(members: Sequence[tuple[str, bytes]]) -> str:
-    return "{" + ",".join(f"{msgspec.json.encode(key).decode()}:{value.decode()}" for key, value in members) + "}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DAY: Final = timedelta(days=1)
 _MONTHS_IN_YEAR: Final = 12
 SHOWN_MONTHS: Final = 3
-"""How many months are shown where nobody says which days."""
+"""How many months are shown where no days were named."""
 
 
 class DayState(StrEnum):
@@ -119,7 +119,7 @@ def fill_days(days: Days, stored: Mapping[date, StoredDay]) -> tuple[StoredDay, 
 
 
 def choose_days(today: date) -> Days:
-    """Return the days that are shown where nobody says which: from today, three months."""
+    """Return the days that are shown where none were named: from today, three months."""
     months = today.month - 1 + SHOWN_MONTHS
     after = date(today.year + months // _MONTHS_IN_YEAR, months % _MONTHS_IN_YEAR + 1, 1)
     # Where that month has no such day, the range ends a day before its last one.

@@ -163,7 +163,7 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (verifications, (verifications.c.finished_at < sa.func.now() - keep.runs) & has_newer_proof),
         *_settled(keep.deliveries),
         (calendar_days, calendar_days.c.date < sa.func.current_date() - _whole_days(keep.calendar)),
-        # Marks of listings that are gone: nobody reads days that are over.
+        # Marks of listings that are gone: no run reads days that are over.
         (calendar_due, calendar_due.c.last_day < sa.func.current_date() - 1),
         (observations, observations.c.observed_at < sa.func.now() - KEPT_FOR),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),

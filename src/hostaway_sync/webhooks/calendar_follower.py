@@ -27,7 +27,7 @@ class CalendarFollower:
     """A thread that reads marked days of accounts; a context manager that starts and ends it.
 
     Args:
-        read: reads the marked days of an account, whichever there are.
+        read: reads all marked days of an account.
         drain: at the end, read what was noted before.
         gather_s: how many seconds are waited for more changes of an account.
     """

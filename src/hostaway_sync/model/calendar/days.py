@@ -84,15 +84,13 @@ class CalendarAnswer:
 
     Attributes:
         asked: the days that were asked for.
-        days: those received, in their order; there may be too few, others, and one more than once.
+        days: those received with a usable date, in their order; there may be too few, others, and one more than once.
         observed_at: when the budget granted the request, by the database's clock.
-        unreadable: how many entries had no usable date.
     """
 
     asked: Days
     days: Sequence[CalendarDay]
     observed_at: datetime
-    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

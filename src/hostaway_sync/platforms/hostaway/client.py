@@ -187,9 +187,8 @@ class Client:
         with start_span("page calendar", resource=Resource.CALENDAR) as page:
             listing, observed_at = self._api.get_list(path, {**days, "includeResources": 0}, Cause(why))
             page.set_attributes(rows=len(listing.rows))
-        read = [as_calendar_day(raw) for raw in listing.rows]
-        usable = [day for day in read if day is not None]
-        return CalendarAnswer(Days(first, last), usable, observed_at, unreadable=len(read) - len(usable))
+        usable = [day for raw in listing.rows if (day := as_calendar_day(raw)) is not None]
+        return CalendarAnswer(Days(first, last), usable, observed_at)
 
     def _walk(self, spec: ResourceSpec, since: datetime | None, state: CursorState) -> Walk:
         if not spec.is_paged:

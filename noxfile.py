@@ -38,14 +38,6 @@ OLDEST_PIP = "22.3"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # Forks from one process that has imported everything, and names every Python that we support among its own.
 MUTATION_TOOL = "mutmut==3.8.1"
-# Pure modules whose survivors are not judged yet: `nox -s mutation -- NAME` tries one, and then it leaves this list.
-NOT_MUTATED_YET = (
-    "hostaway_sync.model.calendar.days",
-    "hostaway_sync.model.calendar.listing_calendar",
-    "hostaway_sync.model.calendar.stays",
-    "hostaway_sync.platforms.hostaway.parsing.calendar_days",
-    "hostaway_sync.sync.calendar.plan",
-)
 # Sessions of their own run these.
 ELSEWHERE = ("--ignore=tests/project", "--ignore=tests/migrations", "--ignore=tests/system")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
@@ -207,7 +199,7 @@ def mutation(session: nox.Session) -> None:
     session.install("--require-hashes", "--requirement", str(DEV_LOCK))
     session.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     session.install(MUTATION_TOOL)
-    chosen = session.posargs or [module for module in pure_modules() if module not in NOT_MUTATED_YET]
+    chosen = session.posargs or pure_modules()
     session.run("python", "tests/mutants.py", *(f"src/{module.replace('.', '/')}.py" for module in chosen))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.support.servers.fake_aws import FakeAws
 
-# Nothing of the machine's own settings may reach a test.
+# None of the machine's own settings may reach a test.
 for _name in [
     name for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.endswith("_TEST_PG_BIN")
 ]:
@@ -39,7 +39,7 @@ for _name in [
 # Nor may its ignored signals: under nohup every program of the tests would ignore SIGHUP, too.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# What lands must depend neither on the machine's speed nor on jitter: no example has a deadline, and CI draws the same
+# The result must depend neither on the machine's speed nor on jitter: no example has a deadline, and CI draws the same
 # ones every time, a developer's machine new ones.
 _any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("any machine", _any_machine)
@@ -58,12 +58,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable" if os.en
 # Where a test takes seconds.
 _LONG = {"cli", "integration", "system"}
 
-# Nothing that is imported and collected can be garbage: without this a fifth of the tests' time goes into looking.
+# Imported and collected objects are no garbage: without this a fifth of the tests' time is spent on them.
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage from here on, and only among what tests create."""
+    """Collect garbage from here on, and only among objects of the tests."""
     gc.freeze()
     gc.enable()
 
@@ -89,13 +89,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """Return a PostgreSQL of this test process; HOSTAWAY_SYNC_TEST_PG_BIN names other binaries."""
-    del tmp_path_factory  # it is below a 0700 directory, where root's server could not go
+    del tmp_path_factory  # it is below a 0700 directory, which root's server could not enter
     binaries = os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN")
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-tests-"))
     directory.chmod(0o711)
     postgres = EmbeddedPostgres(directory / "pg", bin_dir=Path(binaries) if binaries else None)
     postgres.start()
-    # Nothing here must outlive the machine, and a copied database is there in a tenth of the time.
+    # No data need to survive a crash, and a database is copied in a tenth of the time.
     _execute(postgres, "ALTER SYSTEM SET fsync = off")
     _execute(postgres, "SELECT pg_reload_conf()")
     yield postgres

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def program() -> Program:
-    """Return a function that runs `hostaway-sync` to its end and holds what it prints free of secrets."""
+    """Return a function that runs `hostaway-sync` to its end and fails where its output holds a secret."""
 
     def run(env: SyncEnv | None, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
         done = run_alone(env.environment(**settings) if env else settings, *arguments, stdin=stdin)

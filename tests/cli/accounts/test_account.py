@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_a_wrong_secret_is_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
-    """Exit 1, nothing on stdout, no account."""
+def test_wrong_secret_prints_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
+    """Exit 1, nothing on stdout, and no account in the database."""
     env = sync_env(store=False)
     done = program(env, "account", "add", "70001", "--secret-stdin", stdin="wrong\n")
     assert (done.returncode, done.stdout) == (1, "")
@@ -32,8 +32,8 @@ def test_a_wrong_secret_is_one_sentence_and_stores_nothing(sync_env: Build, prog
     assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
-def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
-    """Exit 1 and the address that could not be reached."""
+def test_unreachable_api_prints_one_sentence_and_stores_nothing(sync_env: Build, program: Program) -> None:
+    """Exit 1, and the sentence names the address that could not be reached."""
     env = sync_env(store=False)
     address = env.sandbox.url
     env.sandbox.stop()
@@ -46,7 +46,7 @@ def test_an_unreachable_api_is_one_sentence_and_stores_nothing(sync_env: Build, 
 
 @pytest.mark.parametrize("account_id", ["abc", "0", "-7", "1.5", "9223372036854775808", "\u0667"])
 def test_id_that_is_no_number_is_a_usage_error(program: Program, account_id: str) -> None:
-    """Exit 2, before anything is opened."""
+    """The command ends with 2 before it opens anything."""
     done = program(None, "account", "add", "--secret-stdin", "--", account_id, stdin="x")
     assert done.returncode == 2
     assert "is not an account id: give Hostaway's number, such as 70001" in " ".join(done.stderr.split())
@@ -61,7 +61,7 @@ def test_an_account_that_exists_is_not_added_again(sync_env: Build, program: Pro
 
 
 def test_adding_an_account_mirrors_it_in_silence(sync_env: Build, program: Program) -> None:
-    """Not on a terminal and all is well: nothing is printed, everything is there."""
+    """Without a terminal, a successful command prints nothing; the rows are in the database."""
     env = sync_env(store=False)
     done = program(env, "account", "add", "70001", "--secret-stdin", "--name", "Harbour", stdin=f"{CLIENT_SECRET}\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -69,7 +69,7 @@ def test_adding_an_account_mirrors_it_in_silence(sync_env: Build, program: Progr
 
 
 def test_no_sync_stores_the_account_only(sync_env: Build, program: Program) -> None:
-    """--no-sync leaves the first sync to later; the secret may come from the environment."""
+    """With --no-sync the first sync comes later; the secret may come from the environment."""
     env = sync_env(store=False)
     customer = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
     done = program(env, "account", "add", "70001", "--no-sync", "--customer-id", customer, CLIENT_SECRET=CLIENT_SECRET)
@@ -78,8 +78,8 @@ def test_no_sync_stores_the_account_only(sync_env: Build, program: Program) -> N
     assert env.rows("listings") == {}
 
 
-def test_the_secret_may_be_in_a_file(sync_env: Build, program: Program, tmp_path: Path) -> None:
-    """HOSTAWAY_SYNC_CLIENT_SECRET_FILE keeps it out of the environment."""
+def test_secret_may_come_from_a_file(sync_env: Build, program: Program, tmp_path: Path) -> None:
+    """HOSTAWAY_SYNC_CLIENT_SECRET_FILE keeps the secret out of the environment."""
     file = tmp_path / "secret"
     file.write_text(f"{CLIENT_SECRET}\n")
     done = program(sync_env(store=False), "account", "add", "70001", "--no-sync", CLIENT_SECRET_FILE=str(file))
@@ -87,15 +87,17 @@ def test_the_secret_may_be_in_a_file(sync_env: Build, program: Program, tmp_path
 
 
 @pytest.mark.parametrize("arguments", [["--secret-stdin"], []])
-def test_without_a_secret_nothing_is_asked(sync_env: Build, program: Program, arguments: list[str]) -> None:
-    """An empty stdin, or none and no terminal, is a usage error and no hanging prompt."""
+def test_missing_secret_is_a_usage_error_without_a_prompt(
+    sync_env: Build, program: Program, arguments: list[str]
+) -> None:
+    """Stdin is empty or closed, and there is no terminal: the command must not wait for input."""
     done = program(sync_env(store=False), "account", "add", "70001", *arguments)
     assert done.returncode == 2
     assert "secret" in done.stderr
 
 
 def test_secret_prompt_on_a_terminal_is_hidden(sync_env: Build) -> None:
-    """The prompt hides what is typed."""
+    """The terminal shows nothing of the secret that the user types."""
     env = sync_env(store=False)
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -115,8 +117,8 @@ def test_secret_prompt_on_a_terminal_is_hidden(sync_env: Build) -> None:
     os.close(main)
 
 
-def test_the_list_of_accounts_is_a_table_or_json(sync_env: Build, program: Program) -> None:
-    """`account list` shows each account; --json gives one document without secrets."""
+def test_account_list_is_a_table_or_json(sync_env: Build, program: Program) -> None:
+    """`account list` shows each account; --json prints one document without secrets."""
     env = sync_env()
     table = program(env, "account", "list")
     assert table.returncode == 0
@@ -128,15 +130,15 @@ def test_the_list_of_accounts_is_a_table_or_json(sync_env: Build, program: Progr
     assert document["account_id"] == 70001
 
 
-def test_an_empty_list_of_accounts_is_empty(sync_env: Build, program: Program) -> None:
-    """Nothing to show is nothing printed, and an empty document."""
+def test_empty_account_list_prints_nothing(sync_env: Build, program: Program) -> None:
+    """Without accounts the command prints nothing, and with --json an empty list."""
     env = sync_env(store=False)
     assert program(env, "account", "list").stdout == ""
     assert json.loads(program(env, "account", "list", "--json").stdout) == []
 
 
 def test_secrets_are_sealed_in_the_database(sync_env: Build, program: Program) -> None:
-    """Neither secret nor token stands in any column in clear."""
+    """No column holds the secret or the token as plain text."""
     env = sync_env(store=False)
     program(env, "account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
     ((row,),) = sql.rows(env.database, "SELECT accounts::text FROM accounts")

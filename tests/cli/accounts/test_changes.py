@@ -25,24 +25,24 @@ COPIES = ("listings", "reservations", "conversations", "conversation_messages")
 
 
 def audit(env: SyncEnv) -> list[tuple[Any, ...]]:
-    """Give action and changes, oldest first."""
+    """Return action and changes of the audit log, oldest first."""
     return sql.rows(env.database, "SELECT action, changes FROM audit_log ORDER BY audit_id")
 
 
 def customers(env: SyncEnv) -> set[str | None]:
-    """Give the customers in all rows of the mirror, and in the view."""
+    """Return the customers in all rows of the mirror, and in the view."""
     tables = " UNION ".join(f"SELECT customer_id::text FROM {name}" for name in (*COPIES, "messages"))
     return {row[0] for row in sql.rows(env.database, tables)}
 
 
 def stored_token(env: SyncEnv) -> bytes:
-    """Give the sealed token."""
+    """Return the sealed token."""
     ((token,),) = sql.rows(env.database, "SELECT access_token FROM accounts")
     return bytes(token)
 
 
 def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Program) -> None:
-    """The customer stands in every row and in the view; none takes it away, and an empty name the name."""
+    """Every row and the view have the new customer; `none` removes it, and an empty name removes the name."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     for customer, wanted in ((ONE, ONE), (TWO, TWO), ("none", None)):
@@ -61,7 +61,7 @@ def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Prog
 
 
 def test_new_secret_is_checked_before_it_replaces_the_old(sync_env: Build, program: Program) -> None:
-    """A wrong one changes nothing; a right one takes secret and token with it, and the log says no more than that."""
+    """A wrong secret changes nothing; a right one replaces secret and token; the audit log shows neither."""
     env = sync_env()
     before = sql.rows(env.database, "SELECT client_secret, access_token FROM accounts")
     wrong = program(env, "account", "update", ID, "--secret-stdin", stdin="sandbox-secret-wrong")
@@ -80,22 +80,22 @@ def test_new_secret_is_checked_before_it_replaces_the_old(sync_env: Build, progr
 
 @pytest.mark.parametrize("arguments", [[], ["--customer-id", "nobody"], ["--secret"], ["--secret-stdin"]], ids=" ".join)
 def test_invalid_update_is_a_usage_error(sync_env: Build, program: Program, arguments: list[str]) -> None:
-    """Nothing to change, no UUID, no secret: exit 2 and one sentence."""
+    """No change, no UUID or no secret: exit 2 and one sentence."""
     done = program(sync_env(), "account", "update", ID, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("command", ["show", "update", "enable", "disable", "remove"])
-def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, command: str) -> None:
-    """Exit 1, and what to type instead."""
+def test_unknown_account_prints_one_sentence(sync_env: Build, program: Program, command: str) -> None:
+    """Exit 1, and the sentence says what to type instead."""
     options = {"update": ["--name", "x"], "remove": ["--yes"]}
     done = program(sync_env(), "account", command, "7", *options.get(command, []))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "account add 7" in done.stderr
 
 
-def test_disabled_account_is_not_worked_until_enabled(sync_env: Build, program: Program) -> None:
-    """No sync, alone or with all; its name may still be changed; said twice it changes nothing."""
+def test_disabled_account_is_not_synced_until_enabled(sync_env: Build, program: Program) -> None:
+    """Neither `sync` nor `sync-all` reads it; its name may change; disabling it twice changes nothing."""
     env = sync_env()
     assert json.loads(program(env, "account", "disable", ID, "--json").stdout) == {
         "account_id": 70001,
@@ -114,8 +114,8 @@ def test_disabled_account_is_not_worked_until_enabled(sync_env: Build, program: 
     assert [action for action, _ in audit(env)] == ["added", "disabled", "updated", "enabled"]
 
 
-def test_a_run_under_way_ends_with_its_next_page(sync_env: Build, program: Program) -> None:
-    """What it had stored stays, nothing follows, and it says why."""
+def test_disabling_an_account_ends_its_run_at_the_next_page(sync_env: Build, program: Program) -> None:
+    """The rows stored so far stay, no page follows, and the run's error says why."""
     env = sync_env()
     with Barrier(env.sandbox, "GET /reservations") as barrier:
         process = start_program(env.environment(), "sync", ID)
@@ -130,7 +130,7 @@ def test_a_run_under_way_ends_with_its_next_page(sync_env: Build, program: Progr
 
 
 def test_running_run_continues_with_the_new_customer(sync_env: Build, program: Program) -> None:
-    """No page of it brings the old one back, whichever was in flight."""
+    """No page of the run stores the old customer again, not even one that was being read."""
     env = sync_env()
     with Barrier(env.sandbox, "GET /reservations", answered=True) as barrier:
         process = start_program(env.environment(), "sync", ID)
@@ -141,8 +141,8 @@ def test_running_run_continues_with_the_new_customer(sync_env: Build, program: P
     assert customers(env) == {ONE}
 
 
-def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
-    """While runs write, every look at the view finds one customer a thread and one in all rows."""
+def test_view_never_mixes_customers_while_they_change(sync_env: Build) -> None:
+    """While runs write, each query finds one customer in all rows, and one in each thread of the view."""
     env = sync_env(reservations=40)
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -167,8 +167,8 @@ def test_customers_that_change_all_the_time_never_mix(sync_env: Build) -> None:
     assert customers(env) == {None}
 
 
-def test_what_is_shown_of_an_account_is_no_secret(sync_env: Build, program: Program) -> None:
-    """Fields and the last changes, with who made them; as a table or as JSON."""
+def test_account_show_prints_no_secret(sync_env: Build, program: Program) -> None:
+    """It shows the fields, and the last changes with their actor, as a table or as JSON."""
     env = sync_env()
     program(env, "account", "update", ID, "--name", "Harbour", "--customer-id", ONE)
     document = json.loads(program(env, "account", "show", ID, "--json").stdout)

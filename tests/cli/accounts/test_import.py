@@ -32,12 +32,12 @@ seventy,sandbox-secret-70003,,
 
 
 def outcomes(document: dict[str, Any]) -> list[tuple[int, int | None, str]]:
-    """Give line, account and outcome."""
+    """Return line, account and outcome."""
     return [(one["line"], one["account_id"], one["outcome"]) for one in document["accounts"]]
 
 
 def test_each_line_is_checked_and_reported(sync_env: Build, program: Program, tmp_path: Path) -> None:
-    """What works is stored, what does not is named with its line and its reason; again, only that is left."""
+    """Valid lines are stored; each invalid one is named with its reason; a second import retries only those."""
     env = sync_env(store=False, accounts=SPECS)
     file = tmp_path / "accounts.csv"
     file.touch(0o600)
@@ -71,7 +71,7 @@ def test_each_line_is_checked_and_reported(sync_env: Build, program: Program, tm
 
 
 def test_json_lines_come_from_stdin(sync_env: Build, program: Program) -> None:
-    """One object a line; an account that was removed comes back, and one with a new secret is updated."""
+    """One object is one line; a removed account returns, and a new secret updates an account."""
     env = sync_env(accounts=SPECS[:2])
     program(env, "account", "remove", "70001", "--yes")
     env.sandbox.reconfigure(70002, client_secret="sandbox-secret-new")  # noqa: S106  (obviously not one)
@@ -88,7 +88,7 @@ def test_json_lines_come_from_stdin(sync_env: Build, program: Program) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-def test_a_file_that_others_may_read_is_refused(program: Program, tmp_path: Path, mode: int) -> None:
+def test_file_that_others_may_read_is_refused(program: Program, tmp_path: Path, mode: int) -> None:
     """Nothing of it is read; the sentence says what to type."""
     file = tmp_path / "accounts.csv"
     file.write_text(CSV)
@@ -99,8 +99,8 @@ def test_a_file_that_others_may_read_is_refused(program: Program, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "."])
-def test_what_is_no_file_is_one_sentence(program: Program, tmp_path: Path, name: str) -> None:
-    """A name that leads nowhere, and a directory."""
+def test_missing_file_or_directory_prints_one_sentence(program: Program, tmp_path: Path, name: str) -> None:
+    """The path may lead nowhere, or to a directory."""
     done = program(None, "account", "import", str(tmp_path / name))
     assert done.returncode in (1, 2)
     assert (done.stdout, done.stderr.count("\n")) == ("", 1)
@@ -119,7 +119,7 @@ def test_what_is_no_file_is_one_sentence(program: Program, tmp_path: Path, name:
     ],
 )
 def test_unreadable_import_is_refused_without_quoting_it(content: bytes) -> None:
-    """The secret that may stand anywhere in it is in no sentence."""
+    """Any part of the file may be a secret, so that no sentence quotes it."""
     with pytest.raises(UsageError) as refusal:
         read(content)
     assert "hidden" not in str(refusal.value)
@@ -141,7 +141,7 @@ def test_unreadable_import_is_refused_without_quoting_it(content: bytes) -> None
     ],
 )
 def test_wrong_import_line_says_why_without_quoting_it(row: str, reason: str) -> None:
-    """The others are read."""
+    """The other lines are imported."""
     content = f"account_id,client_secret,name,customer_id\r\n{row}\r\n\r\n70002,good,,none\r\n"
     wrong, good = read(content.encode())
     assert wrong.wrong is not None
@@ -165,15 +165,15 @@ def test_wrong_import_line_says_why_without_quoting_it(row: str, reason: str) ->
         pytest.param(f'{{"account_id": "{"9" * 5_000}", "client_secret": "x"}}', id="5,000 digits as text"),
     ],
 )
-def test_an_object_that_is_wrong_fails_alone(line: str) -> None:
-    """Whatever JSON can say."""
+def test_invalid_object_does_not_affect_other_lines(line: str) -> None:
+    """Every type of JSON value is tried in place of the right one."""
     good, wrong = read(f'{{"account_id": 7, "client_secret": "x"}}\n{line}\n'.encode())
     assert (good.account_id, good.wrong) == (7, None)
     assert wrong.wrong is not None
 
 
-def test_an_import_has_an_end(program: Program) -> None:
-    """Neither bytes nor lines without limit are read."""
+def test_import_limits_bytes_and_lines(program: Program) -> None:
+    """A larger input is refused before it fills the memory."""
     done = program(None, "account", "import", "-", stdin="x" * (LARGEST_FILE + 1))
     assert (done.returncode, "larger than 4 MB" in done.stderr) == (2, True)
     lines = "".join(f"{number},x\n" for number in range(1, MOST_ACCOUNTS + 2))

@@ -41,7 +41,7 @@ SECRETS = (
 
 
 def add_listings(env: SyncEnv, rows: int) -> None:
-    """Store as many listings that the source never had."""
+    """Store this many listings that the source never had."""
     with env.database.engine.begin() as connection:
         connection.execute(
             sa.text(
@@ -52,7 +52,7 @@ def add_listings(env: SyncEnv, rows: int) -> None:
 
 
 def test_remove_revokes_at_the_source_and_keeps_rows(sync_env: Build, program: Program) -> None:
-    """The token is refused, the webhook gone, every secret erased; the rows are all there."""
+    """Token and webhook are removed at Hostaway, every secret is erased; the rows stay."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     with serve_webhooks(env) as receiver:
@@ -74,8 +74,8 @@ def test_remove_revokes_at_the_source_and_keeps_rows(sync_env: Build, program: P
     assert told == ["added", "updated", "disabled", "updated", "removed"]
 
 
-def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, program: Program) -> None:
-    """It is in the list but not in the status; adding it brings it back with its rows, for another customer."""
+def test_removed_account_can_be_added_again_with_its_rows(sync_env: Build, program: Program) -> None:
+    """Commands refuse it, `account list` shows it, `status` does not; it may return for another customer."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     program(env, "account", "remove", ID, "--yes")
@@ -94,8 +94,8 @@ def test_a_removed_account_is_refused_shown_and_added_again(sync_env: Build, pro
     assert sql.rows(env.database, "SELECT removed_at, is_active FROM accounts") == [(None, True)]
 
 
-def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Program) -> None:
-    """Two sentences, and the account is removed all the same."""
+def test_failed_revocation_is_reported_and_the_account_removed(sync_env: Build, program: Program) -> None:
+    """Two sentences say what Hostaway still holds."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", ID, "--url", receiver.base)
@@ -107,8 +107,8 @@ def test_what_the_source_could_not_be_told_is_said(sync_env: Build, program: Pro
     assert sql.rows(env.database, "SELECT removed_at IS NOT NULL FROM accounts") == [(True,)]
 
 
-def test_an_account_whose_key_is_lost_can_be_removed(sync_env: Build, program: Program) -> None:
-    """Nothing of it opens, so the source cannot be told; that is said."""
+def test_account_with_a_lost_key_can_be_removed(sync_env: Build, program: Program) -> None:
+    """Its secrets cannot be opened, so Hostaway cannot be told; the output says so."""
     env = sync_env()
     key = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
     done = program(env, "account", "remove", ID, "--yes", "--purge", MASTER_KEY=key)
@@ -117,7 +117,7 @@ def test_an_account_whose_key_is_lost_can_be_removed(sync_env: Build, program: P
 
 
 def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Program) -> None:
-    """Every row of the account is gone, none of another, and it may be added again."""
+    """No row of the account is left, no row of another is touched, and it may be added again."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=12, listings=3), AccountSpec(70002, reservations=3)])
     for account_id in (70001, 70002):
         env.mirror().sync.run(account_id)
@@ -137,8 +137,8 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
     assert env.differences() == {}
 
 
-def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program) -> None:
-    """Its secrets are gone already, and nothing is asked of the source any more."""
+def test_removed_account_can_be_purged_later(sync_env: Build, program: Program) -> None:
+    """Its secrets are already erased, and the purge sends no request to Hostaway."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     program(env, "account", "remove", ID, "--yes")
@@ -149,8 +149,8 @@ def test_a_removed_account_can_be_purged_later(sync_env: Build, program: Program
 
 
 @pytest.mark.parametrize("then", ["purged", "added"])
-def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: str) -> None:
-    """What is gone is gone; the next one goes on, and whoever adds the account instead gets a whole mirror."""
+def test_killed_purge_is_continued_by_the_next_one(sync_env: Build, program: Program, then: str) -> None:
+    """Deleted rows stay deleted; an account that is added again instead gets its whole mirror."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     add_listings(env, 10_100)
@@ -179,8 +179,8 @@ def test_a_purge_may_die_in_the_middle(sync_env: Build, program: Program, then: 
     assert env.differences() == {}
 
 
-def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
-    """It ends with its next page; then the account is removed, and no row of it comes back."""
+def test_remove_waits_for_a_running_run(sync_env: Build) -> None:
+    """The run ends with its next page; then the account is removed, and none of its rows returns."""
     env = sync_env()
     with Barrier(env.sandbox, "GET /reservations") as barrier:
         run = start_program(env.environment(), "sync", ID)
@@ -194,8 +194,8 @@ def test_a_run_under_way_is_awaited(sync_env: Build) -> None:
     assert count_rows(env).keys() == {"audit_log"}
 
 
-def test_refresh_under_way_stores_nothing_after_disabling(sync_env: Build) -> None:
-    """A worker that waits for the source while the account is purged writes nothing, and fails nothing."""
+def test_running_refresh_stores_nothing_after_a_purge(sync_env: Build) -> None:
+    """A worker that waits for Hostaway during the purge writes nothing, and nothing fails."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -216,8 +216,8 @@ def test_refresh_under_way_stores_nothing_after_disabling(sync_env: Build) -> No
 
 
 @pytest.mark.parametrize(("typed", "code"), [("70001", 0), ("70002", 2), ("", 2)])
-def test_on_a_terminal_the_id_is_asked_for(sync_env: Build, typed: str, code: int) -> None:
-    """Typed once more it goes on; anything else does nothing."""
+def test_remove_on_a_terminal_asks_for_the_id(sync_env: Build, typed: str, code: int) -> None:
+    """The same id confirms; any other input changes nothing."""
     env = sync_env()
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -240,16 +240,16 @@ def test_on_a_terminal_the_id_is_asked_for(sync_env: Build, typed: str, code: in
     assert sql.rows(env.database, "SELECT removed_at IS NOT NULL FROM accounts") == [(code == 0,)]
 
 
-def test_where_nobody_can_be_asked_it_must_be_said(sync_env: Build, program: Program) -> None:
-    """Without --yes in a script nothing is done."""
+def test_remove_without_a_terminal_needs_yes(sync_env: Build, program: Program) -> None:
+    """A script without --yes changes nothing."""
     env = sync_env()
     done = program(env, "account", "remove", ID)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert sql.rows(env.database, "SELECT is_active FROM accounts") == [(True,)]
 
 
-def test_a_second_hand_is_refused_while_rows_are_purged(sync_env: Build) -> None:
-    """An account that is being purged cannot be added in between."""
+def test_account_cannot_be_added_while_it_is_purged(sync_env: Build) -> None:
+    """The purge holds the account's lease."""
     env = sync_env()
     mirror = env.mirror()
     mirror.accounts.remove(env.account_id)

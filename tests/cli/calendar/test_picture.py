@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +16,6 @@ from hostaway_sync.model.calendar.listing_calendar import (
     ListingCalendar,
     ListingFacts,
     StoredDay,
-    choose_days,
     fill_days,
 )
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
 MONTHS = list(month_name)
 BOOLEANS = st.sampled_from([None, True, False])
-# Of a few amounts, so that not every picture is too wide for its prices.
+# Only a few amounts, so that some pictures have room for their prices.
 PRICES = st.sampled_from([None, Decimal(0), Decimal(80), Decimal("180.5"), Decimal(10**15) - Decimal("0.01")])
 DAYS = st.builds(
     StoredDay,
@@ -40,7 +38,7 @@ DAYS = st.builds(
 
 
 def calendar_of(first: date, days: list[StoredDay], currency: str | None = "EUR") -> ListingCalendar:
-    """Return a calendar whose days follow each other from the first."""
+    """Return a calendar of consecutive days from the first one on."""
     dated = {}
     for number, day in enumerate(days):
         values = {name: getattr(day, name) for name in StoredDay.__slots__} | {"date": first + timedelta(number)}
@@ -51,7 +49,7 @@ def calendar_of(first: date, days: list[StoredDay], currency: str | None = "EUR"
 
 
 def cells(lines: list[str]) -> Iterator[tuple[date, str]]:
-    """Yield the day of each cell of a picture, and what is in it."""
+    """Yield the day of each cell of a picture, and the cell's text."""
     months: list[tuple[int, date]] = []
     edges: list[int] = []
     for line in lines:
@@ -81,7 +79,7 @@ def cells(lines: list[str]) -> Iterator[tuple[date, str]]:
 def test_every_day_is_drawn_once_within_the_width(
     first: date, days: list[StoredDay], width: int, currency: str | None
 ) -> None:
-    """In the column of its weekday, with its state and mark, whatever stands beside it."""
+    """Each day is in the column of its weekday, with its state and mark, at every width."""
     calendar = calendar_of(first, days, currency)
     lines = [line.plain for line in draw_picture(calendar, width)]
     assert max(map(len, lines)) <= width
@@ -98,8 +96,8 @@ def test_every_day_is_drawn_once_within_the_width(
         assert (state == "free") is (content in {".", "free"} or content[:1].isdigit())
 
 
-def test_months_stand_beside_each_other_where_there_is_room() -> None:
-    """Prices that many letters need are rounded first, then left out."""
+def test_months_are_side_by_side_where_they_fit() -> None:
+    """Prices with many digits are rounded first, and left out next."""
     days = [StoredDay(date.min, is_available=True, price=Decimal("1180.50"))] * 60
     calendar = calendar_of(date(2026, 12, 1), days)
 
@@ -112,8 +110,8 @@ def test_months_stand_beside_each_other_where_there_is_room() -> None:
     ]  # fmt: skip
 
 
-def test_the_legend_names_what_is_in_the_picture() -> None:
-    """Rare signs only where they occur."""
+def test_legend_names_the_signs_of_the_picture() -> None:
+    """It explains a rare sign only where the picture has it."""
     quiet = calendar_of(date(2026, 12, 1), [StoredDay(date.min, is_available=True)])
     assert draw_picture(quiet, 80)[-1].plain == "#### taken   ---- blocked"
     assert draw_picture(quiet, LEAST_WIDTH)[-1].plain == ". free   # taken   - blocked"
@@ -129,52 +127,17 @@ def test_the_legend_names_what_is_in_the_picture() -> None:
     )
 
 
-def test_a_currency_is_cut() -> None:
-    """It is the source's text, and may be no currency at all."""
+def test_long_currency_is_cut() -> None:
+    """The currency is the source's text, and may be anything."""
     calendar = calendar_of(
         date(2026, 12, 1), [StoredDay(date.min, is_available=True, price=Decimal(9))], "\x1b[2J" * 40
     )
     assert draw_picture(calendar, 80)[-1].plain == "9 free, at this price in [2J[2J[2   #### taken   ---- blocked"
 
 
-@pytest.mark.parametrize(
-    ("is_available", "status", "state"),
-    [
-        (True, "available", "free"),
-        (True, "reserved", "free"),
-        (False, "reserved", "taken"),
-        (None, "reserved", "taken"),
-        (False, "blocked", "blocked"),
-        (False, "new word", "blocked"),
-        (False, None, "blocked"),
-        (None, "available", "unknown"),
-        (None, None, "unknown"),
-    ],
-)
-def test_what_a_day_means(is_available: bool | None, status: str | None, state: str) -> None:  # noqa: FBT001  (a parameter)
-    """Whether it may be booked decides; its status only says why not."""
-    calendar = calendar_of(date(2026, 12, 1), [StoredDay(date.min, is_available, status)])
-    assert calendar.state(calendar.days[0]).value == state
-
-
-def test_lines_of_csv_end_as_rfc_4180_says() -> None:
-    """Each of them, the last one too; a price keeps its decimals."""
+def test_csv_lines_end_as_rfc_4180_says() -> None:
+    """Each line ends so, the last one too; a price keeps its decimals."""
     days = [StoredDay(date.min, is_available=False, status="blocked", price=Decimal("9.50"))]
     head, day, rest = write_csv(calendar_of(date(2026, 12, 1), days)).split("\r\n")
     assert head.startswith("date,is_available,")
     assert (day, rest) == ("2026-12-01,false,blocked,9.5,,,,,,", "")
-
-
-@pytest.mark.parametrize(
-    ("today", "last"),
-    [
-        ("2026-11-30", "2027-02-27"),
-        ("2026-12-01", "2027-02-28"),
-        ("2027-01-31", "2027-04-29"),
-        ("2023-11-30", "2024-02-28"),
-        ("2026-09-15", "2026-12-14"),
-    ],
-)
-def test_three_months_end_before_the_same_day(today: str, last: str) -> None:
-    """Or before the last day of a month that is too short."""
-    assert choose_days(date.fromisoformat(today)) == Days(date.fromisoformat(today), date.fromisoformat(last))

@@ -28,7 +28,7 @@ HORIZON = 40
 
 
 def mirrored(sync_env: Build) -> tuple[SyncEnv, str]:
-    """Return an environment with one quiet listing, mirrored for some weeks, and the id of the listing."""
+    """Return an environment with one listing without reservations, mirrored for some weeks, and the listing's id."""
     env = sync_env(listings=1, reservations=0)
     (listing_id,) = env.truth("listings")
     env.sandbox.world.edit_days(listing_id, ahead(-1), ahead(HORIZON), isAvailable=1, price=120, note=None)
@@ -41,12 +41,12 @@ def read(env: SyncEnv) -> None:
 
 
 def days(first: int, last: int) -> tuple[str, str]:
-    """Return two days, so many days ahead, as they are typed."""
+    """Return two days, counted from today, in the form in which a user types them."""
     return ahead(first).isoformat(), ahead(last).isoformat()
 
 
-def test_a_pipe_gets_one_line_a_day(sync_env: Build, program: Program) -> None:
-    """Free, blocked and taken days, rules and notes, each in its place; Hostaway is not asked."""
+def test_calendar_in_a_pipe_has_one_line_a_day(sync_env: Build, program: Program) -> None:
+    """State, rules and note are in their columns; the command sends no request."""
     env, listing = mirrored(sync_env)
     world = env.sandbox.world
     world.edit_days(int(listing), ahead(3), ahead(4), isAvailable=0, note="roof\nrepair")
@@ -68,8 +68,8 @@ def test_a_pipe_gets_one_line_a_day(sync_env: Build, program: Program) -> None:
     assert not env.sandbox.requests
 
 
-def test_without_days_three_months_from_today(sync_env: Build, program: Program) -> None:
-    """Today is the listing's own; days beyond the mirror are there without a value."""
+def test_calendar_without_days_shows_three_months_from_today(sync_env: Build, program: Program) -> None:
+    """Today is the listing's local day; days beyond the mirrored ones have no values."""
     env, listing = mirrored(sync_env)
     read(env)
     zone = "UPDATE hostaway.listings SET raw_payload = raw_payload || jsonb_build_object('timeZoneName', '{}')"
@@ -85,8 +85,8 @@ def test_without_days_three_months_from_today(sync_env: Build, program: Program)
     assert len(found) >= 2
 
 
-def test_csv_is_no_formula_and_one_line_a_day(sync_env: Build, program: Program) -> None:
-    """Line ends, quotes and names by RFC 4180; what a spreadsheet would run is text."""
+def test_csv_is_one_line_a_day_without_formulas(sync_env: Build, program: Program) -> None:
+    """Line ends, quotes and names follow RFC 4180; text that a spreadsheet would run is made harmless."""
     env, listing = mirrored(sync_env)
     notes = ["=HYPERLINK(A1)", 'say "hi", twice\nor more', "ok; @SUM(1)", "+1 guest", "\uff1d1", "\x1b[31mred"]
     for number, note in enumerate(notes):
@@ -105,8 +105,8 @@ def test_csv_is_no_formula_and_one_line_a_day(sync_env: Build, program: Program)
     ]  # fmt: skip
 
 
-def test_what_is_due_and_refused_and_gone_is_said(sync_env: Build, program: Program) -> None:
-    """Before the first reading, after a stay changed, where the source's calendar ends, and when it refused."""
+def test_calendar_says_what_is_due_refused_or_missing(sync_env: Build, program: Program) -> None:
+    """Before the first reading, after a changed stay, at the calendar's end, and after a refusal."""
     env, listing = mirrored(sync_env)
     env.mirror().sync.run(env.account_id)
     shown = program(env, "calendar", "show", listing).stdout
@@ -133,8 +133,8 @@ def test_what_is_due_and_refused_and_gone_is_said(sync_env: Build, program: Prog
         assert expected in shown
 
 
-def test_a_listing_of_two_accounts_needs_its_account(sync_env: Build, program: Program) -> None:
-    """One sentence names both; with `--account` the right one is shown, in each of them."""
+def test_listing_id_in_two_accounts_needs_the_account_option(sync_env: Build, program: Program) -> None:
+    """One sentence names both accounts; `--account` chooses one."""
     env = sync_env(accounts=[AccountSpec(id=number, listings=1, reservations=0) for number in (70001, 70002)])
     env.mirror().sync.run(70001)
     (listing,) = map(str, env.truth("listings"))
@@ -165,18 +165,18 @@ def test_a_listing_of_two_accounts_needs_its_account(sync_env: Build, program: P
         (["five"], 2, "'five' is not an id"),
     ],
 )
-def test_what_cannot_be_shown_is_one_sentence(
+def test_unknown_listing_or_wrong_days_print_one_sentence(
     sync_env: Build, program: Program, words: list[str], code: int, sentence: str
 ) -> None:
-    """An unknown object ends with 1, an argument that can never be right with 2."""
+    """An unknown object ends with 1, an impossible argument with 2."""
     done = program(sync_env(), "calendar", "show", *words)
     assert (done.returncode, done.stdout) == (code, "")
     assert sentence in done.stderr
 
 
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
-def test_a_terminal_shows_months_and_no_note_steers_it(sync_env: Build, settings: dict[str, str]) -> None:
-    """The picture stays within the terminal, has colours only where they are wanted, and notes are harmless."""
+def test_terminal_shows_months_and_harmless_notes(sync_env: Build, settings: dict[str, str]) -> None:
+    """The picture fits the width, and has colours only where they are allowed."""
     env, listing = mirrored(sync_env)
     env.sandbox.world.edit_days(int(listing), ahead(3), ahead(4), isAvailable=0, note="\x1b[2Jcalm\u202e\r waters" * 9)
     read(env)

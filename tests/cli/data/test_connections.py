@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from tests.support.sync_env import SyncEnv
 
-# The most that each may hold, as docs/how-to/many-machines.md says.
+# The most connections that each may hold, as docs/how-to/many-machines.md says.
 MOST = {"worker": 4, "serve-webhooks --port 0": 8, "serve-webhooks --port 0 --no-worker": 6, "sync-all --jobs 4": 6}
-# PostgreSQL takes 100, and keeps three for superusers.
+# PostgreSQL accepts 100 connections, and reserves three of them for superusers.
 TAKEN = 97
 _SEEN = """
 SELECT application_name FROM pg_stat_activity
@@ -31,13 +31,13 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND appli
 
 
 def test_twenty_workers_a_receiver_and_cron_fit_one_server() -> None:
-    """In the worst case, when all of them hold all that they may."""
+    """Each of them holds the most connections that it may."""
     assert 20 * MOST["worker"] + MOST["serve-webhooks --port 0 --no-worker"] + MOST["sync-all --jobs 4"] < TAKEN
 
 
 @pytest.mark.parametrize("words", MOST)
-def test_programs_at_work_hold_no_more_than_they_may(sync_env: Callable[..., SyncEnv], words: str) -> None:
-    """However much there is to do at once; and the server shows which command holds them."""
+def test_working_programs_keep_their_limit_of_connections(sync_env: Callable[..., SyncEnv], words: str) -> None:
+    """Much work at once does not exceed it; the server shows which command holds each connection."""
     accounts = [AccountSpec(id=70001 + number, reservations=12) for number in range(4)]
     env = sync_env(accounts=accounts)
     for account_id in env.sandbox.accounts:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 WORKER = "hostaway-sync worker"
 CALENDAR_TABLES = ("calendar_days", "calendar_readings", "calendar_due")
-# Rows that come are held back at this table, until whoever has the lock gives it back.
+# Copied rows wait at this table until the test releases its lock.
 _GATE = """
 CREATE FUNCTION public.gate() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN true; END $$;
@@ -55,7 +55,7 @@ _STRANGER = "INSERT INTO hostaway.accounts (account_id, client_secret) VALUES (1
 
 
 class Elsewhere:
-    """The database to move to, and the file that says where it is."""
+    """The database to move to, and the file that holds its URL."""
 
     def __init__(self, url: str, directory: Path) -> None:
         self.url = url
@@ -66,25 +66,27 @@ class Elsewhere:
         self.engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
 
     def rows(self, query: str) -> list[Any]:
-        """Give the rows of a query, of one column."""
+        """Return the rows of a query of one column."""
         with self.engine.connect() as connection:
             return list(connection.execute(sa.text(query)).scalars())
 
     def revision(self) -> str:
-        """Give the first word of what stands where its revision does."""
+        """Return the first word of the revision that the database holds."""
         return str(self.rows("SELECT version_num FROM hostaway.alembic_version")[0]).split()[0]
 
 
 @pytest.fixture
 def elsewhere(empty_database_url: str, tmp_path: Path) -> Iterator[Elsewhere]:
-    """Give an empty database beside that of the test."""
+    """Return an empty database beside that of the test."""
     there = Elsewhere(empty_database_url, tmp_path)
     yield there
     there.engine.dispose()
 
 
-def test_everything_is_moved_and_the_next_sync_goes_on(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """Mirror, secrets, queue, dead letters and ledger arrive; the next sync reads no more than it would have."""
+def test_move_takes_everything_and_the_next_sync_continues(
+    sync_env: Build, elsewhere: Elsewhere, program: Program
+) -> None:
+    """Mirror, secrets, queue, dead letters and ledger arrive; the next sync needs no extra requests."""
     env, usual = _lived_in(sync_env)
     done = _moved(env, elsewhere, program, "--json")
     assert f"HOSTAWAY_SYNC_DATABASE_URL_FILE={elsewhere.file} " in done.stderr
@@ -112,7 +114,7 @@ def test_everything_is_moved_and_the_next_sync_goes_on(sync_env: Build, elsewher
 
 
 def test_calendars_move_with_everything_else(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """Days, readings and marks are the same rows; the next sync reads what was marked, and no whole calendar."""
+    """Days, readings and marks are the same rows; the next sync reads the marked days and no whole calendar."""
     env = sync_env(listings=2, reservations=4)
     running = env.mirror(calendar_days=60)
     running.sync.run(env.account_id)
@@ -134,8 +136,8 @@ def test_calendars_move_with_everything_else(sync_env: Build, elsewhere: Elsewhe
     assert mirror.sync.verify(env.account_id, calendar=True).state is Equality.EQUAL
 
 
-def test_the_moved_database_refuses_all_processes(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """New programs hear one sentence, those that run cannot write, and a second move has nothing to do."""
+def test_moved_database_refuses_all_processes(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+    """New programs print one sentence, running ones cannot write, and a second move has nothing to do."""
     env = sync_env()
     running = _synced(env)
     _moved(env, elsewhere, program)
@@ -150,8 +152,8 @@ def test_the_moved_database_refuses_all_processes(sync_env: Build, elsewhere: El
 
 
 @pytest.mark.parametrize("moment", ["while it copies", "when all is copied", "when all is done but for a word"])
-def test_a_killed_move_can_be_repeated(sync_env: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
-    """SIGKILL: before the mirror is abandoned it works as ever, and run again the move ends right."""
+def test_killed_move_can_be_repeated(sync_env: Build, elsewhere: Elsewhere, program: Program, moment: str) -> None:
+    """After SIGKILL before the last step the old mirror works, and a second move completes."""
     env = sync_env()
     _synced(env)
     with _standing_still(env, elsewhere, moment) as process:
@@ -169,8 +171,8 @@ def test_a_killed_move_can_be_repeated(sync_env: Build, elsewhere: Elsewhere, pr
     assert env.mirror(database_url=elsewhere.url).sync.verify(env.account_id).state is Equality.EQUAL
 
 
-def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """It shows what would be copied; neither side is touched, and stdin is as good as a file."""
+def test_dry_run_of_a_move_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+    """It prints what a move would copy; the URL may come from stdin or from a file."""
     env = sync_env()
     _synced(env)
     words = ("database", "move", "--to", "-", "--dry-run")
@@ -182,8 +184,8 @@ def test_a_dry_run_counts_and_changes_nothing(sync_env: Build, elsewhere: Elsewh
     assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
-def test_a_move_refuses_a_wrong_target_or_source(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
-    """A full target, itself, a password in the command, an open file, and a running process: each is one sentence."""
+def test_move_refuses_a_wrong_target_or_source(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
+    """A target with rows, itself, a password in the command, an open file, a running process: one sentence each."""
     env = sync_env()
     itself = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
 
@@ -209,8 +211,8 @@ def test_a_move_refuses_a_wrong_target_or_source(sync_env: Build, elsewhere: Els
     assert sql.rows(env.database, "SELECT version_num FROM alembic_version") == [(revisions.head_revision(),)]
 
 
-def test_a_move_is_refused_while_others_work(sync_env: Build, elsewhere: Elsewhere) -> None:
-    """A run under way, a program that is connected, and another move: whoever moves is told who, and waits."""
+def test_move_is_refused_while_other_processes_work(sync_env: Build, elsewhere: Elsewhere) -> None:
+    """A running run, a connected program and another move: the sentence names the one at work."""
     env = sync_env()
     url = SecretStr(elsewhere.url)
     mirror = env.mirror()
@@ -227,8 +229,8 @@ def test_a_move_is_refused_while_others_work(sync_env: Build, elsewhere: Elsewhe
         mirror.database.move(url)
 
 
-def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
-    """A user who does not own the tables could neither read all of them nor close them."""
+def test_writer_role_may_not_move_the_database(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
+    """Only the owner of the tables can read all of them and close them."""
     there = Database(elsewhere.url, schema="hostaway")
     role = db_roles.create_login("clerk", db_roles.groups.writer)
     refused = pytest.raises(StoreError, match="only the owner of its tables may move a mirror")
@@ -237,7 +239,7 @@ def test_a_writer_may_not_move(db_roles: DbRoles, elsewhere: Elsewhere) -> None:
 
 
 def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:
-    """Mirror a sandbox in which everything has happened; give how many calls its next sync takes, too."""
+    """Mirror a sandbox after many kinds of change; return also how many calls its next sync takes."""
     case = message_case(sync_env, switches=Switches(single_extra_keys=False))
     env, mirror = case.env, case.mirror
     case.send()
@@ -253,7 +255,7 @@ def _lived_in(sync_env: Build) -> tuple[SyncEnv, int]:
 
 
 def _synced(env: SyncEnv) -> Mirror:
-    """Mirror a sandbox, and give a mirror that stays open, without a connection for now."""
+    """Mirror a sandbox; return a mirror that is open and has no connection yet."""
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
     mirror._container.database.engine.dispose()  # noqa: SLF001  (what a quiet minute does to a pool)
@@ -269,7 +271,7 @@ def _moved(env: SyncEnv, elsewhere: Elsewhere, program: Program, *options: str) 
 
 @contextmanager
 def _standing_still(env: SyncEnv, elsewhere: Elsewhere, moment: str) -> Iterator[BaseProcess]:
-    """Start a move, and let the block run when it waits at this moment."""
+    """Start a move, and run the block while the move waits at this moment."""
     url = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
     home = sa.create_engine(url, poolclass=sa.NullPool)
     env.database.engine.dispose()

@@ -1,4 +1,4 @@
-"""Databases in which no mirror can live: each command says so once, before anything is made."""
+"""Databases that cannot hold a mirror: each command says so in one sentence, before it changes anything."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ COMMANDS = (
 
 @pytest.fixture
 def encoded_url(server: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give the URL of an empty database in another encoding."""
+    """Return the URL of an empty database in another encoding."""
     name = f"test_{uuid.uuid4().hex}"
     engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
@@ -62,7 +62,7 @@ def encoded_url(server: EmbeddedPostgres, request: pytest.FixtureRequest) -> Ite
 
 
 def shape(database: Database) -> list[tuple[str, ...]]:
-    """Return everything that was made in a database, rows counted out."""
+    """Return every object of a database, and how many rows its tables have."""
     query = (
         "SELECT 'schema', nspname FROM pg_namespace WHERE nspname !~ '^pg_' UNION ALL"
         " SELECT relnamespace::regnamespace::text, relname FROM pg_class WHERE relnamespace::regnamespace::text"
@@ -72,7 +72,7 @@ def shape(database: Database) -> list[tuple[str, ...]]:
 
 
 def assert_refused(program: Program, url: str, sentence: str, *commands: tuple[str, ...]) -> None:
-    """Hold that each command ends with 78 and this sentence alone, and changes nothing."""
+    """Check that each command ends with 78, prints this sentence alone, and changes nothing."""
     database = Database(url, schema="hostaway")
     before = shape(database)
     for command in commands:
@@ -87,8 +87,8 @@ def assert_refused(program: Program, url: str, sentence: str, *commands: tuple[s
 
 
 @pytest.mark.parametrize("encoded_url", ["SQL_ASCII", "LATIN1"], indirect=True)
-def test_another_encoding_is_refused_by_every_command(program: Program, encoded_url: str) -> None:
-    """The sentence names a statement that makes a database for us."""
+def test_every_command_refuses_a_wrong_encoding(program: Program, encoded_url: str) -> None:
+    """The sentence names a statement that creates a suitable database."""
     with_encoding = Database(encoded_url, schema="hostaway")
     encoding = sql.row(with_encoding, "SHOW server_encoding")[0]
     with_encoding.close()
@@ -96,16 +96,16 @@ def test_another_encoding_is_refused_by_every_command(program: Program, encoded_
 
 
 @pytest.mark.parametrize("encoded_url", ["WIN1252", "EUC_JP", "KOI8R", "LATIN9"], indirect=True)
-def test_every_other_encoding_is_refused(program: Program, encoded_url: str) -> None:
-    """Not those alone that are named in a list."""
+def test_all_encodings_but_utf8_are_refused(program: Program, encoded_url: str) -> None:
+    """The check accepts one encoding; it does not list the refused ones."""
     assert_refused(program, encoded_url, "guests' names need UTF8", ("migrate",))
 
 
 @pytest.mark.parametrize("encoded_url", ["LATIN1"], indirect=True)
-def test_the_statement_of_the_sentence_makes_a_database(
+def test_statement_in_the_error_creates_a_usable_database(
     program: Program, encoded_url: str, server: EmbeddedPostgres
 ) -> None:
-    """It is run as it stands, under another name, and migrated."""
+    """The test runs it as it is printed, with another name, and migrates the result."""
     said = program(None, "migrate", HOSTAWAY_SYNC_DATABASE_URL=encoded_url).stderr
     statement = re.search(r"`CREATE DATABASE mirror (.+?)`", said)
     assert statement is not None
@@ -120,8 +120,8 @@ def test_the_statement_of_the_sentence_makes_a_database(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_schema_of_others_is_refused(program: Program, empty_database_url: str, state: str) -> None:
-    """Whatever lies in it that this program did not make."""
+def test_schema_with_foreign_objects_is_refused(program: Program, empty_database_url: str, state: str) -> None:
+    """Any object that this program did not create is reason enough."""
     statements, sentence = STATES[state]
     _make(empty_database_url, f"CREATE SCHEMA hostaway; {statements}")
     commands = COMMANDS if state in ("a table", "several revisions") else (("migrate",), ("sync-all",))
@@ -129,10 +129,10 @@ def test_a_schema_of_others_is_refused(program: Program, empty_database_url: str
 
 
 @pytest.mark.parametrize("encoded_url", ["SQL_ASCII"], indirect=True)
-def test_a_mirror_moves_into_no_such_database(
+def test_move_refuses_an_unsuitable_database(
     program: Program, database_url: str, empty_database_url: str, encoded_url: str
 ) -> None:
-    """The sentence says of which of the two it is; the mirror stays where it is."""
+    """The sentence says which of the two databases it means; the mirror stays where it is."""
     _make(empty_database_url, "CREATE SCHEMA hostaway; CREATE TABLE hostaway.bookings (id int)")
     for target, sentence in ((encoded_url, "guests' names need UTF8"), (empty_database_url, IN_USE)):
         for more in ((), ("--dry-run",)):
@@ -145,8 +145,8 @@ def test_a_mirror_moves_into_no_such_database(
     assert program(None, "migrate", "--check", HOSTAWAY_SYNC_DATABASE_URL=database_url).returncode == 0
 
 
-def test_another_programs_versions_beside_ours_are_left_alone(program: Program, empty_database_url: str) -> None:
-    """Its table lies in another schema, on the search path even."""
+def test_alembic_table_of_another_program_is_left_alone(program: Program, empty_database_url: str) -> None:
+    """That table is in another schema, which is on the search path."""
     there = "public.alembic_version"
     _make(empty_database_url, f"CREATE TABLE {there} (version_num text); INSERT INTO {there} VALUES ('x')")
     settings = {"HOSTAWAY_SYNC_DATABASE_URL": empty_database_url}
@@ -157,8 +157,8 @@ def test_another_programs_versions_beside_ours_are_left_alone(program: Program, 
     database.close()
 
 
-def test_an_empty_schema_and_one_with_an_extension_are_ours(program: Program, empty_database_url: str) -> None:
-    """An administrator may have made it for us."""
+def test_empty_schema_and_one_with_an_extension_are_accepted(program: Program, empty_database_url: str) -> None:
+    """An administrator may have created it for this program."""
     _make(empty_database_url, "CREATE SCHEMA hostaway; CREATE EXTENSION pg_trgm SCHEMA hostaway")
     assert program(None, "migrate", HOSTAWAY_SYNC_DATABASE_URL=empty_database_url).returncode == 0
 

@@ -19,8 +19,8 @@ WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'hostawa
 MAIL = "ida.berg@guests.example"
 
 
-def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], program: Program) -> None:
-    """After SIGKILL in the middle nothing is erased and nothing comes in; the next call for the account erases all."""
+def test_killed_erasure_is_continued_by_the_next_call(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+    """SIGKILL in the middle erases nothing and lets nothing in; the next call for the account erases all."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
@@ -45,8 +45,8 @@ def test_an_erasure_that_was_killed_goes_on(sync_env: Callable[..., SyncEnv], pr
     assert MAIL not in dump_rows(env)
 
 
-def test_forgetting_needs_a_reservation_or_an_address(sync_env: Callable[..., SyncEnv], program: Program) -> None:
-    """Without a reservation or an address, and without anybody to ask, nothing is done."""
+def test_forget_guest_needs_a_guest_and_a_confirmation(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+    """Without reservation or address, or without --yes in a script, nothing changes."""
     env = sync_env(reservations=6)
     account = ("--account", str(env.account_id))
     assert program(env, "forget-guest", *account).returncode == 2
@@ -56,8 +56,8 @@ def test_forgetting_needs_a_reservation_or_an_address(sync_env: Callable[..., Sy
     assert sql.rows(env.database, "SELECT count(*) FROM forgotten_guests") == [(0,)]
 
 
-def test_a_guest_that_is_not_found_is_reported(sync_env: Callable[..., SyncEnv], program: Program) -> None:
-    """Exit 1 and one sentence, without the address; also beside one who is found, and once a guest has no address."""
+def test_guest_that_is_not_found_is_reported(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+    """Exit 1 and one sentence without the address, also where another guest of the call is found."""
     env = sync_env(reservations=6)
     number, other, *_ = sorted(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=f" {MAIL.title()}. ")
@@ -85,8 +85,8 @@ def test_a_guest_that_is_not_found_is_reported(sync_env: Callable[..., SyncEnv],
     assert forget("--reservation", "3")[0] == 0
 
 
-def test_an_alarm_goes_on_saying_what_to_do(sync_env: Callable[..., SyncEnv], program: Program) -> None:
-    """Its words are erased where they name the guest; that something is wrong, and which command tells what, is not."""
+def test_alarm_keeps_its_advice_after_the_guest_is_erased(sync_env: Callable[..., SyncEnv], program: Program) -> None:
+    """Words that name the guest are erased; that something is wrong, and the command to type, stay."""
     env = sync_env(reservations=6, conversations=False)
     number = min(env.truth("reservations"))
     env.mirror().sync.run(env.account_id)

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 def settings(url: str) -> dict[str, str]:
-    """Give the one variable that names the database."""
+    """Return the one variable that names the database."""
     return {"HOSTAWAY_SYNC_DATABASE_URL": url}
 
 
-def test_every_command_on_an_outdated_schema_says_to_migrate(program: Program, empty_database_url: str) -> None:
-    """Exit 78 and the command to type."""
+def test_every_command_on_an_old_schema_says_to_migrate(program: Program, empty_database_url: str) -> None:
+    """Exit 78, and the command to type."""
     for arguments in (["account", "list"], ["sync", "1"], ["sync-all"], ["account", "add", "1", "--secret-stdin"]):
         done = program(None, *arguments, stdin="x", **settings(empty_database_url))
         assert (done.returncode, done.stdout) == (78, ""), arguments
         assert "run `hostaway-sync migrate`" in done.stderr
 
 
-def test_migrate_brings_the_schema_up_and_says_nothing(program: Program, empty_database_url: str) -> None:
-    """--check exits 1 before and 0 after; a second migrate changes nothing."""
+def test_migrate_updates_the_schema_and_prints_nothing(program: Program, empty_database_url: str) -> None:
+    """--check ends with 1 before and with 0 after; a second migrate changes nothing."""
     database = settings(empty_database_url)
     behind = program(None, "migrate", "--check", **database)
     assert behind.returncode == 1
@@ -35,8 +35,8 @@ def test_migrate_brings_the_schema_up_and_says_nothing(program: Program, empty_d
     assert program(None, "migrate", "--check", **database).returncode == 0
 
 
-def test_the_sql_can_be_run_by_hand(program: Program, empty_database_url: str) -> None:
-    """--sql needs no database, and what it prints makes one that this program takes for its own."""
+def test_printed_sql_migrates_when_run_by_hand(program: Program, empty_database_url: str) -> None:
+    """--sql needs no database, and the program accepts the schema that the SQL creates."""
     done = program(None, "migrate", "--sql")
     assert done.returncode == 0
     with psycopg.connect(empty_database_url.replace("postgresql+psycopg", "postgresql")) as connection:
@@ -44,8 +44,8 @@ def test_the_sql_can_be_run_by_hand(program: Program, empty_database_url: str) -
     assert program(None, "migrate", "--check", **settings(empty_database_url)).returncode == 0
 
 
-def test_a_database_ahead_of_the_program_is_left_alone(program: Program, database_url: str) -> None:
-    """Neither migrate nor a sync touches what a newer program made."""
+def test_database_newer_than_the_program_is_left_alone(program: Program, database_url: str) -> None:
+    """Neither migrate nor a sync changes a schema of a newer release."""
     with psycopg.connect(database_url.replace("postgresql+psycopg", "postgresql")) as connection:
         connection.execute("UPDATE hostaway.alembic_version SET version_num = '9999'")
     for command in (["migrate"], ["sync-all"]):
@@ -55,12 +55,12 @@ def test_a_database_ahead_of_the_program_is_left_alone(program: Program, databas
 
 
 def test_check_and_sql_exclude_each_other(program: Program) -> None:
-    """Exit 2."""
+    """Both options together end with 2."""
     assert program(None, "migrate", "--check", "--sql").returncode == 2
 
 
-def test_wrong_settings_are_one_sentence_without_their_values(program: Program) -> None:
-    """Exit 78; every variable that is wrong is named, no value is shown."""
+def test_wrong_settings_are_named_without_their_values(program: Program) -> None:
+    """Exit 78; every wrong variable is named, and no value is shown."""
     wrong = {"HOSTAWAY_SYNC_RATE_LIMIT_IP": "fast", "HOSTAWAY_SYNC_DATABASE_URL": "mysql://u:hunter2@h/d"}
     done = program(None, "sync-all", **wrong)
     assert done.returncode == 78

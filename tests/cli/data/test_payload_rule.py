@@ -1,4 +1,4 @@
-"""A process that hides less of payloads than its database: refused, whichever command it is."""
+"""A process that removes less from payloads than its database demands: every command refuses to run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMANDS = (
 
 @pytest.mark.parametrize("setting", ["", "reservations.guestName=drop"])
 def test_each_command_that_stores_payloads_is_refused(sync_env: Build, program: Program, setting: str) -> None:
-    """Exit 78, one sentence that says what to do, no request, and nothing written."""
+    """Exit 78, one sentence that says what to do, no request, and no row."""
     env = sync_env(reservations=3)
     assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
     before, calls = dump_rows(env), env.sandbox.calls.total()
@@ -47,8 +47,8 @@ def test_each_command_that_stores_payloads_is_refused(sync_env: Build, program: 
     assert program(env, "sync", str(env.account_id), "--full", PAYLOAD_FIELDS=RULE).returncode == 0
 
 
-def test_the_rule_is_shown_and_loosened_by_one_command_alone(sync_env: Build, program: Program) -> None:
-    """What it says is what the setting then is to be; nonsense is a usage error and changes nothing."""
+def test_one_command_shows_and_loosens_the_payload_rule(sync_env: Build, program: Program) -> None:
+    """It prints the value that the setting must get; an invalid value is a usage error."""
     env = sync_env(reservations=3)
 
     def rule() -> str | None:
@@ -76,8 +76,8 @@ def test_the_rule_is_shown_and_loosened_by_one_command_alone(sync_env: Build, pr
     assert env.differences() == {}
 
 
-def test_a_move_carries_the_rule(sync_env: Build, program: Program, empty_database_url: str) -> None:
-    """In the new database a process without the setting is refused as in the old one."""
+def test_database_move_keeps_the_payload_rule(sync_env: Build, program: Program, empty_database_url: str) -> None:
+    """The new database refuses a process without the setting, as the old one does."""
     env = sync_env(reservations=3)
     assert program(env, "sync", str(env.account_id), PAYLOAD_FIELDS=RULE).returncode == 0
     env.database.engine.dispose()

@@ -1,4 +1,4 @@
-"""What is old goes, and what takes space is shown."""
+"""`prune` deletes old rows, and `status --size` shows what takes space."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Program) -> None:
-    """A dry run counts and deletes nothing; the newest run of each kind stays, and so does what is mirrored."""
+def test_prune_counts_and_then_deletes_old_rows(sync_env: Build, program: Program) -> None:
+    """A dry run deletes nothing; the newest run of each kind and all mirrored rows stay."""
     env = sync_env()
     for _ in range(3):
         env.mirror().sync.run(env.account_id)
@@ -33,8 +33,8 @@ def test_what_is_old_is_counted_and_then_deleted(sync_env: Build, program: Progr
     assert program(env, "prune", "--dry-run").stdout == "Nothing is old enough to go.\n"
 
 
-def test_size_is_shown(sync_env: Build, program: Program) -> None:
-    """The largest tables stand by themselves, with their rows; as JSON there are all of them, in bytes."""
+def test_status_shows_the_largest_tables(sync_env: Build, program: Program) -> None:
+    """Each has its rows; JSON has all tables, in bytes."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     with env.database.engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""A database that was changed, shut or filled under us: every command ends with one sentence, never a traceback."""
+"""A database that was changed, closed or filled while we use it: every command prints one sentence, no traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRIGGER = (
     "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$;"
     "CREATE TRIGGER no BEFORE INSERT ON hostaway.listings FOR EACH ROW EXECUTE FUNCTION public.no()"
 )
-# What was done to the database, what `sync` then says, and its exit code.
+# The change of the database, the sentence of `sync` that follows from it, and its exit code.
 STATES = {
     "read-only": ("ALTER DATABASE {} SET default_transaction_read_only = on", REFUSES, 1),
     "a role that may do nothing": ("REVOKE ALL ON ALL TABLES IN SCHEMA hostaway FROM visitor", REFUSES, 1),
@@ -52,7 +52,7 @@ COMMANDS = (
 
 
 def change(env: SyncEnv, statements: str) -> None:
-    """Do something to the database as its superuser."""
+    """Change the database as its superuser."""
     url = env.database.engine.url
     with closing(psycopg.connect(url.set(drivername="postgresql").render_as_string(), autocommit=True)) as connection:
         connection.execute("DO $$ BEGIN CREATE ROLE visitor LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
@@ -64,7 +64,7 @@ def change(env: SyncEnv, statements: str) -> None:
 
 
 def check_commands(sync_env: Build, program: Program, state: str, commands: Sequence[tuple[str, ...]]) -> None:
-    """Run a sync and these commands in a state; exit 0, 1 or 78, and what a run says is the cause, in one line."""
+    """Run a sync and these commands: exit 0, 1 or 78; the sentence of a run names the cause in one line."""
     env = sync_env(reservations=3)
     statements, sentence, code = STATES[state]
     change(env, statements)
@@ -83,21 +83,23 @@ def check_commands(sync_env: Build, program: Program, state: str, commands: Sequ
 
 
 @pytest.mark.parametrize(("number", "state"), list(enumerate(STATES)))
-def test_a_command_ends_with_a_sentence(sync_env: Build, program: Program, number: int, state: str) -> None:
-    """A third of the commands in each state: three states in a row have met all; the long tests run every pair."""
+def test_some_commands_end_with_a_sentence_in_each_state(
+    sync_env: Build, program: Program, number: int, state: str
+) -> None:
+    """A third of the commands in each state, all in any three; the long tests run every pair."""
     check_commands(sync_env, program, state, COMMANDS[number % 3 :: 3])
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("state", STATES)
-def test_each_command_ends_with_a_sentence(sync_env: Build, program: Program, state: str) -> None:
-    """Every command in every state."""
+def test_every_command_ends_with_a_sentence_in_each_state(sync_env: Build, program: Program, state: str) -> None:
+    """The same for every command in every state."""
     check_commands(sync_env, program, state, COMMANDS)
 
 
 @pytest.mark.parametrize("name", ["dropped", "renamed"])
-def test_a_database_that_goes_while_a_run_is_under_way(sync_env: Build, name: str) -> None:
-    """The server says that it is not there any more: nobody waits for it."""
+def test_run_ends_at_once_when_its_database_stops(sync_env: Build, name: str) -> None:
+    """The server closes the connection, so that the run does not wait for an answer."""
     env = sync_env(reservations=3)
     url = env.database.engine.url
     environment = env.environment()

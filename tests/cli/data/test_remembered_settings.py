@@ -1,4 +1,4 @@
-"""Names that this release does not know, beside a database that was migrated by a newer one."""
+"""Setting names that this release does not know, with a database that a newer release migrated."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("words", [("sync-all",), ("account", "list"), ("migrate",), ("status",)])
-def test_a_name_of_a_newer_release_is_a_warning(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
-    """The machines of one mirror are not upgraded at the same instant, and often share one environment."""
+def test_setting_of_a_newer_release_is_a_warning(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
+    """Machines that share an environment are not upgraded at the same moment."""
     env = sync_env()
     sql.execute(env.database, "INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE')")
     done = program(env, *words, FUTURE="1")
@@ -34,8 +34,8 @@ def test_a_name_of_a_newer_release_is_a_warning(sync_env: Build, program: Progra
     assert "HOSTAWAY_SYNC_FUTURE " not in done.stderr
 
 
-def test_a_migration_remembers_the_names_of_its_release(sync_env: Build, program: Program) -> None:
-    """Beside those of a newer one, which it does not take away."""
+def test_migration_stores_the_setting_names_of_its_release(sync_env: Build, program: Program) -> None:
+    """It keeps those that a newer release stored."""
     env = sync_env()
     sql.execute(env.database, "INSERT INTO setting_names (name) VALUES ('HOSTAWAY_SYNC_FUTURE')")
     assert program(env, "migrate").returncode == 0
@@ -43,8 +43,8 @@ def test_a_migration_remembers_the_names_of_its_release(sync_env: Build, program
     assert found == {*list_known_variables(), "HOSTAWAY_SYNC_FUTURE"}
 
 
-def test_a_misspelt_address_begins_no_new_mirror(program: Program, tmp_path: Path) -> None:
-    """Nothing is made where the embedded database would be, and no monitor hears that all is well."""
+def test_misspelt_database_url_starts_no_new_mirror(program: Program, tmp_path: Path) -> None:
+    """No embedded database is created, and no monitor gets a success."""
     data_dir = tmp_path / "data"
     settings = {"HOSTAWAY_SYNC_DATABSE_URL": "postgresql://db/mirror", "HOSTAWAY_SYNC_DATA_DIR": str(data_dir)}
     done = program(None, "sync-all", **settings)
@@ -53,10 +53,10 @@ def test_a_misspelt_address_begins_no_new_mirror(program: Program, tmp_path: Pat
     assert not data_dir.exists()
 
 
-def test_a_database_that_was_never_migrated_remembers_nothing(
+def test_unknown_setting_is_an_error_before_the_first_migration(
     sync_env: Build, program: Program, empty_database_url: str
 ) -> None:
-    """It has no table for names, and an unknown one is an error as ever."""
+    """The database has no table of names yet."""
     done = program(sync_env(), "account", "list", DATABASE_URL=empty_database_url, FUTURE="1")
     assert done.returncode == 78
     assert "HOSTAWAY_SYNC_FUTURE (the environment) is no setting" in done.stderr

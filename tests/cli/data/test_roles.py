@@ -18,8 +18,8 @@ PAGE = "roles.md"
 NAMES = ("sync", "anna", "casa_azul", "hostaway_owner", "hostaway_writer", "hostaway_analyst", "hostaway_reader")
 
 
-def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_url: str) -> None:
-    """Typed one after the other, as the page has them, they leave a writer, an analyst, and a reader of one account."""
+def test_commands_of_the_roles_page_create_its_roles(program: Program, empty_database_url: str) -> None:
+    """Typed in order, they leave a writer, an analyst, and a reader of one account."""
     steps = [block for block in blocks("sql", "sh") if block.page.name == PAGE]
     assert [step.language for step in steps] == ["sql", "sh", "sql", "sh"]
     above = Database(empty_database_url, schema="hostaway")
@@ -55,8 +55,8 @@ def test_commands_of_the_page_do_what_it_says(program: Program, empty_database_u
         above.close()
 
 
-def test_wrong_arguments_are_explained_in_one_sentence(program: Program, database: Database) -> None:
-    """Nothing to bind to is usage; no groups, and an unknown role, say what to do."""
+def test_wrong_role_arguments_print_one_sentence(program: Program, database: Database) -> None:
+    """No account to bind to is a usage error; missing groups and an unknown role say what to do."""
     settings = {"HOSTAWAY_SYNC_DATABASE_URL": database.engine.url.render_as_string(hide_password=False)}
     done = program(None, "roles", "bind", "nobody", **settings)
     assert (done.returncode, "--account ID or --customer UUID" in done.stderr) == (2, True)

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def batch(case: MessageCase, *texts: str) -> str:
-    """Write a batch with a line a text."""
+    """Write a batch file with one line a text."""
     rows = ({"reservation_id": case.reservation_id, "text": text, "key": f"stay/{text}"} for text in texts)
     return "".join(json.dumps(one) + "\n" for one in rows)
 
 
 def test_killed_workers_send_each_message_once(sync_env: Build, program: Program) -> None:
-    """SIGKILL before the source acts, and after it: a third worker sends the rest, and nothing twice."""
+    """SIGKILL before and after Hostaway acts: a third worker sends the rest, and nothing twice."""
     case = message_case(sync_env)
     texts = [f"text {number}" for number in range(6)]
     given = ("send-message", "--batch", "-", "--yes")
@@ -50,7 +50,7 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
             )
 
         eventually(is_settled, "every row has its message, or waits for a person")
-    # A worker sends several at once: another message may have died with it, unheard.
+    # A worker sends several at once: another message may have been lost with it.
     rows = case.ledger("intent_id, state, body")
     assert sorted(case.accepted) == sorted(text for _, state, text in rows if state == "sent")
     for intent_id, state, _ in rows:
@@ -59,8 +59,8 @@ def test_killed_workers_send_each_message_once(sync_env: Build, program: Program
     assert sorted(case.accepted) == texts
 
 
-def test_a_batch_is_reported_line_by_line(sync_env: Build, program: Program) -> None:
-    """What was queued, what was there, what was refused and why; a line that is no message stops all of them."""
+def test_batch_is_reported_line_by_line(sync_env: Build, program: Program) -> None:
+    """Each line is queued, known or refused with its reason; one invalid line stops the whole batch."""
     case = message_case(sync_env)
     wrong = program(case.env, "send-message", "--batch", "-", stdin=batch(case, "one") + '{"text": "two"}\n')
     assert (wrong.returncode, case.ledger()) == (2, [])
@@ -83,8 +83,8 @@ def test_a_batch_is_reported_line_by_line(sync_env: Build, program: Program) -> 
         assert program(case.env, "send-message", *misused).returncode == 2
 
 
-def test_what_waits_is_shown_and_taken_back(sync_env: Build, program: Program) -> None:
-    """Until when, in every view; taken back it is not sent, and that is said the second time."""
+def test_waiting_messages_are_shown_and_can_be_cancelled(sync_env: Build, program: Program) -> None:
+    """Every view says until when they wait; a cancelled one is not sent; cancelling it again is reported."""
     case = message_case(sync_env)
     words = ("send-message", str(case.reservation_id), TEXT, "--yes", "--quiet-hours", quiet_hours_now(case))
     assert "would wait until" in program(case.env, *words, "--dry-run").stdout
@@ -105,8 +105,8 @@ def test_what_waits_is_shown_and_taken_back(sync_env: Build, program: Program) -
     assert program(case.env, *words[:4], "--quiet-hours", "8").returncode == 2
 
 
-def test_that_no_worker_lives_is_said_at_once(sync_env: Build, program: Program) -> None:
-    """By whoever queues a message, by status and by doctor; a worker that is there quiets all of them."""
+def test_missing_worker_is_reported_at_once(sync_env: Build, program: Program) -> None:
+    """The command that queues a message, status and doctor say so, until a worker runs."""
     case = message_case(sync_env)
     given = ("send-message", "--batch", "-", "--yes")
     queued = program(case.env, *given, stdin=batch(case, "one"))

@@ -1,4 +1,4 @@
-"""The program is killed at each point of a message's way, in any order: the guest hears it once."""
+"""The program is killed at each point of sending a message, in any order: the guest gets it once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 SOAK = 100
-# Each is a place at which the program is held and then killed.
+# Each is a point at which the test stops the program and then kills it.
 POINTS = (
     "before the intent",
     "while the thread is read",
@@ -42,7 +42,7 @@ POINTS = (
 
 
 class Deaths:
-    """Starts the program for one letter after the other, and kills it at a point."""
+    """Starts the program for one message after the other, and kills it at a point."""
 
     def __init__(self, env: SyncEnv, chance: random.Random, proxy: TcpProxy) -> None:
         self.dispatch = SendChaos(env, chance, proxy)
@@ -52,7 +52,7 @@ class Deaths:
         self._environment = env.environment(API_URL=proxy.url)
 
     def die(self, point: str) -> None:
-        """Send one letter by a program that is killed there, and go on as anybody might."""
+        """Send one message by a program that is killed at this point, and check and continue as an operator would."""
         letter = self.dispatch.write()
         with self._held(point, letter) as reached:
             process = self._start(letter)
@@ -72,7 +72,7 @@ class Deaths:
 
     @contextmanager
     def _held(self, point: str, letter: ChaosMessage) -> Iterator[Callable[[BaseProcess], None]]:
-        """Have the program stopped at a point; give what waits until it is there."""
+        """Stop the program at a point; return a function that waits until the program has reached it."""
         sandbox = self._env.sandbox
         with ExitStack() as stack:
             if point == "before the intent":
@@ -111,7 +111,7 @@ class Deaths:
 
 
 def go_through(sync_env: Build, seed: int) -> None:
-    """Have the program die once at each point, in an order of chance."""
+    """Kill the program once at each point, in an order of chance."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     accounts = [AccountSpec(reservations=8), AccountSpec(id=70002, reservations=8)]
     env = sync_env(accounts=accounts, seed=seed, store=False)
@@ -131,13 +131,13 @@ def go_through(sync_env: Build, seed: int) -> None:
     env.sandbox.stop()
 
 
-def test_each_death_in_any_order(sync_env: Build) -> None:
-    """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
+def test_kills_in_any_order_never_send_twice(sync_env: Build) -> None:
+    """No message is lost: each ends as it really went, or waits for a person."""
     go_through(sync_env, random.randrange(1 << 30))  # noqa: S311  (pytest-randomly seeds it)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SOAK))
-def test_each_death_a_hundred_times(sync_env: Build, turn: int) -> None:
-    """The same, for as long as it takes."""
+def test_hundred_kills_never_send_twice(sync_env: Build, turn: int) -> None:
+    """The same, for longer."""
     go_through(sync_env, turn)

@@ -32,8 +32,8 @@ def start(case: MessageCase) -> BaseProcess:
     return start_program(environment, "send-message", *words)
 
 
-def test_killed_before_the_request_nothing_was_sent(sync_env: Build) -> None:
-    """The intent is there, nothing left: the same again takes it up and sends it, once."""
+def test_message_is_sent_once_after_a_kill_before_the_request(sync_env: Build) -> None:
+    """The first process stored the intent and sent nothing; the same command sends it, once."""
     case = message_case(sync_env)
     with Barrier(case.env.sandbox, THREAD) as reading:
         process = start(case)
@@ -45,8 +45,8 @@ def test_killed_before_the_request_nothing_was_sent(sync_env: Build) -> None:
     assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
 
 
-def test_killed_while_the_answer_is_held_it_is_found(sync_env: Build) -> None:
-    """The source had taken it: the same again looks, finds it, and sends nothing."""
+def test_kill_before_the_answer_sends_no_second_message(sync_env: Build) -> None:
+    """Hostaway has accepted the message: the same command finds it there and sends nothing."""
     case = message_case(sync_env)
     with Barrier(case.env.sandbox, SEND, answered=True) as answering:
         process = start(case)
@@ -58,8 +58,8 @@ def test_killed_while_the_answer_is_held_it_is_found(sync_env: Build) -> None:
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [TEXT])
 
 
-def test_killed_before_the_source_acts_it_waits(sync_env: Build) -> None:
-    """While nobody can know whether it will be taken nothing is sent; once it was, the next run finds it."""
+def test_message_of_a_killed_process_waits_while_undecided(sync_env: Build) -> None:
+    """Until Hostaway has decided, the command sends nothing; afterwards the next one finds the message."""
     case = message_case(sync_env)
     with Barrier(case.env.sandbox, SEND) as arriving:
         process = start(case)
@@ -73,8 +73,8 @@ def test_killed_before_the_source_acts_it_waits(sync_env: Build) -> None:
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [TEXT])
 
 
-def test_killed_between_the_answer_and_the_ledger_it_is_found(sync_env: Build) -> None:
-    """The answer came and could not be written down any more."""
+def test_kill_after_the_answer_sends_no_second_message(sync_env: Build) -> None:
+    """The process was killed before it wrote the answer to the ledger."""
     case = message_case(sync_env)
     gate = TableGate(case.env, SEND, 1, "sent_messages")
     process = start(case)
@@ -86,8 +86,8 @@ def test_killed_between_the_answer_and_the_ledger_it_is_found(sync_env: Build) -
 
 
 @pytest.mark.parametrize(("route", "state"), [(THREAD, "failed"), (SEND, "outcome_unknown")])
-def test_a_signal_leaves_what_is_known(sync_env: Build, route: str, state: str) -> None:
-    """SIGTERM before the request: it failed, and may be repeated; after it: nobody knows."""
+def test_signal_before_a_request_fails_after_it_is_unknown(sync_env: Build, route: str, state: str) -> None:
+    """SIGTERM before the request: failed, may be repeated; after it: the outcome is unknown."""
     case = message_case(sync_env)
     with Barrier(case.env.sandbox, route, answered=True) as held:
         process = start(case)
@@ -100,8 +100,8 @@ def test_a_signal_leaves_what_is_known(sync_env: Build, route: str, state: str) 
     assert case.accepted == [TEXT]
 
 
-def test_two_at_once_with_one_key_send_once(sync_env: Build) -> None:
-    """Processes and threads: one sends, whoever comes meanwhile sends nothing and says so."""
+def test_concurrent_sends_with_one_key_send_once(sync_env: Build) -> None:
+    """Of processes and threads one sends; the others send nothing and say so."""
     case = message_case(sync_env)
     both = [start(case), start(case)]
     with ThreadPoolExecutor(4) as threads:
@@ -115,8 +115,8 @@ def test_two_at_once_with_one_key_send_once(sync_env: Build) -> None:
     assert set(steps) <= {Step.SEND, Step.EARLIER, Step.UNDER_WAY}
 
 
-def test_an_operator_sends_and_looks(sync_env: Build, program: Program) -> None:
-    """What was sent where; JSON with id, state and times; a repetition is refused; a dry run sends nothing."""
+def test_send_message_reports_id_state_and_times(sync_env: Build, program: Program) -> None:
+    """A repetition is refused; a dry run sends nothing."""
     case = message_case(sync_env)
     env, number, thread = case.env, str(case.reservation_id), case.conversation_id
     dry = program(env, "send-message", number, TEXT, "--dry-run")
@@ -137,8 +137,8 @@ def test_an_operator_sends_and_looks(sync_env: Build, program: Program) -> None:
     assert (listed["text"], listed["intent_id"]) == (TEXT, document["intent_id"])
 
 
-def test_a_key_makes_a_script_safe(sync_env: Build, program: Program) -> None:
-    """The second time is a success that sends nothing; another text under the key is a mistake."""
+def test_repeated_key_succeeds_without_sending_again(sync_env: Build, program: Program) -> None:
+    """Another text with the same key is an error."""
     case = message_case(sync_env)
     words = ("send-message", str(case.reservation_id), TEXT, "--idempotency-key", "stay-1", "--yes")
     first, second = (program(case.env, *words, "--json") for _ in range(2))
@@ -149,8 +149,8 @@ def test_a_key_makes_a_script_safe(sync_env: Build, program: Program) -> None:
     assert "another key" in other.stderr
 
 
-def test_what_nobody_knows_is_said_and_shown(sync_env: Build, program: Program) -> None:
-    """Exit code 1 with what to do; `status` has it; a person who looked ends it, and --purge deletes it."""
+def test_unknown_outcome_is_reported_until_a_person_resolves_it(sync_env: Build, program: Program) -> None:
+    """Exit 1 with what to do; `status` shows it; --purge deletes the resolved message."""
     case = message_case(sync_env)
     env = case.env
     env.sandbox.faults.add(faults.bad_gateway(), route=SEND)
@@ -172,8 +172,8 @@ def test_what_nobody_knows_is_said_and_shown(sync_env: Build, program: Program) 
     assert "sent_messages" not in count_rows(env)
 
 
-def test_a_stay_that_is_off_asks(sync_env: Build, program: Program) -> None:
-    """No terminal to ask on: exit code 2 and nothing is sent; --yes sends."""
+def test_message_about_a_cancelled_stay_needs_yes(sync_env: Build, program: Program) -> None:
+    """Without a terminal and without --yes the command ends with 2 and sends nothing."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
     case.mirror.sync.run(case.env.account_id)

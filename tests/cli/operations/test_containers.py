@@ -21,7 +21,7 @@ EVERY = images.DEPLOY / "every.py"
 
 
 def contained(env: SyncEnv, tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a container: what the image sets, and two files."""
+    """Return the environment of a container: the variables of the image, and two files."""
     for name, key in (("database-url", "DATABASE_URL"), ("master-key", "MASTER_KEY")):
         (tmp_path / name).write_text(env.environment()[f"HOSTAWAY_SYNC_{key}"] + "\n")
     files = {
@@ -32,10 +32,8 @@ def contained(env: SyncEnv, tmp_path: Path) -> dict[str, str]:
     return images.environment() | files | COVERAGE
 
 
-def test_commands_of_containers_work_with_what_containers_have(
-    sync_env: Callable[..., SyncEnv], tmp_path: Path
-) -> None:
-    """What comes to an end by itself does so well, with nothing but the image's environment and files as secrets."""
+def test_commands_work_with_the_environment_of_the_image(sync_env: Callable[..., SyncEnv], tmp_path: Path) -> None:
+    """The one-off commands succeed with the image's variables and with secrets from files."""
     env = sync_env()
     ending = [words for words in images.commands() if words[1] in {"migrate", "sync-all"}]
     unlike = {tuple(words) for words in ending}
@@ -55,8 +53,8 @@ def test_commands_of_containers_work_with_what_containers_have(
     assert env.differences() == {}
 
 
-def test_receiver_is_asked_whether_it_is_ready(sync_env: Callable[..., SyncEnv]) -> None:
-    """The check of compose.yaml passes while the receiver answers, and fails when nothing does."""
+def test_health_check_of_compose_follows_the_receiver(sync_env: Callable[..., SyncEnv]) -> None:
+    """It succeeds while the receiver answers, and fails without an answer."""
     with serve_webhooks(sync_env()) as receiver:
         interpreter, option, code = images.receiver_check()
         assert (interpreter, option) == ("python", "-c")
@@ -66,8 +64,8 @@ def test_receiver_is_asked_whether_it_is_ready(sync_env: Callable[..., SyncEnv])
     assert subprocess.run(asking, check=False, timeout=60, stderr=subprocess.DEVNULL).returncode != 0
 
 
-def test_a_command_is_run_again_and_again(tmp_path: Path) -> None:
-    """The scheduler starts at once and goes on whether or not a run fails, until it is told to stop."""
+def test_scheduler_repeats_a_command_until_stopped(tmp_path: Path) -> None:
+    """It starts at once, and continues after a failed run."""
     paper = tmp_path / "runs"
     command = [sys.executable, "-c", f"open({str(paper)!r}, 'a').write('x'); raise SystemExit(1)"]
     with subprocess.Popen([sys.executable, EVERY, "0.05", *command]) as every:
@@ -78,7 +76,7 @@ def test_a_command_is_run_again_and_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_the_scheduler_stops_the_run(tmp_path: Path, number: signal.Signals) -> None:
-    """A signal reaches the run that is under way, whose end is waited for."""
+    """The signal reaches the current run, and the scheduler waits for its end."""
     began, ended = tmp_path / "began", tmp_path / "ended"
     code = (
         "import pathlib, signal, sys;"

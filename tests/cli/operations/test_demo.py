@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """Give a directory that root's embedded server can reach, too."""
+    """Return a directory that root's embedded server can reach, too."""
     with tempfile.TemporaryDirectory(prefix="hostaway-sync-demo-") as directory:
         path = Path(directory)
         path.chmod(0o711)
         yield path
 
 
-def test_demo_runs_and_leaves_nothing_running(program: Program, data_dir: Path) -> None:
-    """Commands before their output, answers in SQL, changes found; its data beside the user's, no process left."""
+def test_demo_shows_commands_and_leaves_no_process(program: Program, data_dir: Path) -> None:
+    """Each command precedes its output; the demo's data lie apart from the user's."""
     done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
     assert done.returncode == 0, done.stderr
     shown = done.stdout
@@ -47,8 +47,8 @@ def test_demo_runs_and_leaves_nothing_running(program: Program, data_dir: Path) 
     assert not _processes_in(data_dir)
 
 
-def test_a_demo_that_was_killed_does_not_disturb_the_next(data_dir: Path) -> None:
-    """The server it left is stopped, its data is removed, and nothing is said about a key that is thrown away."""
+def test_killed_demo_does_not_disturb_the_next(data_dir: Path) -> None:
+    """The next one stops its server and removes its data, and prints nothing about a key that is gone."""
     killed = _demo_that_added_its_account(data_dir)
     killed.kill()
     killed.communicate(timeout=60)
@@ -63,8 +63,8 @@ def test_a_demo_that_was_killed_does_not_disturb_the_next(data_dir: Path) -> Non
     assert not _processes_in(data_dir)
 
 
-def test_the_embedded_database_is_migrated_by_itself(program: Program, data_dir: Path) -> None:
-    """Without any setting but a directory, the first command works and the second finds what the first left."""
+def test_embedded_database_is_migrated_without_a_command(program: Program, data_dir: Path) -> None:
+    """With a directory as the only setting, the first command works, and the second finds its account."""
     for _ in range(2):
         done = program(None, "account", "list", "--json", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
         assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")

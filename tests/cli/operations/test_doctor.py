@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 
 def settings_of(env: SyncEnv, **changed: Any) -> Settings:
-    """Give the settings of a program that mirrors the sandbox."""
+    """Return the settings of a program that mirrors the sandbox."""
     prefix = "HOSTAWAY_SYNC_"
     return load_settings(**{k.removeprefix(prefix).lower(): v for k, v in env.environment().items()} | changed)
 
 
 def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
-    """Give the worst grade of each check."""
+    """Return the worst grade of each check."""
     return {finding.check: finding.grade for finding in reversed(found)}
 
 
-def test_all_is_well_after_a_sync(sync_env: Build, program: Program) -> None:
-    """On a mirror that works every check has a line, a missing crontab is a hint, and the end is 0."""
+def test_doctor_finds_no_trouble_after_a_sync(sync_env: Build, program: Program) -> None:
+    """Every check has a line, a missing crontab is a hint, and the exit code is 0."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     done = program(env, "doctor", "--json")
@@ -56,8 +56,8 @@ def test_all_is_well_after_a_sync(sync_env: Build, program: Program) -> None:
     assert grades == dict.fromkeys(checks, "ok")
 
 
-def test_each_trouble_is_named_with_its_cure(sync_env: Build, program: Program) -> None:
-    """A refused key and an account that was never mirrored are printed first, with what to type; the end is 1."""
+def test_doctor_names_each_trouble_and_what_to_type(sync_env: Build, program: Program) -> None:
+    """Troubles come first, such as a refused key and an account never mirrored; exit 1."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
     env.mirror().sync.run(70001)
     env.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
@@ -71,8 +71,8 @@ def test_each_trouble_is_named_with_its_cure(sync_env: Build, program: Program) 
     assert sum(line.startswith("ok") for line in lines) >= 8
 
 
-def test_database_that_is_away_leaves_the_rest(sync_env: Build) -> None:
-    """Without a database the source, the keys and the machine are looked at all the same, without a slot."""
+def test_doctor_without_a_database_runs_its_other_checks(sync_env: Build) -> None:
+    """It checks Hostaway, keys and machine, without a slot of the request budget."""
     env = sync_env()
     found = by_check(examine(settings_of(env, database_url="postgresql://nobody@127.0.0.1:9/nothing")))
     assert found.pop("schedule") in {Grade.OK, Grade.HINT}
@@ -97,8 +97,8 @@ def test_database_that_is_away_leaves_the_rest(sync_env: Build) -> None:
         ("{}options=-cfoo%3Dbar", "HOSTAWAY_SYNC_DATABASE_URL cannot be used: "),
     ],
 )
-def test_a_url_that_is_wrong_leaves_the_rest(sync_env: Build, url: str, says: str) -> None:
-    """However it is found out: before a name is looked up, or by the server."""
+def test_doctor_with_a_wrong_url_runs_its_other_checks(sync_env: Build, url: str, says: str) -> None:
+    """The URL may fail by its form, or at the server."""
     env = sync_env()
     own = env.environment()["HOSTAWAY_SYNC_DATABASE_URL"]
     found = examine(settings_of(env, database_url=url.format(f"{own}{'&' if '?' in own else '?'}")))
@@ -106,8 +106,8 @@ def test_a_url_that_is_wrong_leaves_the_rest(sync_env: Build, url: str, says: st
     assert by_check(found)["source"] is Grade.OK
 
 
-def test_what_is_wrong_with_the_database_is_told(sync_env: Build, empty_database_url: str) -> None:
-    """A schema that was never migrated, missing rights and a wrong clock each have their finding."""
+def test_doctor_reports_schema_rights_and_clock_of_the_database(sync_env: Build, empty_database_url: str) -> None:
+    """A schema without migrations, missing rights and a wrong clock have one finding each."""
     env = sync_env(clock_skew=-600.0)
     found = examine(settings_of(env, database_url=empty_database_url))
     assert found[0].says.startswith("its schema is at revision none")
@@ -127,8 +127,8 @@ def test_what_is_wrong_with_the_database_is_told(sync_env: Build, empty_database
     assert troubles[1].says.startswith("this machine's clock is ")
 
 
-def test_a_writer_lacks_nothing(sync_env: Build) -> None:
-    """Whoever has no more than the documented rights of a writer is told of no trouble."""
+def test_doctor_accepts_the_rights_of_a_writer(sync_env: Build) -> None:
+    """The documented writer role is enough for every check."""
     env = sync_env()
     db_roles = DbRoles(env.database)
     db_roles.create_groups()
@@ -140,16 +140,16 @@ def test_a_writer_lacks_nothing(sync_env: Build) -> None:
     assert [one.says for one in found if one.check == "database" and one.grade is not Grade.OK] == []
 
 
-def test_source_that_is_away_takes_the_tokens_along(sync_env: Build) -> None:
-    """When nobody answers, that is one trouble, and the tokens are left out."""
+def test_unreachable_source_is_one_trouble(sync_env: Build) -> None:
+    """Doctor does not check the tokens then."""
     env = sync_env()
     env.sandbox.stop()
     found = by_check(examine(settings_of(env)))
     assert (found["source"], found["token"], found["database"]) == (Grade.TROUBLE, Grade.HINT, Grade.OK)
 
 
-def test_receiver_that_is_away_is_found(sync_env: Build) -> None:
-    """Where a webhook is registered its receiver is asked, the way the source does."""
+def test_doctor_finds_an_unreachable_receiver(sync_env: Build) -> None:
+    """It asks the receiver of a registered webhook in the way in which Hostaway does."""
     env = sync_env()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -165,8 +165,8 @@ def test_receiver_that_is_away_is_found(sync_env: Build) -> None:
     assert found["webhooks"] is Grade.TROUBLE
 
 
-def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
-    """A line in /etc/cron.d counts, a unit only with its timer, and what may not be read is named."""
+def test_doctor_finds_crontabs_and_timers(tmp_path: Path) -> None:
+    """A line in /etc/cron.d counts, a unit counts only with its timer, and an unreadable file is named."""
     for name, text in {
         "etc/cron.d/mirror": "*/5 * * * * sync hostaway-sync sync-all\n",
         "etc/cron.d/other": "* * * * * root true\n",
@@ -181,8 +181,8 @@ def test_crontabs_and_timers_are_found(tmp_path: Path) -> None:
     assert places == [str(tmp_path / "etc/cron.d/mirror"), str(tmp_path / "etc/systemd/system/mirror.timer")]
 
 
-def test_questions_have_an_end() -> None:
-    """What does not answer in time is left out, and the others are not kept waiting for it."""
+def test_doctor_leaves_out_a_check_without_an_answer() -> None:
+    """The other checks do not wait for it."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -204,13 +204,13 @@ def test_questions_have_an_end() -> None:
 
 
 def troubles_of(found: tuple[Finding, ...]) -> list[str]:
-    """Give the check of each trouble."""
+    """Return the check of each trouble."""
     return [finding.check for finding in found if finding.grade is Grade.TROUBLE]
 
 
 @pytest.mark.parametrize("broken", ["key", "source", "read-only", "address"])
 def test_one_cause_is_one_trouble(sync_env: Build, broken: str) -> None:
-    """Whatever follows from it for five accounts is not looked at, and says so."""
+    """Checks that the same cause makes useless for five accounts are left out, and say so."""
     numbers = range(70001, 70006)
     env = sync_env(accounts=[AccountSpec(number, reservations=1) for number in numbers])
     changed: dict[str, Any] = {}

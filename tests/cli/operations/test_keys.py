@@ -37,18 +37,18 @@ MANY = 2 * sealing.BATCH + 10
 
 
 def text_of(*keys: bytes) -> str:
-    """Give keys as settings hold them."""
+    """Return keys in the form of the setting."""
     return ",".join(base64.b64encode(key).decode() for key in keys)
 
 
 def id_of(key: bytes) -> str:
-    """Give a key's short id."""
+    """Return a key's short id."""
     return KeyRing([key]).ids[0]
 
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
-    """Give the key file that the accounts are sealed with, where no setting has the key."""
+    """Return the key file that seals the accounts' secrets, where no setting holds a key."""
     path = tmp_path / KEY_FILE
     path.touch(mode=0o600)
     path.write_text(text_of(MASTER_KEY), encoding="ascii")
@@ -56,14 +56,14 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def document(program: Program, env: SyncEnv, *arguments: str, code: int = 0, **settings: str) -> Any:
-    """Run a command of `keys` and give its JSON."""
+    """Run a command of `keys` and return its JSON."""
     done = program(env, "keys", *arguments, "--json", **settings)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
 def put(env: SyncEnv, column: sa.Column[bytes], value: bytes) -> None:
-    """Put bytes into a sealed column."""
+    """Write bytes into a sealed column."""
     with env.database.engine.begin() as connection:
         connection.execute(sa.update(accounts).values({column: value}))
 
@@ -73,8 +73,8 @@ def keys_in_use(env: SyncEnv) -> dict[str | None, int]:
     return dict(env.database.transaction(sealing.values_by_key))
 
 
-def test_status_says_which_keys_there_are(sync_env: Build, program: Program) -> None:
-    """By short id, with what is sealed with each, and where they come from; silent on stderr when all is well."""
+def test_keys_status_lists_keys_with_source_and_use(sync_env: Build, program: Program) -> None:
+    """Short ids and counts of sealed values; nothing on stderr where all is well."""
     env = sync_env()
     found = document(program, env, "status", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert found == {
@@ -95,8 +95,8 @@ def test_status_says_which_keys_there_are(sync_env: Build, program: Program) -> 
     assert id_of(MASTER_KEY) in shown.stdout
 
 
-def test_status_names_what_is_missing_or_not_sealed(sync_env: Build, program: Program) -> None:
-    """A key that is not there, and plain text, are a sentence each."""
+def test_keys_status_reports_missing_keys_and_plain_text(sync_env: Build, program: Program) -> None:
+    """One sentence each."""
     env = sync_env()
     put(env, accounts.c.access_token, b"hunter2")
     done = program(env, "keys", "status", "--json", MASTER_KEY=text_of(NEW))
@@ -115,8 +115,8 @@ def test_status_names_what_is_missing_or_not_sealed(sync_env: Build, program: Pr
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def test_check_opens_everything(sync_env: Build, program: Program) -> None:
-    """Silent and 0 when all is well; else 1, and each value by its place, never itself."""
+def test_keys_check_opens_every_sealed_value(sync_env: Build, program: Program) -> None:
+    """Silent and 0 where all open; else 1, and the place of each value, never the value."""
     env = sync_env()
     quiet = program(env, "keys", "check")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
@@ -138,7 +138,7 @@ def test_check_opens_everything(sync_env: Build, program: Program) -> None:
 
 
 def test_missing_key_is_an_error_and_creates_none(sync_env: Build, program: Program, tmp_path: Path) -> None:
-    """Exit 78 from every command that needs it."""
+    """Exit 78 from every command that needs the key."""
     env = sync_env()
     for arguments in (("keys", "status"), ("keys", "check"), ("keys", "rotate"), ("sync", "70001")):
         done = program(env, *arguments, MASTER_KEY="")
@@ -147,21 +147,21 @@ def test_missing_key_is_an_error_and_creates_none(sync_env: Build, program: Prog
     assert not (tmp_path / KEY_FILE).exists()
 
 
-def test_an_unknown_key_is_one_sentence(sync_env: Build, program: Program) -> None:
-    """Exit 78; it is named by its short id."""
+def test_unknown_key_prints_one_sentence(sync_env: Build, program: Program) -> None:
+    """Exit 78; the sentence has the key's short id."""
     done = program(sync_env(), "sync", "70001", MASTER_KEY=text_of(NEW))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert f"is sealed with key {id_of(MASTER_KEY)}, which this key ring does not hold" in done.stderr
 
 
-def test_looking_makes_no_key(sync_env: Build, program: Program, tmp_path: Path) -> None:
-    """Where nothing is sealed yet."""
+def test_keys_status_creates_no_key(sync_env: Build, program: Program, tmp_path: Path) -> None:
+    """Nothing is sealed yet, and reading must not change that."""
     assert program(sync_env(store=False), "keys", "status", MASTER_KEY="").returncode == 78
     assert not (tmp_path / KEY_FILE).exists()
 
 
-def test_a_key_file_gets_a_new_key(sync_env: Build, program: Program, key_file: Path) -> None:
-    """All is sealed with it; the old one stays, for backups of the database; stderr says to back the file up."""
+def test_rotation_adds_a_key_to_the_key_file(sync_env: Build, program: Program, key_file: Path) -> None:
+    """It seals all values; the old key stays for backups; stderr says to back the file up."""
     env = sync_env()
     done = program(env, "keys", "rotate", "--json", MASTER_KEY="")
     assert (done.returncode, done.stderr.count("\n")) == (0, 1)
@@ -180,8 +180,8 @@ def test_a_key_file_gets_a_new_key(sync_env: Build, program: Program, key_file: 
     assert program(env, "sync", "70001", MASTER_KEY="").returncode == 0
 
 
-def test_old_keys_are_taken_out_on_demand(sync_env: Build, program: Program, key_file: Path) -> None:
-    """Only those that nothing is sealed with."""
+def test_unused_old_keys_are_removed_on_demand(sync_env: Build, program: Program, key_file: Path) -> None:
+    """A key that seals a value stays."""
     env = sync_env()
     ring = KeyRing([b"x" * 32])
     damaged = bytearray(ring.seal(SecretStr("hunter2"), sealing.place_of(accounts.c.webhook_password, 70001)))
@@ -196,8 +196,8 @@ def test_old_keys_are_taken_out_on_demand(sync_env: Build, program: Program, key
     assert key_file.stat().st_mode & 0o777 == 0o600
 
 
-def test_keys_of_the_environment_are_changed_there(sync_env: Build, program: Program) -> None:
-    """One alone: a sentence says what to do; a new one before it: all is sealed with that, and the old may go."""
+def test_rotation_leaves_keys_in_the_environment_to_the_operator(sync_env: Build, program: Program) -> None:
+    """With one key the output says what to do; a new one in front of it then seals everything."""
     env = sync_env()
     done = program(env, "keys", "rotate")
     assert (done.returncode, done.stdout) == (78, "")
@@ -212,7 +212,7 @@ def test_keys_of_the_environment_are_changed_there(sync_env: Build, program: Pro
 
 
 def test_retire_does_not_change_keys_of_the_environment(sync_env: Build, program: Program) -> None:
-    """Exit 2, and nothing was done."""
+    """Exit 2, and nothing changes."""
     env = sync_env()
     done = program(env, "keys", "rotate", "--retire", MASTER_KEY=text_of(NEW, MASTER_KEY))
     assert (done.returncode, done.stdout) == (2, "")
@@ -221,7 +221,7 @@ def test_retire_does_not_change_keys_of_the_environment(sync_env: Build, program
 
 
 def test_account_gets_a_new_secret_after_a_lost_key(sync_env: Build, program: Program) -> None:
-    """With a new key in its place that is all there is to do for its syncs."""
+    """A new key and `account update` are enough for its syncs."""
     env = sync_env()
     lost = program(env, "sync", "70001", MASTER_KEY=text_of(NEW))
     assert lost.returncode == 78
@@ -231,8 +231,8 @@ def test_account_gets_a_new_secret_after_a_lost_key(sync_env: Build, program: Pr
     assert keys_in_use(env) == {id_of(NEW): 2}
 
 
-def test_plain_text_is_sealed_by_a_rotation(sync_env: Build, program: Program) -> None:
-    """With the key that is there: that alone is reason enough to run it."""
+def test_rotation_seals_plain_text(sync_env: Build, program: Program) -> None:
+    """It uses the present key where there is no new one."""
     env = sync_env()
     put(env, accounts.c.client_secret, b"sandbox-secret-70001")
     assert document(program, env, "rotate")["resealed"] == 1
@@ -253,10 +253,10 @@ class Prompting(KeyringBackend):
 
 
 @pytest.mark.parametrize(("setting", "code"), [("", 0), ("true", 78)])
-def test_a_keyring_that_prompts_hangs_no_cron_run(
+def test_keyring_that_prompts_does_not_block_cron(
     sync_env: Build, key_file: Path, tmp_path: Path, setting: str, code: int
 ) -> None:
-    """Without a terminal it is not asked; told to ask it, the program gives up soon, with a sentence."""
+    """Without a terminal the keyring is not asked; where the setting demands it, the program ends with a sentence."""
     (tmp_path / "prompting.py").write_text(PROMPTING, encoding="utf-8")
     env = sync_env()
     found = {"PYTHON_KEYRING_BACKEND": "prompting.Prompting", "PYTHONPATH": f"{tmp_path}:{':'.join(sys.path)}"}
@@ -291,7 +291,7 @@ def many_accounts(env: SyncEnv) -> None:
     env.database.transaction(write)
 
 
-# Where a rotation is killed, and how much is under a new key then.
+# Where a rotation is killed, and how many values the new key seals then.
 POINTS = {
     "before the new key is made": (
         f"INSERT INTO hostaway.rights VALUES ('{sealing.RIGHT}') ON CONFLICT (name) DO UPDATE SET name = excluded.name",
@@ -313,8 +313,10 @@ POINTS = {
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_rotation_may_die_anywhere(sync_env: Build, program: Program, key_file: Path, point: str) -> None:
-    """SIGKILL: everything opens; the next run goes on with the key that is there, and leaves none under the old one."""
+def test_killed_rotation_is_completed_by_the_next(
+    sync_env: Build, program: Program, key_file: Path, point: str
+) -> None:
+    """After SIGKILL every value opens; the next run uses the same new key for the rest."""
     env = sync_env(store=False)
     many_accounts(env)
     statement, keys, done = POINTS[point]
@@ -337,8 +339,8 @@ def test_a_rotation_may_die_anywhere(sync_env: Build, program: Program, key_file
         assert again["seals"] == ring.ids[0]
 
 
-def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> None:
-    """Whoever comes second helps the first."""
+def test_concurrent_rotations_create_one_key(sync_env: Build, key_file: Path) -> None:
+    """The second one continues the work of the first."""
     env = sync_env(store=False)
     many_accounts(env)
     with hold_lock(env, POINTS["before the new key is made"][0]):
@@ -353,8 +355,8 @@ def test_two_rotations_at_once_make_one_key(sync_env: Build, key_file: Path) -> 
     assert len(ring.ids) == 2
 
 
-def test_token_renewed_during_a_rotation_has_the_new_key(sync_env: Build, program: Program, key_file: Path) -> None:
-    """A run that read the old key file goes on to its end, and what it stores is sealed with the new key."""
+def test_token_renewed_during_a_rotation_uses_the_new_key(sync_env: Build, program: Program, key_file: Path) -> None:
+    """A run that read the old key file continues, and seals its new token with the new key."""
     env = sync_env()
     environment = env.environment(MASTER_KEY="")
     with Barrier(env.sandbox, "GET /reservations") as barrier:
@@ -370,8 +372,8 @@ def test_token_renewed_during_a_rotation_has_the_new_key(sync_env: Build, progra
     assert key_file.read_text(encoding="ascii").count("\n") == 1
 
 
-def test_a_receiver_outlives_a_rotation(sync_env: Build, program: Program, key_file: Path) -> None:
-    """Deliveries are taken before and after it, with old credentials and with new ones; nothing is restarted."""
+def test_receiver_works_through_a_rotation_without_a_restart(sync_env: Build, program: Program, key_file: Path) -> None:
+    """It accepts deliveries before and after, with old and new credentials."""
     del key_file
     env = sync_env()
     with serve_webhooks(env, MASTER_KEY="") as receiver:

@@ -1,4 +1,4 @@
-"""Secrets in AWS, as an operator meets them: real processes, moto behind real HTTP."""
+"""Secrets in AWS as an operator uses them: real processes, and moto behind real HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ACCOUNTS = range(70001, 70005)
 
 @pytest.fixture
 def build(sync_env: Build, fake_aws: FakeAws) -> Build:
-    """Give a function that builds an environment whose programs find AWS, and whose secrets lie there with `aws`."""
+    """Return a function that builds an environment whose programs reach AWS, and keep secrets there with `aws`."""
 
     def built(*, aws: bool = False, **options: Any) -> SyncEnv:
         env = sync_env(store=not aws, **options)
@@ -50,19 +50,19 @@ def build(sync_env: Build, fake_aws: FakeAws) -> Build:
 
 
 def document(program: Program, env: SyncEnv, *arguments: str, code: int = 0, **settings: str) -> Any:
-    """Run a command with --json, and give what it printed."""
+    """Run a command with --json, and return what it printed."""
     done = program(env, *arguments, "--json", **settings)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
 def stores(env: SyncEnv) -> dict[str, int]:
-    """Count secrets by where their rows say that they lie."""
+    """Count secrets by the store that their rows name."""
     return dict(env.database.transaction(sealing.values_by_store))
 
 
 def sentence(program: Program, env: SyncEnv, *arguments: str, code: int, **settings: str) -> str:
-    """Run a command that says one sentence and nothing else."""
+    """Run a command that prints one sentence and nothing else; return it."""
     done = program(env, *arguments, **settings)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
     return done.stderr
@@ -81,8 +81,10 @@ def without_boto3(env: SyncEnv, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_aws: FakeAws, tmp_path: Path) -> None:
-    """No key is made or asked for; a dump has no secret, sealed or not; each run asks AWS for two of them, once."""
+def test_all_commands_work_with_secrets_in_aws(
+    build: Build, program: Program, fake_aws: FakeAws, tmp_path: Path
+) -> None:
+    """No key is created; a dump holds no secret, sealed or not; each run reads two secrets of AWS, once."""
     env = build(aws=True)
     witness = SecretWitness(env)
     witness.run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET)
@@ -122,8 +124,8 @@ def test_a_whole_life_with_secrets_in_aws(build: Build, program: Program, fake_a
     assert fake_aws.count() == 0
 
 
-def test_what_cannot_be_used_is_one_sentence(build: Build, program: Program, fake_aws: FakeAws) -> None:
-    """Settings are 78; an AWS that is away for now is 1."""
+def test_unusable_aws_prints_one_sentence(build: Build, program: Program, fake_aws: FakeAws) -> None:
+    """A wrong setting ends with 78; an AWS without an answer ends with 1."""
     env = build()
     assert without_boto3(env, "sync", "70001").returncode == 0
     said = sentence(program, env, "sync", "70001", code=78, SECRETS_STORE="aws")
@@ -145,8 +147,8 @@ def test_what_cannot_be_used_is_one_sentence(build: Build, program: Program, fak
     assert "pip install 'hostaway-sync[aws]'" in absent.stderr
 
 
-def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program, fake_aws: FakeAws) -> None:
-    """Never 401, so nothing is lost; once it has read the keys it needs AWS no more, and it starts when AWS is back."""
+def test_receiver_answers_503_while_aws_is_unreachable(build: Build, program: Program, fake_aws: FakeAws) -> None:
+    """Never 401, so that no delivery is lost; once it has the secrets it needs AWS no more."""
     env = build(aws=True)
     assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
     with serve_webhooks(env) as receiver:
@@ -164,7 +166,7 @@ def test_a_receiver_whose_aws_is_away_answers_503(build: Build, program: Program
 
 
 def test_concurrent_programs_renew_a_token_once(build: Build, program: Program, fake_aws: FakeAws) -> None:
-    """One asks Hostaway and puts it into AWS; the others take it from there."""
+    """One program asks Hostaway and stores the token in AWS; the others read it there."""
     env = build(aws=True)
     assert program(env, *ADD, stdin=CLIENT_SECRET).returncode == 0
     env.sandbox.revoke_tokens()
@@ -177,7 +179,7 @@ def test_concurrent_programs_renew_a_token_once(build: Build, program: Program, 
     assert (fake_aws.calls["CreateSecret"], fake_aws.calls["DeleteSecret"], fake_aws.count()) == (1, 1, 2)
 
 
-# Where a move is killed: what it asks AWS or PostgreSQL for then, the how-manieth time, and whether that was done.
+# Where a move is killed: its request to AWS or PostgreSQL, the number of that request, and whether it was answered.
 POINTS = {
     "before anything is changed": ("lock", 0, False),
     "in its trial": ("CreateSecret", 1, True),
@@ -199,7 +201,7 @@ ALWAYS = {"when the first was put", "before it touches a row", "half way", "when
 
 
 def some_of(points: Iterable[str]) -> list[Any]:
-    """Give points of a kill: those that tell most are in every run, the others wait for the soak."""
+    """Return the points of a kill: the most telling in every run, the others in the soak only."""
     return [pytest.param(point, marks=() if point in ALWAYS else pytest.mark.soak) for point in points]
 
 
@@ -211,7 +213,7 @@ LOCKS = {
 
 
 def killed(env: SyncEnv, fake_aws: FakeAws, point: tuple[str, int, bool], target: str) -> None:
-    """Begin a move, and kill it with SIGKILL at a point."""
+    """Start a move, and end it with SIGKILL at a point."""
     environment = env.environment(SECRETS_STORE=target)
     if point[0] in LOCKS:
         with hold_lock(env, LOCKS[point[0]]):
@@ -229,7 +231,7 @@ def killed(env: SyncEnv, fake_aws: FakeAws, point: tuple[str, int, bool], target
 
 
 def usable(env: SyncEnv) -> None:
-    """Hold that every account works, whatever its environment says as long as a move is not ended."""
+    """Check that every account works with each store that the unfinished move allows in the setting."""
     leaving = sql.rows(env.database, "SELECT store, leaving FROM secrets_store") or [("database", None)]
     settings = {name for name in leaving[0] if name is not None}
     for setting in settings:
@@ -239,8 +241,8 @@ def usable(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize("point", some_of(POINTS))
-def test_a_move_to_aws_may_die_anywhere(build: Build, fake_aws: FakeAws, point: str) -> None:
-    """SIGKILL: every secret opens, wherever it lies; the next move ends it, with nothing left over anywhere."""
+def test_killed_move_to_aws_is_completed_by_the_next(build: Build, fake_aws: FakeAws, point: str) -> None:
+    """After SIGKILL every secret opens from either store; the next move completes, and leaves nothing behind."""
     env = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
     killed(env, fake_aws, POINTS[point], "aws")
     usable(env)
@@ -252,8 +254,8 @@ def test_a_move_to_aws_may_die_anywhere(build: Build, fake_aws: FakeAws, point: 
 
 
 @pytest.mark.parametrize("point", some_of(BACK))
-def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: str) -> None:
-    """SIGKILL: likewise; in the end AWS holds nothing, and the keys open everything."""
+def test_killed_move_back_is_completed_by_the_next(build: Build, fake_aws: FakeAws, point: str) -> None:
+    """The same; in the end AWS holds no secret, and the keys open all of them."""
     env = build(accounts=[AccountSpec(id=number, reservations=1) for number in ACCOUNTS])
     with env.mirror() as mirror:
         assert mirror.secrets.move("aws").moved == 8
@@ -267,7 +269,7 @@ def test_a_move_back_may_die_anywhere(build: Build, fake_aws: FakeAws, point: st
 
 
 def test_secrets_stored_during_a_move_are_in_the_new_store(build: Build, program: Program, fake_aws: FakeAws) -> None:
-    """A token renewed by a run that began before it; another move meanwhile leaves, as a run that is held does."""
+    """A run that began earlier renews a token; a second move ends with 75, in silence."""
     env = build()
     with Barrier(env.sandbox, "GET /reservations") as run:
         syncing = start_program(env.environment(), "sync", "70001")

@@ -19,10 +19,8 @@ RECEIVER = ["serve-webhooks", "--port", "0"]
 
 
 @pytest.mark.parametrize("words", [["worker"], RECEIVER, [*RECEIVER, "--no-worker"]], ids=" ".join)
-def test_what_stands_tells_systemd_how_it_does(
-    sync_env: Callable[..., SyncEnv], tmp_path: Path, words: list[str]
-) -> None:
-    """A service says when it is ready, that it lives as often as asked, and at the signal that it ends."""
+def test_services_notify_systemd(sync_env: Callable[..., SyncEnv], tmp_path: Path, words: list[str]) -> None:
+    """A service says when it is ready, that it lives as often as systemd asks, and that it stops at the signal."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "n"))
         ear.settimeout(60)

@@ -38,12 +38,12 @@ def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
 
 
 def is_processed(env: SyncEnv) -> bool:
-    """Say whether every delivery is."""
+    """Whether every delivery is processed."""
     return sql.rows(env.database, "SELECT DISTINCT status FROM webhook_log") == [("processed",)]
 
 
-def test_draining_does_what_is_due_and_says_nothing(sync_env: Build, program: Program) -> None:
-    """Deliveries and queued syncs are worked off, and the command ends well."""
+def test_drain_works_due_jobs_off_in_silence(sync_env: Build, program: Program) -> None:
+    """Deliveries and queued syncs are done, and the command ends with 0."""
     env = sync_env()
     deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
     assert program(env, "sync-all", "--enqueue").stdout == ""
@@ -53,8 +53,8 @@ def test_draining_does_what_is_due_and_says_nothing(sync_env: Build, program: Pr
     assert env.differences() == {}
 
 
-def test_enqueuing_says_for_whom(sync_env: Build, program: Program) -> None:
-    """With --json the ids are printed; asked twice, one job an account waits, and a full sync stays one."""
+def test_enqueue_reports_the_accounts(sync_env: Build, program: Program) -> None:
+    """--json prints the ids; a second call adds no job, and a full sync stays full."""
     env = sync_env(accounts=[AccountSpec(reservations=2), AccountSpec(id=70002, reservations=2)])
     for options in ((), ("--full",), ()):
         done = program(env, "sync-all", "--enqueue", "--json", *options)
@@ -66,8 +66,8 @@ def test_enqueuing_says_for_whom(sync_env: Build, program: Program) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_worker_works_until_a_signal_comes(sync_env: Build, number: signal.Signals, code: int) -> None:
-    """It does what comes, and at the signal it ends by itself, silently, with nothing left in hand."""
+def test_worker_runs_until_a_signal(sync_env: Build, number: signal.Signals, code: int) -> None:
+    """It does each new job, and ends silently at the signal, with no job unfinished."""
     env = sync_env()
     process = start(env, "worker")
     deliver(env.database, env.account_id, Resource.LISTINGS, min(env.truth("listings")))
@@ -79,8 +79,8 @@ def test_a_worker_works_until_a_signal_comes(sync_env: Build, number: signal.Sig
     assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_workers") == [(0,)]
 
 
-def test_signal_during_a_job_gives_it_back(sync_env: Build, program: Program) -> None:
-    """A request that does not end is not waited for: the worker is gone in ten seconds, and the next one does it."""
+def test_signal_during_a_job_returns_it_to_the_queue(sync_env: Build, program: Program) -> None:
+    """The worker does not wait for an endless request: it ends within ten seconds, and the next one does the job."""
     env = sync_env()
     listing = min(env.truth("listings"))
     asked, gate = threading.Event(), threading.Event()
@@ -98,8 +98,8 @@ def test_signal_during_a_job_gives_it_back(sync_env: Build, program: Program) ->
     assert sql.rows(env.database, "SELECT count(*) FROM job_attempts") == [(0,)]
 
 
-def test_the_life_of_a_dead_letter(sync_env: Build, program: Program) -> None:
-    """It is listed and shown without a secret; retried, the work is done; listed with --all, it is resolved."""
+def test_dead_letter_is_listed_shown_retried_and_resolved(sync_env: Build, program: Program) -> None:
+    """No output has a secret; after the retry the work is done, and only --all lists it."""
     env = sync_env()
     listing = min(env.truth("listings"))
     env.sandbox.faults.add(faults.status(400), route="GET /listings/{id}", times=None)
@@ -123,8 +123,8 @@ def test_the_life_of_a_dead_letter(sync_env: Build, program: Program) -> None:
     assert resolved["resolution"] == "retried"
 
 
-def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program) -> None:
-    """--all takes each that waits, --account those of one account; what is asked for wrongly changes nothing."""
+def test_all_dead_letters_can_be_resolved_at_once(sync_env: Build, program: Program) -> None:
+    """--all takes every open one, with --account those of one account; a wrong call changes nothing."""
     env = sync_env()
     for number in (1, 2):
         deliver(env.database, env.account_id, Resource.LISTINGS, number)
@@ -142,7 +142,7 @@ def test_dead_letters_are_resolved_all_at_once(sync_env: Build, program: Program
 
 
 def test_concurrent_resolving_of_all_dead_letters_succeeds(sync_env: Build) -> None:
-    """One that somebody else resolved meanwhile is passed over, and not reported as one's own."""
+    """A dead letter that another process resolved is skipped, and not counted."""
     env = sync_env()
     sql.execute(
         env.database,
@@ -166,8 +166,8 @@ def test_concurrent_resolving_of_all_dead_letters_succeeds(sync_env: Build) -> N
     assert json.loads(printed) == {"retried": [1, 3]}
 
 
-def test_a_dead_letter_is_shown_to_a_person(sync_env: Build, program: Program) -> None:
-    """Every fact has its line, the attempts and the traceback follow; nothing of it moves the cursor."""
+def test_dead_letter_is_shown_with_attempts_and_traceback(sync_env: Build, program: Program) -> None:
+    """Every fact has its line, and no character of it moves the cursor."""
     env = sync_env()
     sql.execute(
         env.database,
@@ -181,8 +181,8 @@ def test_a_dead_letter_is_shown_to_a_person(sync_env: Build, program: Program) -
     assert not any(secret in shown for secret in SECRETS)
 
 
-def test_a_worker_leaves_its_metrics(sync_env: Build, program: Program, tmp_path: Path) -> None:
-    """What it asked of the source stands in the file when it has ended, and what others asked is not counted twice."""
+def test_worker_writes_its_metrics_at_the_end(sync_env: Build, program: Program, tmp_path: Path) -> None:
+    """The file counts the worker's own requests, and those of no other process."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     deliver(env.database, env.account_id, object_id=min(env.truth("reservations")))
@@ -193,8 +193,8 @@ def test_a_worker_leaves_its_metrics(sync_env: Build, program: Program, tmp_path
         assert f"{ASKED} 1.0" in (tmp_path / TEXTFILE_NAME).read_text()
 
 
-def test_metrics_are_left_while_work_goes_on(sync_env: Build, tmp_path: Path) -> None:
-    """Again and again, and where no directory is named, nowhere."""
+def test_worker_writes_metrics_while_it_runs(sync_env: Build, tmp_path: Path) -> None:
+    """Without a directory in the settings it writes none."""
     mirror = sync_env().mirror()
     file = tmp_path / TEXTFILE_NAME
     with exported(mirror, tmp_path, every=0.01):

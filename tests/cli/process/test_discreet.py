@@ -1,4 +1,4 @@
-"""What a source says when it fails, and may be full of guests: searched for in everything that leaves the program."""
+"""Errors of a source may quote guests: tests look for guest data in all that the program prints, logs or stores."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ HTML = f"<html><title>{NAME}</title><body>{PROSE}</body></html>".encode()
 
 
 def fail(**members: Any) -> bytes:
-    """Give an envelope that says that something failed."""
+    """Return an envelope that reports a failure."""
     return json.dumps({"status": "fail", **members}, ensure_ascii=False).encode()
 
 
 def success(result: Any, **members: Any) -> bytes:
-    """Give an envelope that says that all is well."""
+    """Return an envelope that reports a success."""
     return json.dumps({"status": "success", "result": result, **members}, ensure_ascii=False).encode()
 
 
@@ -92,7 +92,7 @@ BODIES: dict[str, bytes] = {
     "a success with a failure": success(None, message=PROSE, errors=[GUEST]),
 }
 STATUSES = (200, 203, 206, 302, 400, 401, 403, 404, 409, 422, 500, 503, 599)
-# Each body comes with two of the statuses, and each status with several bodies.
+# Each body is tried with two of the statuses, and each status with several bodies.
 ANSWERS = [
     (STATUSES[(place + shift) % len(STATUSES)], body)
     for place, body in enumerate(BODIES.values())
@@ -103,7 +103,7 @@ PARTS = 4
 
 @pytest.fixture
 def written() -> Iterator[ProgramLog]:
-    """Give every line that is written meanwhile, as the program writes it; it keeps libraries at warnings."""
+    """Return every line that is logged during the test, as the program logs it; libraries stay at warnings."""
     ours, root, handler = logging.getLogger("hostaway_sync"), logging.getLogger(), ProgramLog()
     level = ours.level
     root.addHandler(handler)
@@ -114,7 +114,7 @@ def written() -> Iterator[ProgramLog]:
 
 
 def act(case: MessageCase, said: dict[str, str]) -> None:
-    """Do all that asks the source, and keep what comes of it."""
+    """Run everything that asks the source, and keep results and errors."""
     env, mirror = case.env, case.env.mirror(retry_attempts=1)
     number = case.reservation_id
     deliver(env.database, env.account_id, object_id=number)
@@ -134,8 +134,8 @@ def act(case: MessageCase, said: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_answer_brings_a_guest_out(sync_env: Build, written: ProgramLog, part: int) -> None:
-    """Whatever body comes with a status: no error, report, log line or row says who is in it."""
+def test_failing_answers_reveal_no_guest(sync_env: Build, written: ProgramLog, part: int) -> None:
+    """For each body and status: no error, report, log line or row names the guest."""
     case = message_case(sync_env)
     said: dict[str, str] = {}
     for status, body in ANSWERS[part::PARTS]:
@@ -149,8 +149,8 @@ def test_no_answer_brings_a_guest_out(sync_env: Build, written: ProgramLog, part
     assert find_texts(said | rows, CANARIES) == []
 
 
-def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: ProgramLog) -> None:
-    """A row that is none stays in quarantine, and nothing else repeats it."""
+def test_unusable_page_reveals_no_guest(sync_env: Build, written: ProgramLog) -> None:
+    """A row that is no object stays in quarantine, and nothing else quotes it."""
     case = message_case(sync_env)
     said: dict[str, str] = {}
     odd = [GUEST, PROSE, [GUEST], {"id": PROSE, "updatedOn": PROSE, **GUEST}, {"id": -1, "status": GUEST, **GUEST}]
@@ -165,7 +165,7 @@ def test_no_page_of_rubbish_brings_a_guest_out(sync_env: Build, written: Program
 
 @pytest.mark.parametrize("name", ["a list in result", "prose in message", "HTML"])
 def test_no_output_names_the_guest(sync_env: Build, program: Program, tmp_path: Path, name: str) -> None:
-    """At its loudest: neither stdout nor stderr, nor pings, spans, metrics or any row."""
+    """At the loudest level: stdout, stderr, pings, spans, metrics and rows."""
     case = message_case(sync_env)
     env = case.env
     for status, route in ((500, "GET /reservations"), (400, "GET /conversations"), (409, THREAD), (422, SEND)):
@@ -211,8 +211,8 @@ with Mirror(load_settings(database_url=sys.argv[1], data_dir=sys.argv[2])):
 """
 
 
-def test_a_mirror_hides_what_its_source_calls_private(database_url: str, tmp_path: Path) -> None:
-    """From when it is open, in a process that did nothing else."""
+def test_open_mirror_redacts_logs_with_its_sources_keys(database_url: str, tmp_path: Path) -> None:
+    """The log filter is set when a mirror opens, in a process that did nothing else."""
     command = [sys.executable, "-c", _OPENED, database_url, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "doorCode: [hidden], wifi_username: [hidden]\n"

@@ -22,7 +22,7 @@ READ = "HOSTAWAY_SYNC_LOG_LEVEL"
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Give a directory that every user may enter."""
+    """Return a directory that every user may enter."""
     with open_room() as directory:
         yield directory
 
@@ -38,7 +38,7 @@ def dotenv(room: Path, text: str, *, owner: int = 0, mode: int = 0o600) -> Path:
 
 @only_root
 def test_another_users_env_file_redirects_nothing(sync_env: Callable[..., SyncEnv], room: Path) -> None:
-    """Root in a directory of somebody else: no request goes where that user wants it, and a sentence says why."""
+    """Root runs in another user's directory: no request goes to that user's address, and a sentence says why."""
     built = sync_env(store=False)
     environment = built.environment()
     del environment["HOSTAWAY_SYNC_API_URL"]
@@ -49,7 +49,7 @@ def test_another_users_env_file_redirects_nothing(sync_env: Callable[..., SyncEn
         assert (done.returncode, listener.heard) == (78, []), done.stderr
         assert f"{path} belongs to user nobody ({NOBODY})" in done.stderr
         assert f"`chown root {path} && chmod go-w {path}`" in done.stderr
-        # What root wrote is read, and leads there.
+        # A file that root wrote is read, and its address is used.
         os.chown(path, 0, 0)
         program_as(0, "account", "add", "70001", directory=room, environment=environment)
         assert b"taken" in listener.heard[0].body
@@ -72,8 +72,8 @@ def test_another_users_env_file_redirects_nothing(sync_env: Callable[..., SyncEn
         (NOBODY, NOBODY, 0o606, False),
     ],
 )
-def test_an_env_file_counts_or_ends_the_program(room: Path, user: int, owner: int, mode: int, is_read: bool) -> None:  # noqa: FBT001
-    """What only root and the user could have written counts; everything else is named, never passed over."""
+def test_env_file_is_read_or_refused_by_its_owner(room: Path, user: int, owner: int, mode: int, is_read: bool) -> None:  # noqa: FBT001
+    """A file that only root and the user could write is read; any other is refused, never skipped."""
     path = dotenv(room, SETTING, owner=owner, mode=mode)
     done = program_as(user, "account", "list", directory=room, environment={"HOSTAWAY_SYNC_DATA_DIR": str(room)})
     assert done.returncode == 78, done.stderr
@@ -84,8 +84,8 @@ def test_an_env_file_counts_or_ends_the_program(room: Path, user: int, owner: in
 
 @only_root
 @pytest.mark.parametrize("leads_to", ["real", "nowhere", "/dev/zero"])
-def test_an_env_file_that_is_a_link_is_refused(room: Path, leads_to: str) -> None:
-    """Whatever it leads to, be it the file of the very user."""
+def test_env_file_that_is_a_link_is_refused(room: Path, leads_to: str) -> None:
+    """Also where the link leads to a file of the same user."""
     (room / "real").write_text(SETTING)
     (room / ".env").symlink_to(leads_to)
     done = program_as(0, "account", "list", directory=room, environment={})
@@ -97,7 +97,7 @@ def test_an_env_file_that_is_a_link_is_refused(room: Path, leads_to: str) -> Non
 
 @only_root
 def test_unreadable_working_directory_has_no_env_file(room: Path) -> None:
-    """`sudo -u` leaves a user in the directory of the one who typed it."""
+    """`sudo -u` runs a program in the directory of the user who called it."""
     with open_room(0o700) as closed:
         dotenv(closed, SETTING, mode=0o644)
         environment = {"HOSTAWAY_SYNC_DATA_DIR": str(room / "none"), "HOSTAWAY_SYNC_LOG_FORMAT": "nonsense"}
@@ -108,8 +108,8 @@ def test_unreadable_working_directory_has_no_env_file(room: Path) -> None:
 
 
 @only_root
-def test_a_file_that_the_operator_names_is_read_through_links(room: Path) -> None:
-    """HOSTAWAY_SYNC_ENV_FILE stands in place of `.env`, and may be a link, a pipe, or another user's."""
+def test_named_env_file_may_be_a_link(room: Path) -> None:
+    """HOSTAWAY_SYNC_ENV_FILE replaces `.env`, and may name a link, a pipe, or another user's file."""
     dotenv(room, "HOSTAWAY_SYNC_LOG_FORMAT=nonsense\n", owner=NOBODY, mode=0o666)
     (room / "data").write_text(SETTING)
     os.chown(room / "data", NOBODY, NOBODY)
@@ -124,8 +124,8 @@ def test_a_file_that_the_operator_names_is_read_through_links(room: Path) -> Non
 
 @only_root
 @pytest.mark.parametrize("planted", ["demo", "demo.lock", "directory of another", "lock of another"])
-def test_a_demo_touches_nothing_that_another_user_planted(room: Path, planted: str) -> None:
-    """In a directory where others may write, links lead to a victim's files: they are neither emptied nor deleted."""
+def test_demo_does_not_follow_links_of_another_user(room: Path, planted: str) -> None:
+    """In a shared directory, links to a victim's files neither empty nor delete those files."""
     victim = room / "victim"
     victim.mkdir()
     (victim / "precious").write_text("precious")
@@ -155,8 +155,8 @@ def test_a_demo_touches_nothing_that_another_user_planted(room: Path, planted: s
 
 @only_root
 @pytest.mark.parametrize("planted", ["directory", "lock"])
-def test_the_embedded_database_starts_in_nothing_that_another_user_planted(room: Path, planted: str) -> None:
-    """In a data directory where others may write, root would run a server of theirs, or wait for their lock."""
+def test_embedded_database_refuses_files_of_another_user(room: Path, planted: str) -> None:
+    """In a shared data directory root would run a foreign server, or wait for a foreign lock."""
     data = room / "data"
     data.mkdir()
     data.chmod(0o1777)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# Where a run is cut: between two pages of a list, and in the middle of the threads.
+# Where a run is interrupted: between two pages of a list, and in the middle of the threads.
 PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
 
 
@@ -42,10 +42,10 @@ def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_cleanly(
+def test_signal_ends_a_run_cleanly(
     sync_env: Build, program: Program, number: signal.Signals, code: int, place: str
 ) -> None:
-    """The exit code names the signal, the run is marked, the lease is free, and the next run is whole."""
+    """The exit code names the signal, the run's state says so, the lease is free, and the next run is whole."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
@@ -65,8 +65,8 @@ def test_a_signal_stops_cleanly(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_after_sigkill_the_next_run_is_clean(sync_env: Build, program: Program, place: str) -> None:
-    """The dead run's lease is taken at once, the run is abandoned, and nothing is missing afterwards."""
+def test_run_after_a_sigkill_is_whole(sync_env: Build, program: Program, place: str) -> None:
+    """It takes the lease at once, marks the dead run as abandoned, and misses no row."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
@@ -87,12 +87,12 @@ def test_after_sigkill_the_next_run_is_clean(sync_env: Build, program: Program, 
 
 @pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
 def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, program: Program, number: int) -> None:
-    """Of five pages, the end and a look at the top, only what was left is asked for."""
+    """Of five pages, the next run asks only for the missing ones, and for the top of the list."""
     env = sync_env(reservations=450, conversations=False, switches=Switches(max_limit=100))
     barrier = Barrier(env.sandbox, "GET /reservations", number)
     process = start(env, "sync", "70001")
     barrier.wait()
-    # One page is written while the next one is on its way.
+    # One page is written while the next one is requested.
     written = "SELECT count(*) FROM walk_pages WHERE resource = 'reservations'"
     while sql.rows(env.database, written) != [(number - 1,)]:
         assert process.poll() is None
@@ -100,7 +100,7 @@ def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, progra
     process.communicate(timeout=60)
     barrier.open.set()
     while env.sandbox.calls["GET /reservations"] < number:
-        time.sleep(0.01)  # until the request that nobody waits for any more is counted, too
+        time.sleep(0.01)  # until the request of the killed process is counted, too
     env.sandbox.forget()
     done = program(env, "sync", "70001", "--full")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -114,8 +114,8 @@ def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, progra
     )
 
 
-def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, program: Program) -> None:
-    """Connections cut by an administrator between two pages are made again, and the run is whole."""
+def test_run_survives_cut_database_connections(sync_env: Build, program: Program) -> None:
+    """An administrator cuts the connections between two pages; the run reconnects and is whole."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     cut = []
 
@@ -136,8 +136,8 @@ def test_a_database_that_restarts_in_the_middle_costs_nothing(sync_env: Build, p
     assert env.mirror().sync.run(70001).state is RunState.SUCCESS
 
 
-def test_a_database_that_is_away_is_one_sentence(sync_env: Build, program: Program) -> None:
-    """A wrong address or name of the database is no traceback and shows no password."""
+def test_unreachable_database_prints_one_sentence(sync_env: Build, program: Program) -> None:
+    """A wrong address or name gives no traceback and shows no password."""
     env = sync_env()
     done = program(
         env, "account", "list", DATABASE_URL="postgresql://someone:hunter2@127.0.0.1:1/nowhere?connect_timeout=1"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MESSAGES = "GET /conversations/{id}/messages"
 
-# Where a full run is killed: it has asked for this (the n-th time), and is about to write into that table.
+# Where a full run is killed: after its n-th request to this route, and before its write into that table.
 POINTS = {
     "before its first page is stored": ("GET /listings", 1, "listings"),
     "before its first watermark": ("GET /listings", 1, "watermarks"),
@@ -42,8 +42,8 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh", "kill")), min_siz
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
-    """SIGKILL where nothing was written yet or all but the last: one full run later the mirror is equal."""
+def test_full_run_after_a_kill_makes_the_mirror_equal(sync_env: Build, point: str) -> None:
+    """SIGKILL before the first write, or after all writes but the last."""
     env = sync_env(reservations=60, switches=Switches(max_limit=20))
     gate = TableGate(env, *POINTS[point])
     process = start_program(env.environment(), "sync", str(env.account_id))
@@ -64,8 +64,8 @@ def test_a_run_may_die_anywhere(sync_env: Build, point: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["reservations", "conversation_messages", "conversations"])
-def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -> None:
-    """What it marked as due stays marked, and the next run, incremental as it is, reads it."""
+def test_killed_refresh_leaves_its_thread_due(sync_env: Build, table: str) -> None:
+    """The next run, although incremental, reads the thread."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     conversation_id, said, reservation_id = a_message(env)
@@ -82,8 +82,8 @@ def test_a_reading_of_one_object_may_die_anywhere(sync_env: Build, table: str) -
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
-    """Its thread was read, and before anybody asked for the message itself the run died: the thread is still due."""
+def test_thread_stays_due_until_its_missing_message_is_judged(sync_env: Build) -> None:
+    """The run dies after it read the thread, and before it asked for the missing message itself."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -101,7 +101,7 @@ def test_a_message_that_was_lost_is_not_forgotten(sync_env: Build) -> None:
 
 
 def a_message(env: SyncEnv) -> tuple[int, int, int]:
-    """Let the guest of a reservation with one conversation write; give conversation, message and reservation."""
+    """Let the guest of a reservation with one conversation write; return conversation, message and reservation."""
     world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if len(world.conversations_of(payload["reservationId"])) == 1:
@@ -112,17 +112,17 @@ def a_message(env: SyncEnv) -> tuple[int, int, int]:
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=3)
-def test_a_quiet_run_is_exact_after_any_kill(
+def test_quiet_run_is_exact_after_any_kill(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
-    """Runs and single readings are killed at any request, in any order, while everything changes."""
+    """Runs and single readings are killed at any request, in any order, while the data change."""
     weather(sync_env, switches, ["kill", *steps], seed)
 
 
 @pytest.mark.soak
 @given(switches=SWITCHES, seed=st.integers(0, 1_000_000), silent=st.booleans())
 @settings(WORLDS, max_examples=40)
-def test_many_kills_never_cost_a_row(sync_env: Build, switches: Switches, seed: int, *, silent: bool) -> None:
+def test_many_kills_lose_no_row(sync_env: Build, switches: Switches, seed: int, *, silent: bool) -> None:
     """Five kills in each of many worlds, with runs and readings between them."""
     weather(
         sync_env, switches, ["kill", "change", "kill", "sync", "kill", "refresh", "kill", "kill"], seed, silent=silent
@@ -130,8 +130,8 @@ def test_many_kills_never_cost_a_row(sync_env: Build, switches: Switches, seed: 
 
 
 @pytest.mark.soak
-def test_fifty_kills_in_one_world_never_cost_a_row(sync_env: Build) -> None:
-    """One mirror, killed again and again and never read in peace, is exact one quiet full run later."""
+def test_fifty_kills_of_one_mirror_lose_no_row(sync_env: Build) -> None:
+    """Killed again and again and never read in quiet, the mirror is exact after one quiet full run."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     storm = SyncChaos(env, random.Random(50))  # noqa: S311  (a test that can be repeated)
     for _ in range(50):
@@ -142,7 +142,7 @@ def test_fifty_kills_in_one_world_never_cost_a_row(sync_env: Build) -> None:
 
 
 def weather(sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
-    """Go through a storm of these steps, and compare when it is over."""
+    """Run these steps in a storm of changes, and compare afterwards."""
     env = sync_env(reservations=60, listings=5, switches=switches, seed=seed, store=False)
     env.empty_database()
     env.store_account()

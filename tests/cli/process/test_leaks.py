@@ -1,4 +1,4 @@
-"""A whole life of an account, loud and with all that can fail; every word that came out is searched for secrets."""
+"""All that an account can do, at the loudest log level and with all faults; the output is searched for secrets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def live(witness: SecretWitness, env: SyncEnv, key_file: Path) -> None:
-    """Add, sync, verify, register, deliver, rotate; and all over again with everything that can fail."""
+    """Add, sync, verify, register, deliver and rotate; then again with every fault."""
     run = witness.run
     run("account", "add", "70001", "--secret-stdin", stdin="wrong\n", code=1)
     run("account", "add", "70001", "--secret-stdin", stdin=CLIENT_SECRET, in_view=True)
@@ -78,8 +78,8 @@ def live(witness: SecretWitness, env: SyncEnv, key_file: Path) -> None:
         witness.secrets[f"master key {number}"] = base64.b64encode(key).decode()
 
 
-def test_no_secret_comes_out_anywhere(sync_env: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither output nor logs at their loudest, nor `ps`, nor any table, nor what any error says has one of them."""
+def test_no_secret_appears_anywhere(sync_env: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither output nor the loudest logs, nor `ps`, any table or any error has one."""
     env = sync_env(store=False)
     witness = SecretWitness(env)
     live(witness, env, tmp_path / KEY_FILE)
@@ -114,8 +114,8 @@ def test_no_secret_comes_out_anywhere(sync_env: Build, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("value", ["s3cret-of-any-kind", "with space/and+signs=", 'quote"d'])
-def test_a_secret_is_found_in_whichever_writing(sync_env: Build, value: str) -> None:
-    """What searches for leaks finds one: as text, in a URL, in hexadecimal, in Basic auth."""
+def test_secret_scan_finds_each_encoding_of_a_secret(sync_env: Build, value: str) -> None:
+    """As text, in a URL, in hexadecimal, and in Basic auth."""
     witness = SecretWitness(sync_env(store=False))
     witness.secrets = {"it": value}
     basic = base64.b64encode(f"login:{value}".encode()).decode()

@@ -1,4 +1,4 @@
-"""The library's door, and the code of its page."""
+"""The public package, and the code of its documentation page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(code: str, environment: Mapping[str, str]) -> subprocess.CompletedProces
 
 
 def test_code_of_the_library_page_runs(sync_env: Build) -> None:
-    """To the letter: it migrates, adds the account, mirrors it, asks, and closes."""
+    """The unchanged code migrates, adds the account, mirrors it, asks, and closes."""
     env = sync_env(store=False, reservations=12)
     (page,) = (block for block in blocks("python") if block.page.name == "library.md")
     done = run(page.text, env.environment() | COVERAGE)
@@ -49,7 +49,7 @@ def test_package_imports_mirror_only_on_demand() -> None:
 
 
 def test_package_lists_its_public_names() -> None:
-    """Its door and its version; any other name is refused as every module refuses it."""
+    """Mirror and version; any other name is refused as every module refuses it."""
     assert hostaway_sync.Mirror is Mirror
     assert dir(hostaway_sync) == ["Mirror", "__version__"]
     with pytest.raises(AttributeError, match="module 'hostaway_sync' has no attribute 'Mirrors'"):

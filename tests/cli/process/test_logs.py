@@ -27,7 +27,7 @@ UUID = "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11"
 
 @pytest.fixture
 def written() -> Iterator[ProgramLog]:
-    """Give every line of ours that is written meanwhile."""
+    """Return every line of ours that is logged during the test."""
     ours = logging.getLogger("hostaway_sync")
     level = ours.level
     handler = ProgramLog()
@@ -38,8 +38,8 @@ def written() -> Iterator[ProgramLog]:
     ours.setLevel(level)
 
 
-def test_every_line_of_a_run_says_which_one(sync_env: Build, written: ProgramLog) -> None:
-    """Run, account and resource are on each line, whichever of its threads writes it."""
+def test_log_lines_of_a_run_name_run_account_and_resource(sync_env: Build, written: ProgramLog) -> None:
+    """Whichever thread of the run writes them."""
     env = sync_env(accounts=[AccountSpec(number, reservations=9, listings=2) for number in (70001, 70002)])
     env.mirror().sync.run_all()
     runs = {
@@ -58,7 +58,7 @@ def test_every_line_of_a_run_says_which_one(sync_env: Build, written: ProgramLog
 
 
 def test_healthy_fleet_prints_one_line_an_account(sync_env: Build, program: Program) -> None:
-    """At INFO, in JSON, with the figures as fields; cron, which did not ask, gets none."""
+    """At INFO, in JSON, with the figures as fields; at the default level cron gets none."""
     env = sync_env(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
     done = program(env, "sync-all", LOG_LEVEL="INFO")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
@@ -72,10 +72,8 @@ def test_healthy_fleet_prints_one_line_an_account(sync_env: Build, program: Prog
 
 
 @pytest.mark.parametrize("given", [None, UUID, "not well formed"])
-def test_a_request_is_followed_from_its_answer_to_its_handler(
-    sync_env: Build, written: ProgramLog, given: str | None
-) -> None:
-    """One id in the answer, in the receiver's line, and in those of the attempts that failed on its object."""
+def test_request_id_connects_answer_receiver_and_job(sync_env: Build, written: ProgramLog, given: str | None) -> None:
+    """One id is in the answer, in the receiver's line, and in the lines of the failed attempts."""
     env = sync_env()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
     mirror = env.mirror(retry_attempts=1)
@@ -97,8 +95,8 @@ def test_a_request_is_followed_from_its_answer_to_its_handler(
         assert (line["account_id"], line["job"]) == (70001, "refresh:70001:reservations:41200077")
 
 
-def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
-    """A proxy that names two requests alike: both are stored."""
+def test_repeated_request_id_loses_no_delivery(sync_env: Build) -> None:
+    """A proxy gives two requests the same id: both are stored."""
     env = sync_env()
     with running_receiver(env.database) as receiver:
         credentials = renew(env.database)
@@ -108,7 +106,7 @@ def test_a_name_that_was_used_before_loses_no_delivery(sync_env: Build) -> None:
 
 
 def test_console_lines_name_their_account() -> None:
-    """The console's form names it behind the sentence; a line outside of any run has nothing to name."""
+    """The account follows the sentence; a line outside of any run has none."""
     line = logging.LogRecord("hostaway_sync", logging.WARNING, __file__, 1, "so it is", None, None)
     assert "account_id" not in logging_setup.plain_formatter().format(line)
     with log_context(account_id=70001):

@@ -31,33 +31,33 @@ SOON = 0.3
 
 
 class Monitor(RecordingServer):
-    """Somebody who is told."""
+    """A monitor that records its pings."""
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the address at which it listens."""
         return f"{super().url}/{SECRET}"
 
     @property
     def words(self) -> list[str]:
-        """What it was told, without the bodies."""
+        """Return the paths of the pings, without bodies."""
         return [heard.path.removeprefix(f"/{SECRET}") for heard in self.heard]
 
     @property
     def bodies(self) -> list[str]:
-        """What it was told at length."""
+        """Return the bodies of the pings."""
         return [heard.body.decode() for heard in self.heard]
 
 
 @pytest.fixture
 def monitor() -> Iterator[Monitor]:
-    """Give a monitor that listens."""
+    """Return a monitor that listens."""
     with serving(Monitor()) as opened:
         yield opened
 
 
-def test_a_run_is_announced_and_its_end_told(sync_env: Build, program: Program, monitor: Monitor) -> None:
-    """Start and success with a summary; a run that is well prints nothing all the same."""
+def test_monitor_hears_start_and_success_of_a_run(sync_env: Build, program: Program, monitor: Monitor) -> None:
+    """The success has a summary; the run itself prints nothing."""
     env = sync_env()
     done = program(env, "sync-all", PING_URL=monitor.url)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -66,8 +66,8 @@ def test_a_run_is_announced_and_its_end_told(sync_env: Build, program: Program, 
     assert "rows changed" in monitor.bodies[1]
 
 
-def test_a_failure_is_told_with_its_last_lines(sync_env: Build, program: Program, monitor: Monitor) -> None:
-    """The body is what a mail from cron would say, and the URL is in no line, however much is logged."""
+def test_failure_ping_has_the_last_lines(sync_env: Build, program: Program, monitor: Monitor) -> None:
+    """The body is what a mail from cron would have; no log line at any level has the URL."""
     env = sync_env()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
     done = program(env, "sync", "70001", PING_URL=monitor.url, LOG_LEVEL="DEBUG", RETRY_ATTEMPTS="1")
@@ -79,16 +79,16 @@ def test_a_failure_is_told_with_its_last_lines(sync_env: Build, program: Program
     assert SECRET not in done.stderr
 
 
-def test_what_cannot_even_begin_is_told(program: Program, monitor: Monitor) -> None:
-    """A database that is not there is a failed run."""
+def test_run_that_cannot_begin_pings_a_failure(program: Program, monitor: Monitor) -> None:
+    """The database is unreachable."""
     wrong = "postgresql://nobody@127.0.0.1:1/nowhere"
     done = program(None, "sync-all", HOSTAWAY_SYNC_PING_URL=monitor.url, HOSTAWAY_SYNC_DATABASE_URL=wrong)
     assert done.returncode == 1
     assert monitor.words == ["/start", "/fail"]
 
 
-def test_another_run_at_work_is_no_failure(sync_env: Build, monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the one that is held up nor a dry run says how it ended; the latter does not even begin."""
+def test_skipped_and_dry_runs_ping_no_end(sync_env: Build, monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A skipped run pings its start only, a dry run nothing."""
     env = sync_env()
     for name, value in env.environment(PING_URL=monitor.url).items():
         monkeypatch.setenv(name, value)
@@ -98,14 +98,14 @@ def test_another_run_at_work_is_no_failure(sync_env: Build, monitor: Monitor, mo
     with _as_a_command(pings=False):
         pass
     monitor.release.set()
-    assert monitor.words in ([], ["/start"])  # it is not waited for
+    assert monitor.words in ([], ["/start"])  # no run waits for it
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
-def test_whatever_the_monitor_answers_the_work_goes_on(
+def test_answer_of_the_monitor_does_not_affect_the_run(
     monitor: Monitor, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    """Only an answer that will be the same tomorrow is worth a warning, which names the host alone."""
+    """Only a lasting refusal is worth a warning, which names the host alone."""
     caplog.set_level(logging.DEBUG, "hostaway_sync")
     monitor.status = status
     pings = MonitorPings(SecretStr(monitor.url))
@@ -117,8 +117,8 @@ def test_whatever_the_monitor_answers_the_work_goes_on(
     assert SECRET not in caplog.text
 
 
-def test_a_dead_monitor_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody listens there; that is worth no mail from cron."""
+def test_unreachable_monitor_does_not_affect_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    """No warning is written, so that cron sends no mail."""
     caplog.set_level(logging.INFO, "hostaway_sync")
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
@@ -130,11 +130,11 @@ def test_a_dead_monitor_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_slow_monitor_delays_work_only_until_its_timeout(monitor: Monitor, caplog: pytest.LogCaptureFixture) -> None:
-    """It accepts, and never answers: the start does not wait for it, and the end does for so long as is said."""
+    """The monitor never answers: the start does not wait, and the end waits for the set time."""
     caplog.set_level(logging.INFO, "hostaway_sync")
     monitor.release.clear()
     pings = MonitorPings(SecretStr(monitor.url), within=SOON)
-    # Without a limit neither of the two would come back: the monitor answers when this test is over.
+    # Without a limit neither ping would return: the monitor answers after this test.
     pings.start()
     started = time.monotonic()
     pings.success("fine")
@@ -142,8 +142,8 @@ def test_slow_monitor_delays_work_only_until_its_timeout(monitor: Monitor, caplo
     assert any("in time" in message or "cannot be pinged" in message for message in caplog.messages)
 
 
-def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
-    """The word goes into the path, and of a long story the last lines count."""
+def test_ping_keeps_the_query_and_the_end_of_its_body(monitor: Monitor) -> None:
+    """The word becomes part of the path, and a long text loses its beginning."""
     pings = MonitorPings(SecretStr(f"{monitor.url}/?create=1"))
     pings.start()
     pings.fail("x" * MAX_BODY_BYTES + "the end")
@@ -152,10 +152,10 @@ def test_a_url_keeps_its_query_and_the_body_its_end(monitor: Monitor) -> None:
     assert monitor.bodies[1].endswith("the end")
 
 
-def test_metrics_are_written_of_a_run_that_fails_too(
+def test_failed_run_writes_its_metrics(
     sync_env: Build, program: Program, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And a directory that is not there is a line on stderr, and nothing else."""
+    """A missing directory is a line on stderr, and changes nothing else."""
     env = sync_env()
     for name, value in env.environment(METRICS_TEXTFILE_DIR=str(tmp_path)).items():
         monkeypatch.setenv(name, value)
@@ -170,7 +170,7 @@ def test_metrics_are_written_of_a_run_that_fails_too(
 
 @contextmanager
 def _as_a_command(*, pings: bool) -> Iterator[Any]:
-    """Do as a command does, and leave the logging of the tests as it was."""
+    """Behave as a command does, and restore the logging of the tests afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
@@ -181,7 +181,7 @@ def _as_a_command(*, pings: bool) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("path", ["", "/", "/a", "/a/", "/a/b"])
-def test_a_monitor_may_have_any_path_or_none(path: str) -> None:
+def test_ping_url_may_have_any_path_or_none(path: str) -> None:
     """The end goes to the URL itself, start and failure below it."""
     with serving(RecordingServer()) as told:
         pings = MonitorPings(SecretStr(told.url + path))

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 from tests.support.programs.program import COVERAGE
 
-# A program that a signal meets in a place of the test's choice; what follows it is bounded, should the signal be lost.
+# A program that gets a signal at a place of the test's choice; it ends after a time should the signal be lost.
 HEAD = """
 import os, signal, sys, time
 from hostaway_sync.cli.process.process import run
@@ -82,7 +82,7 @@ from hostaway_sync.__main__ import _program as program
 
 
 def ended(body: str, *before: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, started by `before`, and give how it ended."""
+    """Run a program in a process of its own, started by `before`, and return how it ended."""
     code = textwrap.dedent(HEAD) + body + "\nrun(program)"
     return subprocess.run(
         [*before, sys.executable, "-c", code], env=COVERAGE, capture_output=True, text=True, timeout=60, check=False
@@ -90,25 +90,25 @@ def ended(body: str, *before: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("place", [IN_A_FINALIZER, SWALLOWED_WHOLE], ids=["finalizer", "except"])
-def test_a_signal_is_never_lost(place: str) -> None:
-    """Wherever Python or a library drops the exception, the program unwinds and its exit code names the signal."""
+def test_signal_is_never_lost(place: str) -> None:
+    """Python or a library drops the exception: the program still unwinds, and its exit code names the signal."""
     done = ended(place)
     assert (done.returncode, done.stdout, done.stderr) == (143, "unwound\n", "")
 
 
-def test_a_signal_ends_a_program_whose_output_nobody_reads() -> None:
-    """What is still held back for a broken pipe changes nothing."""
+def test_signal_ends_a_program_with_a_broken_pipe() -> None:
+    """Output that is still buffered for the pipe changes nothing."""
     done = ended(IN_A_PIPE_THAT_BROKE)
     assert (done.returncode, done.stderr) == (143, "")
 
 
-def test_a_second_signal_ends_the_process_at_once() -> None:
-    """Whoever is impatient need not wait for the unwinding."""
+def test_second_signal_ends_the_process_at_once() -> None:
+    """An impatient user need not wait for the unwinding."""
     assert ended(TWICE).returncode == -2
 
 
 def test_sighup_stops_a_program_unless_it_is_ignored() -> None:
-    """A closed terminal is like SIGTERM; under nohup it is nothing."""
+    """A closed terminal is like SIGTERM; under nohup the signal is ignored."""
     done = ended(HANGING_UP)
     assert (done.returncode, done.stdout, done.stderr) == (129, "", "")
     done = ended(HANGING_UP, "/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(streams: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program with its streams redirected as a shell writes it."""
+    """Run the program with its streams redirected as a shell does it."""
     done = subprocess.run(
         ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "hostaway_sync", *arguments],
         env=environment | COVERAGE,
@@ -35,28 +35,28 @@ def run(streams: str, *arguments: str, **environment: str) -> subprocess.Complet
     return done
 
 
-def test_a_healthy_run_needs_no_streams_at_all(sync_env: Build) -> None:
-    """With all three closed the database's connection is no stream, and everything is mirrored."""
+def test_healthy_run_needs_no_open_stream(sync_env: Build) -> None:
+    """With all three closed, the connection to the database does not become a stream, and all rows are mirrored."""
     env = sync_env()
     assert run(">&- 2>&- <&-", "sync", "70001", **env.environment()).returncode == 0
     assert env.differences() == {}
 
 
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "2>/dev/full"])
-def test_a_stream_that_takes_nothing_is_no_failure(streams: str) -> None:
-    """Where nobody listens, or nothing is said, nothing fails."""
+def test_unwritable_stream_is_no_failure_without_output(streams: str) -> None:
+    """The program succeeds where it prints nothing."""
     done = run(streams, "--version")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_full_disk_is_one_sentence() -> None:
-    """Output that is lost is a failure."""
+def test_full_disk_prints_one_sentence() -> None:
+    """Lost output is a failure."""
     done = run(">/dev/full", "--version")
     assert (done.returncode, done.stderr) == (1, "hostaway-sync: the system refuses: No space left on device\n")
 
 
-def test_a_reader_that_left_is_no_news() -> None:
-    """As with `head`: exit 1 in silence."""
+def test_broken_pipe_ends_with_1_in_silence() -> None:
+    """As with `head`."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -71,23 +71,23 @@ def test_a_reader_that_left_is_no_news() -> None:
 
 
 @pytest.mark.parametrize("streams", ["<&-", "0>/dev/null"])
-def test_a_secret_from_a_closed_stdin_is_a_usage_error(streams: str) -> None:
-    """Nothing was piped in."""
+def test_closed_stdin_for_a_secret_is_a_usage_error(streams: str) -> None:
+    """The sentence says that nothing was piped in."""
     done = run(streams, "account", "add", "70001", "--secret-stdin")
     assert done.returncode == 2
     assert done.stderr.startswith("hostaway-sync: the client secret ")
 
 
 @pytest.mark.parametrize(("name", "secret"), [("\udcff", "s"), ("n", "\udcff")])
-def test_words_that_are_no_text_are_a_usage_error(name: str, secret: str) -> None:
-    """Bytes that are not UTF-8 are refused before anything is opened."""
+def test_arguments_that_are_no_utf8_are_a_usage_error(name: str, secret: str) -> None:
+    """They are refused before anything is opened."""
     done = run("", "account", "add", "70001", "--name", name, HOSTAWAY_SYNC_CLIENT_SECRET=secret)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "is not UTF-8 text" in done.stderr
 
 
-def test_an_encoding_that_lacks_letters_is_no_failure(sync_env: Build) -> None:
-    """A table shows escapes for what it cannot show, and JSON stays the same document."""
+def test_output_encoding_without_a_letter_is_no_failure(sync_env: Build) -> None:
+    """A table shows an escape in its place, and JSON stays the same document."""
     env = sync_env()
     sql.execute(env.database, "UPDATE accounts SET name = 'Café 😊'")
     latin = env.environment() | {"PYTHONIOENCODING": "latin-1"}
@@ -99,7 +99,7 @@ def test_an_encoding_that_lacks_letters_is_no_failure(sync_env: Build) -> None:
 
 
 def test_unusable_data_directory_is_a_configuration_error() -> None:
-    """The demo says so in one sentence, as every command does."""
+    """The demo prints the same single sentence as every other command."""
     done = run("", "demo", HOSTAWAY_SYNC_DATA_DIR="/proc/x")
     assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.count("\n") == 1

@@ -32,13 +32,13 @@ SMALL = [AccountSpec(number, reservations=2, listings=1) for number in (70001, 7
 
 @pytest.fixture
 def collector() -> Iterator[OtlpCollector]:
-    """Give a collector that listens."""
+    """Return a collector that listens."""
     with serving(OtlpCollector()) as opened:
         yield opened
 
 
 def bare(env: SyncEnv, code: str = "") -> subprocess.CompletedProcess[str]:
-    """Run code and then `sync 70001`, in an interpreter of its own; it prints what was imported of OpenTelemetry."""
+    """Run code and then `sync 70001`, in an interpreter of its own; return the imported modules of OpenTelemetry."""
     script = f"""
 import sys
 {code}
@@ -58,7 +58,7 @@ finally:
     )
 
 
-def test_nothing_of_opentelemetry_is_imported_when_it_is_off(sync_env: Build) -> None:
+def test_opentelemetry_is_not_imported_while_it_is_off(sync_env: Build) -> None:
     """A whole sync, in a process of its own."""
     env = sync_env(accounts=SMALL)
     env.surroundings |= {ENDPOINT: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}
@@ -66,8 +66,8 @@ def test_nothing_of_opentelemetry_is_imported_when_it_is_off(sync_env: Build) ->
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
 
-def test_without_the_extra_an_endpoint_is_one_sentence(sync_env: Build) -> None:
-    """It says what to type, and ends as other settings that cannot be right."""
+def test_endpoint_without_the_extra_prints_one_sentence(sync_env: Build) -> None:
+    """It says what to install, and ends with the exit code of wrong settings."""
     env = sync_env(accounts=SMALL)
     env.surroundings[ENDPOINT] = "http://127.0.0.1:1"
     done = bare(env, "sys.modules['opentelemetry'] = None")
@@ -76,8 +76,8 @@ def test_without_the_extra_an_endpoint_is_one_sentence(sync_env: Build) -> None:
     assert "OTEL_SDK_DISABLED=true" in done.stderr
 
 
-def test_a_fleet_from_cron_hands_over_what_it_did(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
-    """A trace an account, and not a word; whatever fails of it, stderr has the run's own sentence alone."""
+def test_fleet_exports_one_trace_an_account(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
+    """It prints nothing about it; where the export fails, stderr has the run's own sentence only."""
     env = sync_env(accounts=SMALL)
     env.surroundings[ENDPOINT] = collector.url
     done = program(env, "sync-all")
@@ -90,8 +90,8 @@ def test_a_fleet_from_cron_hands_over_what_it_did(sync_env: Build, program: Prog
     assert collector.named("run")[-1].failure is not None
 
 
-def test_a_collector_that_is_away_fails_no_run(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
-    """Cron mails one line; a log of everything has no address and no traceback either."""
+def test_unreachable_collector_fails_no_run(sync_env: Build, program: Program, collector: OtlpCollector) -> None:
+    """Cron mails one line; a log at DEBUG has no address and no traceback."""
     env = sync_env(accounts=SMALL)
     collector.status = 500
     for url in (collector.url, "http://127.0.0.1:1"):
@@ -102,11 +102,13 @@ def test_a_collector_that_is_away_fails_no_run(sync_env: Build, program: Program
     done = program(env, "sync", "70001", LOG_LEVEL="DEBUG")
     assert done.returncode == 0
     assert "/v1/traces" not in done.stderr
-    assert sum(json.loads(line)["level"] != "debug" for line in done.stderr.splitlines()) == 2  # one of them its end
+    assert (
+        sum(json.loads(line)["level"] != "debug" for line in done.stderr.splitlines()) == 2
+    )  # one of them ends the run
 
 
-def test_stopped_run_hands_over_its_progress(sync_env: Build, collector: OtlpCollector) -> None:
-    """Its span says so, and the process ends with the signal's code although the collector is there."""
+def test_stopped_run_exports_its_progress(sync_env: Build, collector: OtlpCollector) -> None:
+    """Its span says that it was stopped, and the exit code is that of the signal."""
     env = sync_env(accounts=SMALL)
     env.surroundings[ENDPOINT] = collector.url
     silent = Event()

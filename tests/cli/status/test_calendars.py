@@ -33,7 +33,7 @@ ON = {"CALENDAR_DAYS": str(HORIZON)}
 
 
 def known(mirror: Mirror, account_id: int = 70001) -> CalendarFacts:
-    """Return what is known of the calendars of an account, the same alone and among all."""
+    """Return what `status` knows of the calendars of an account, which is the same for one account and for all."""
     (facts,) = mirror.status.overview(account_id).accounts
     assert facts.calendar is not None
     assert facts.calendar in [one.calendar for one in mirror.status.overview().accounts]
@@ -47,7 +47,7 @@ def problems(mirror: Mirror) -> list[str]:
 
 
 def set_turns(env: SyncEnv, ago: str) -> None:
-    """Let every listing have been read so long ago, and be due since then."""
+    """Set the reading and the next turn of every listing to so long ago."""
     sql.execute(
         env.database,
         f"UPDATE calendar_readings SET rota_at = now() - interval '{ago}', "
@@ -56,7 +56,7 @@ def set_turns(env: SyncEnv, ago: str) -> None:
 
 
 def book(env: SyncEnv, first: int, last: int) -> int:
-    """Book the first listing from so many days ahead until so many days ahead; return the listing."""
+    """Book the first listing between two days, counted from today; return the listing."""
     listing = min(env.truth("listings"))
     env.sandbox.world.create_reservation(
         listingMapId=listing, arrivalDate=ahead(first).isoformat(), departureDate=ahead(last).isoformat()
@@ -65,7 +65,7 @@ def book(env: SyncEnv, first: int, last: int) -> int:
 
 
 def test_status_says_how_far_calendars_are_read(sync_env: Build, program: Program) -> None:
-    """Read, due by a stay, and never read, in one line and in one key."""
+    """Listings read, due by a changed stay, and never read: one line, and one JSON key."""
     env = sync_env(listings=3, reservations=3)
     mirror = env.mirror(calendar_days=HORIZON)
     mirror.sync.run(70001, resources=(Resource.LISTINGS,))
@@ -86,8 +86,8 @@ def test_status_says_how_far_calendars_are_read(sync_env: Build, program: Progra
     assert "calendar" not in json.loads(program(env, "status", "--json", **ON).stdout)["accounts"][0]
 
 
-def test_calendars_that_were_never_wanted_are_not_named(sync_env: Build, program: Program) -> None:
-    """Null while they are off and none was read; what was read before stays visible."""
+def test_status_omits_calendars_that_were_never_read(sync_env: Build, program: Program) -> None:
+    """The key is null while they are off; earlier readings stay visible."""
     env = sync_env(listings=2, reservations=2)
     env.mirror().sync.run(70001)
     assert "calendars" not in program(env, "status", "70001").stdout
@@ -99,8 +99,8 @@ def test_calendars_that_were_never_wanted_are_not_named(sync_env: Build, program
     assert problems(env.mirror()) == []
 
 
-def test_a_calendar_that_ends_early_is_shown_with_its_last_day(sync_env: Build, program: Program) -> None:
-    """Days are missing twice; after the third reading that is how far the source goes."""
+def test_calendar_that_ends_early_is_accepted_after_three_readings(sync_env: Build, program: Program) -> None:
+    """Two readings count missing days; then the source's last day is known."""
     env = sync_env(listings=1, reservations=1, switches=Switches(short_calendar="horizon"))
     mirror = env.mirror(calendar_days=365, calendar_after_hours=0)
     mirror.sync.run(70001)
@@ -117,8 +117,8 @@ def test_a_calendar_that_ends_early_is_shown_with_its_last_day(sync_env: Build, 
     assert f"1 calendar that Hostaway ends early, the first on {until}" in said
 
 
-def test_a_refusal_is_shown_without_what_the_source_wrote_of_a_guest(sync_env: Build, program: Program) -> None:
-    """The sentence passes the same gate as every other one."""
+def test_refusal_is_shown_without_guest_data(sync_env: Build, program: Program) -> None:
+    """The sentence passes the same filter as every other error."""
     env = sync_env(listings=2, reservations=2)
     listing = min(env.truth("listings"))
     words = {"status": "fail", "message": "Zebedee Quux <zeb@quux.example> may not \x1b[31mread the calendar"}
@@ -138,8 +138,8 @@ def test_a_refusal_is_shown_without_what_the_source_wrote_of_a_guest(sync_env: B
 @pytest.mark.parametrize(
     ("waited", "is_wrong"), [("39 hours", False), ("45 hours", True), ("-3 hours", False), ("-90 days", False)]
 )
-def test_a_calendar_is_wrong_two_periods_after_its_turn(sync_env: Build, waited: str, is_wrong: bool) -> None:  # noqa: FBT001  (pytest gives it)
-    """When a run began after that, and left it as it was."""
+def test_calendar_is_a_problem_two_periods_after_its_turn(sync_env: Build, waited: str, is_wrong: bool) -> None:  # noqa: FBT001  (pytest gives it)
+    """Only where a run began after that time and did not read it."""
     env = sync_env(listings=3, reservations=2)
     mirror = env.mirror(calendar_days=HORIZON)
     mirror.sync.run(70001)
@@ -151,8 +151,8 @@ def test_a_calendar_is_wrong_two_periods_after_its_turn(sync_env: Build, waited:
     assert problems(mirror) == []
 
 
-def test_a_mirror_that_slept_for_days_raises_no_false_alarm(sync_env: Build) -> None:
-    """The next run reads what has waited meanwhile; nothing failed to do so before."""
+def test_mirror_that_rested_for_days_raises_no_false_alarm(sync_env: Build) -> None:
+    """No run has failed to read the calendars: the next one will."""
     env = sync_env(listings=2, reservations=2)
     mirror = env.mirror(calendar_days=HORIZON)
     mirror.sync.run(70001)
@@ -164,8 +164,8 @@ def test_a_mirror_that_slept_for_days_raises_no_false_alarm(sync_env: Build) -> 
     assert problems(mirror) == []
 
 
-def test_metrics_of_calendars_follow_what_is_due(sync_env: Build, tmp_path: Path) -> None:
-    """By account; rows of the last day count days as records of a resource."""
+def test_calendar_metrics_follow_the_due_listings(sync_env: Build, tmp_path: Path) -> None:
+    """One value an account; the rows of the last day count days as records of a resource."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=2) for number in (70001, 70002)])
     mirror = env.mirror(calendar_days=HORIZON)
 
@@ -195,8 +195,8 @@ def test_metrics_of_calendars_follow_what_is_due(sync_env: Build, tmp_path: Path
     assert number("calendar_oldest_reading_seconds", account="70001") == 0
 
 
-def test_facts_of_all_accounts_cost_one_statement(sync_env: Build) -> None:
-    """However many accounts and listings there are."""
+def test_calendar_facts_take_one_statement(sync_env: Build) -> None:
+    """The number of accounts and listings does not matter."""
     env = sync_env(accounts=[AccountSpec(number, reservations=1, listings=2) for number in range(70001, 70004)])
     mirror = env.mirror(calendar_days=HORIZON)
     mirror.sync.run_all()
@@ -207,8 +207,8 @@ def test_facts_of_all_accounts_cost_one_statement(sync_env: Build) -> None:
     assert sum("calendar_readings" in statement for statement in seen) == 1
 
 
-def test_marks_outside_what_is_mirrored_are_not_due(sync_env: Build) -> None:
-    """A stay in two years, or one that is over, is no day to read now."""
+def test_marks_outside_the_mirrored_days_are_not_due(sync_env: Build) -> None:
+    """A stay in two years, or a past one, changes no day that is read now."""
     env = sync_env(listings=1, reservations=1)
     mirror = env.mirror(calendar_days=HORIZON)
     mirror.sync.run(70001)

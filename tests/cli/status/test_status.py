@@ -53,7 +53,7 @@ ERROR = "reservations: the source answered 503 five times, and nobody knows why 
 
 
 def fail_a_run(env: SyncEnv, account_id: int = 70001) -> None:
-    """Write a run that failed into the history."""
+    """Write a failed run into the history."""
     run_id = run_states.create_run(env.database, account_id, Mode.FULL, max_retries=0)
     run_states.start_run(env.database, run_id, account_id)
     run_states.finish_run(
@@ -62,7 +62,7 @@ def fail_a_run(env: SyncEnv, account_id: int = 70001) -> None:
 
 
 def on_a_terminal(env: SyncEnv, *arguments: str, columns: int) -> list[str]:
-    """Give the lines that a person sees on a terminal so wide, without their colours."""
+    """Return the lines of a terminal of this width, without colours."""
     main, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *arguments],
@@ -78,8 +78,8 @@ def on_a_terminal(env: SyncEnv, *arguments: str, columns: int) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", seen).replace("\r", "").splitlines()
 
 
-def test_without_accounts_it_says_how_to_add_one(sync_env: Build, program: Program) -> None:
-    """It was asked for, so that it speaks in a pipe, too; scripts get an empty document."""
+def test_status_without_accounts_says_how_to_add_one(sync_env: Build, program: Program) -> None:
+    """Also in a pipe, because the user asked; --json prints an empty document."""
     env = sync_env(store=False)
     done = program(env, "status")
     assert (done.returncode, done.stderr) == (0, "")
@@ -89,7 +89,7 @@ def test_without_accounts_it_says_how_to_add_one(sync_env: Build, program: Progr
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, options: list[str]) -> None:
+def test_unknown_account_prints_one_sentence(sync_env: Build, program: Program, options: list[str]) -> None:
     """Exit 1, nothing on stdout."""
     done = program(sync_env(), "status", "4711", *options)
     assert (done.returncode, done.stdout) == (1, "")
@@ -97,8 +97,8 @@ def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program, o
     assert done.stderr.count("\n") == 1
 
 
-def test_a_healthy_account_is_ok(sync_env: Build, program: Program) -> None:
-    """A line with its state, ages, rows and requests, and the sums below."""
+def test_healthy_account_is_ok(sync_env: Build, program: Program) -> None:
+    """Its line has state, ages, rows and requests; the sums follow."""
     env = sync_env()
     calls = env.mirror().sync.run(70001).api_calls
     lines = program(env, "status").stdout.splitlines()
@@ -114,8 +114,8 @@ def test_a_healthy_account_is_ok(sync_env: Build, program: Program) -> None:
     assert re.fullmatch(r"budget of this address: [\d,]+ of 1,000,000 requests in the last 1 s", lines[4])
 
 
-def test_a_broken_mirror_is_a_fact_and_no_failure(sync_env: Build, program: Program) -> None:
-    """Exit 0; the last error is there in full where nobody watches."""
+def test_status_of_a_broken_mirror_ends_with_0(sync_env: Build, program: Program) -> None:
+    """In a pipe the last error is complete."""
     env = sync_env()
     fail_a_run(env)
     done = program(env, "status")
@@ -125,8 +125,8 @@ def test_a_broken_mirror_is_a_fact_and_no_failure(sync_env: Build, program: Prog
     assert "1 account: 0 ok, 1 needs a look" in done.stdout
 
 
-def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Program) -> None:
-    """Its keys, times in ISO 8601, and the state that a script asks first."""
+def test_status_json_has_all_that_the_table_shows(sync_env: Build, program: Program) -> None:
+    """Its keys, times in ISO 8601, and the state as the first thing that scripts ask."""
     env = sync_env()
     env.mirror().sync.run(70001)
     document = json.loads(program(env, "status", "--json").stdout)
@@ -148,7 +148,7 @@ def test_the_document_has_all_that_the_table_shows(sync_env: Build, program: Pro
 
 
 def test_status_shows_the_records_of_a_running_run(sync_env: Build, program: Program) -> None:
-    """Its mode, since when, how many records; a lease without a run is some other command."""
+    """With mode, start and number of records; a lease without a run belongs to another command."""
     env = sync_env()
     env.mirror().sync.run(70001)
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
@@ -164,8 +164,8 @@ def test_status_shows_the_records_of_a_running_run(sync_env: Build, program: Pro
     assert re.search(r"running +full run for .*lease until [\d:]+ UTC", program(env, "status", "70001").stdout)
 
 
-def test_one_account_is_told_in_detail(sync_env: Build, program: Program) -> None:
-    """Its resources with watermarks, and its last runs, newest first, with their errors."""
+def test_status_of_one_account_shows_resources_and_runs(sync_env: Build, program: Program) -> None:
+    """Resources have watermarks; the last runs, newest first, have their errors."""
     env = sync_env()
     env.mirror().sync.run(70001)
     fail_a_run(env)
@@ -182,8 +182,8 @@ def test_one_account_is_told_in_detail(sync_env: Build, program: Program) -> Non
     assert runs_shown[1].rstrip().endswith(ERROR)
 
 
-def test_one_accounts_document_has_its_history(sync_env: Build, program: Program) -> None:
-    """What the document of all has of it, and watermarks and runs besides."""
+def test_json_of_one_account_has_its_history(sync_env: Build, program: Program) -> None:
+    """It has the keys of the document of all accounts, and watermarks and runs."""
     env = sync_env()
     env.mirror().sync.run(70001)
     (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
@@ -196,7 +196,7 @@ def test_one_accounts_document_has_its_history(sync_env: Build, program: Program
 
 
 def test_status_of_one_account_shows_certificate_and_quarantine(sync_env: Build, program: Program) -> None:
-    """The last verification, what could not be stored, and what is due."""
+    """The last verification, the quarantined records, and the due threads."""
     env = sync_env()
     env.mirror().sync.run(70001)
     with env.database.engine.begin() as connection:
@@ -223,8 +223,8 @@ def test_status_of_one_account_shows_certificate_and_quarantine(sync_env: Build,
     assert "(and 2 more)" in program(env, "status").stdout
 
 
-def test_what_the_push_pipe_owes_is_told(sync_env: Build, program: Program) -> None:
-    """Deliveries that wait and since when, dead letters, and that no worker runs."""
+def test_status_shows_waiting_deliveries_and_a_missing_worker(sync_env: Build, program: Program) -> None:
+    """Also since when they wait, and how many dead letters are open."""
     env = sync_env()
     env.mirror().sync.run(70001)
     deliver(env.database, 70001)
@@ -247,8 +247,8 @@ def test_what_the_push_pipe_owes_is_told(sync_env: Build, program: Program) -> N
 
 
 @pytest.mark.parametrize("columns", [60, 80, 140, 200])
-def test_on_a_terminal_each_account_is_one_line(sync_env: Build, columns: int) -> None:
-    """However narrow it is no line is broken; what is wrong stands beside or beneath, the worst first."""
+def test_terminal_shows_each_account_on_one_line(sync_env: Build, columns: int) -> None:
+    """At every width; problems are beside or below, the worst first."""
     env = sync_env(accounts=[AccountSpec(70000 + number, reservations=1, listings=1) for number in range(1, 6)])
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.accounts SET name = repeat('Seaside Villas ', 5), is_active = true")
@@ -265,8 +265,8 @@ def test_on_a_terminal_each_account_is_one_line(sync_env: Build, columns: int) -
     assert any("5 accounts: 2 ok, 1 disabled, 2 need a look" in line for line in lines)
 
 
-def test_on_a_terminal_the_errors_of_one_account_are_whole(sync_env: Build) -> None:
-    """Who asks for one account wants to read all of it."""
+def test_terminal_shows_complete_errors_of_one_account(sync_env: Build) -> None:
+    """A user who names one account wants to read all of it."""
     env = sync_env()
     fail_a_run(env)
     shown = " ".join(on_a_terminal(env, "status", "70001", columns=80))

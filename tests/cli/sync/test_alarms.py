@@ -1,4 +1,4 @@
-"""An alarm stays until its cause was seen to be gone, whatever run comes between, and says so once a day."""
+"""An alarm stays until its cause is gone, whatever runs follow, and is printed once a day."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# What a run says of each alarm when it begins.
+# The sentence of each alarm when it begins.
 BRAKE = "reservations: 15 of 40 rows are no longer listed, all at once"
 PARTIAL = "listings: not read whole: "
 DIFFERS = "verify found 1 difference at "
 
 
 def braked(sync_env: Build) -> tuple[SyncEnv, Callable[[], object]]:
-    """Return an environment of which many bookings vanish at once, and what brings them back."""
+    """Return an environment in which many bookings vanish at once, and a function that restores them."""
     env = mirrored(sync_env, reservations=40, conversations=False, switches=Switches(reservations_count="absent"))
     hidden = set(list(env.truth("reservations"))[:15])
     rule = env.sandbox.faults.add(
@@ -39,21 +39,21 @@ def braked(sync_env: Build) -> tuple[SyncEnv, Callable[[], object]]:
 
 
 def partial(sync_env: Build) -> tuple[SyncEnv, Callable[[], object]]:
-    """Return an environment whose listings cannot be read whole, and what ends that."""
+    """Return an environment whose listings cannot be read whole, and a function that ends that."""
     env = mirrored(sync_env, conversations=False)
     rule = env.sandbox.faults.add(faults.change_rows(lambda rows: rows[:-1]), route="GET /listings", times=None)
     return env, lambda: env.sandbox.faults.remove(rule)
 
 
 def mirrored(sync_env: Build, **options: Any) -> SyncEnv:
-    """Return an environment that was mirrored in full, so that no sweep is due."""
+    """Return an environment after a full sync, so that no sweep is due."""
     env = sync_env(**options)
     env.mirror().sync.run(env.account_id)
     return env
 
 
 def state_of(env: SyncEnv, program: Program) -> Any:
-    """Give what `status --json` says of the account."""
+    """Return the account's state in `status --json`."""
     return json.loads(program(env, "status", "70001", "--json").stdout)["accounts"][0]
 
 
@@ -62,7 +62,7 @@ def state_of(env: SyncEnv, program: Program) -> Any:
 def test_alarm_stays_until_its_cause_is_checked(
     sync_env: Build, program: Program, arrange: Any, sentence: str, command: tuple[str, ...]
 ) -> None:
-    """Each process of the hourly line ends with 1 and says nothing, until a sweep sees that the cause is gone."""
+    """Each hourly process ends with 1 in silence, until a sweep sees that the cause is gone."""
     env, mend = arrange(sync_env)
     begun = program(env, *command, "--full")
     assert (begun.returncode, begun.stderr.count("\n"), sentence in begun.stderr) == (1, 1, True)
@@ -70,7 +70,7 @@ def test_alarm_stays_until_its_cause_is_checked(
         done = program(env, *command)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     mend()
-    assert program(env, *command).returncode == 1  # nothing was swept
+    assert program(env, *command).returncode == 1  # no list was swept
     if command == ("sync", "70001"):
         other = "listings" if arrange is braked else "reservations"
         assert program(env, *command, "--resource", other, "--full").returncode == 1
@@ -82,8 +82,8 @@ def test_alarm_stays_until_its_cause_is_checked(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_an_alarm_is_told_once_a_day(sync_env: Build, program: Program) -> None:
-    """A day after it was told it is told again; a mark from the future counts for nothing."""
+def test_alarm_is_printed_once_a_day(sync_env: Build, program: Program) -> None:
+    """A day later it is printed again; a mark from the future counts as unknown."""
     env, _ = braked(sync_env)
     assert program(env, "sync", "70001", "--full").stderr
     for hours, is_told in ((-23, False), (-1, True), (24, True)):
@@ -92,8 +92,8 @@ def test_an_alarm_is_told_once_a_day(sync_env: Build, program: Program) -> None:
         assert (done.returncode, BRAKE in done.stderr) == (1, is_told)
 
 
-def test_causes_in_turns_are_told_once_a_day_each(sync_env: Build, program: Program) -> None:
-    """Processes share what was told: two errors that take turns are two sentences a day, not one an hour."""
+def test_alternating_alarms_are_printed_once_a_day_each(sync_env: Build, program: Program) -> None:
+    """Processes share the marks: two errors in turns are two sentences a day."""
     env = mirrored(sync_env, conversations=False)
     for hour in range(6):
         fault = faults.status(404) if hour % 2 else faults.status(403)
@@ -103,8 +103,8 @@ def test_causes_in_turns_are_told_once_a_day_each(sync_env: Build, program: Prog
         env.sandbox.faults.remove(rule)
 
 
-def test_a_braked_sweep_of_conversations_is_one_alarm(sync_env: Build, program: Program) -> None:
-    """The messages, whose list it is, raise none of their own, and end none when the next run reads them."""
+def test_braked_sweep_of_conversations_is_one_alarm(sync_env: Build, program: Program) -> None:
+    """The messages raise no alarm of their own, and end none when the next run reads them."""
     env = mirrored(sync_env, reservations=40)
     for row_id in list(env.truth("conversations"))[:15]:
         env.sandbox.world.delete_conversation(row_id)
@@ -118,8 +118,8 @@ def test_a_braked_sweep_of_conversations_is_one_alarm(sync_env: Build, program: 
     assert (over.returncode, over.stderr.count("over, after it began")) == (0, 1)
 
 
-def test_a_dry_run_says_what_stands(sync_env: Build, program: Program) -> None:
-    """Whenever it was told before: a person asks; and neither the alarm nor when it was told changes."""
+def test_dry_run_prints_open_alarms(sync_env: Build, program: Program) -> None:
+    """A person asks, so that the mark of the day does not matter; neither alarm nor mark changes."""
     env, _ = braked(sync_env)
     assert program(env, "sync", "70001", "--full").returncode == 1
     before = sql.rows(env.database, "SELECT * FROM alarms")
@@ -131,7 +131,7 @@ def test_a_dry_run_says_what_stands(sync_env: Build, program: Program) -> None:
     assert sql.rows(env.database, "SELECT * FROM alarms") == before
 
 
-def test_a_word_from_a_person_ends_the_brake(sync_env: Build, program: Program) -> None:
+def test_accept_missing_ends_the_brake(sync_env: Build, program: Program) -> None:
     """Rows that are really gone are no alarm any more."""
     env = mirrored(sync_env, reservations=40, conversations=False)
     for row_id in list(env.truth("reservations"))[:15]:
@@ -142,8 +142,8 @@ def test_a_word_from_a_person_ends_the_brake(sync_env: Build, program: Program) 
     assert state_of(env, program)["state"] == "ok"
 
 
-def test_status_json_metrics_and_pings_hold_the_alarm(sync_env: Build, program: Program, tmp_path: Any) -> None:
-    """While it stands a run that is whole is partial to scripts, and a failure to monitors."""
+def test_status_json_metrics_and_pings_show_the_alarm(sync_env: Build, program: Program, tmp_path: Any) -> None:
+    """Meanwhile a whole run is partial to scripts, and a failure to monitors."""
     env, mend = braked(sync_env)
     program(env, "sync", "70001", "--full")
     with serving(RecordingServer()) as monitor:
@@ -168,8 +168,8 @@ def test_status_json_metrics_and_pings_hold_the_alarm(sync_env: Build, program: 
     assert state_of(env, program)["state"] == "ok"
 
 
-def test_what_is_queued_hides_no_alarm(sync_env: Build, program: Program) -> None:
-    """Who leaves the work to workers hears of it all the same: exit 1 and a failing ping, without a mail an hour."""
+def test_enqueue_reports_open_alarms(sync_env: Build, program: Program) -> None:
+    """Exit 1 and a failure ping, without a mail an hour."""
     env, _ = braked(sync_env)
     assert program(env, "sync", "70001", "--full").returncode == 1
     with serving(RecordingServer()) as monitor:
@@ -180,8 +180,8 @@ def test_what_is_queued_hides_no_alarm(sync_env: Build, program: Program) -> Non
     assert sql.rows(env.database, "SELECT count(*) FROM procrastinate_jobs") == [(1,)]
 
 
-def test_nothing_counts_as_verified_while_an_alarm_stands(sync_env: Build, program: Program) -> None:
-    """The runs that follow are well in themselves, and say nothing of rows that are known to be wrong."""
+def test_open_alarm_prevents_a_verified_state(sync_env: Build, program: Program) -> None:
+    """The runs that follow succeed, and do not count for rows that are known to be wrong."""
     env, mend = braked(sync_env)
     before = state_of(env, program)["verified_as_of"]
     assert program(env, "sync", "70001", "--full").returncode == 1
@@ -192,8 +192,8 @@ def test_nothing_counts_as_verified_while_an_alarm_stands(sync_env: Build, progr
     assert state_of(env, program)["verified_as_of"] > before
 
 
-def test_one_accounts_alarm_is_not_anothers(sync_env: Build, program: Program) -> None:
-    """A fleet names the account that has it, and the others are well."""
+def test_alarm_belongs_to_one_account(sync_env: Build, program: Program) -> None:
+    """`sync-all` names the account that has it; the others are well."""
     env = sync_env(
         accounts=[AccountSpec(reservations=40, conversations=False), AccountSpec(id=70002, conversations=False)]
     )
@@ -208,15 +208,15 @@ def test_one_accounts_alarm_is_not_anothers(sync_env: Build, program: Program) -
 
 
 def edited_in_silence(sync_env: Build) -> SyncEnv:
-    """Return an environment in which only depth finds what differs."""
+    """Return an environment with differences that only a deep verification finds."""
     env = mirrored(sync_env, switches=Switches(edits_bump=False))
     message_id, message = next(iter(env.truth("messages").items()))
     env.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
     return env
 
 
-def test_a_shallow_certificate_does_not_replace_a_deep_one(sync_env: Build, program: Program) -> None:
-    """What `--deep` found stays found when a repair that is not deep finds nothing; the advice is what mends it."""
+def test_shallow_certificate_does_not_replace_a_deep_one(sync_env: Build, program: Program) -> None:
+    """Differences of `--deep` stay until a deep repair; the sentence names that command."""
     env = edited_in_silence(sync_env)
     command = "`hostaway-sync verify 70001 --deep --repair`"
     found = program(env, "verify", "70001", "--deep")
@@ -236,8 +236,8 @@ def test_a_shallow_certificate_does_not_replace_a_deep_one(sync_env: Build, prog
     assert (program(env, "sync", "70001").stderr, env.differences()) == ("", {})
 
 
-def test_a_whole_sweep_outdates_a_certificate(sync_env: Build, program: Program) -> None:
-    """What was found before it does not stay for ever; an incremental run outdates nothing."""
+def test_whole_sweep_outdates_a_certificate(sync_env: Build, program: Program) -> None:
+    """Earlier findings end with it; an incremental run ends none."""
     env = mirrored(sync_env, conversations=False)
     sql.execute(env.database, "DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations)")
     assert program(env, "verify", "70001").returncode == 1
@@ -247,8 +247,8 @@ def test_a_whole_sweep_outdates_a_certificate(sync_env: Build, program: Program)
     assert (state_of(env, program)["state"], env.differences()) == ("ok", {})
 
 
-def test_what_only_the_next_run_brings_is_no_alarm(sync_env: Build, program: Program) -> None:
-    """A booking that is younger than the last run is late, and no damage."""
+def test_change_after_the_last_run_is_no_alarm(sync_env: Build, program: Program) -> None:
+    """A booking that is younger than the last run is late, not wrong."""
     env = mirrored(sync_env, conversations=False)
     env.sandbox.world.create_reservation(conversation=False)
     assert program(env, "verify", "70001").returncode == 1

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_fleet_ends_soon_when_nobody_answers(sync_env: Build, program: Program) -> None:
-    """Of many accounts the first ones find out, the others are not asked for; one sentence says since when."""
+def test_fleet_ends_soon_without_an_answer(sync_env: Build, program: Program) -> None:
+    """The first accounts find out, the others are not tried; one sentence says since when."""
     specs = [AccountSpec(number, reservations=1, listings=1) for number in range(70001, 70031)]
     env = sync_env(accounts=specs)
     env.sandbox.faults.add(faults.status(503), route="GET /listings", times=None)
     done = program(env, "sync-all")
     assert done.returncode == 1
-    # Each of the four under way may have had its turn before it knew.
+    # Each of the four running accounts may have sent a request before it knew.
     assert env.sandbox.calls["GET /listings"] <= FAILURES_TO_OPEN + 8
     assert "accounts were not mirrored: the source has not answered since" in done.stderr
     assert done.stderr.count("has not answered") == 1

@@ -28,8 +28,8 @@ LINE = re.compile(r"\d\d:\d\d:\d\d (?P<status>[ \d]{3}|  -) +\d+\.\d\d s  (?P<re
 KEYS = {"granted_at", "method", "path", "params", "status", "seconds", "waited", "attempt", "why", "step"}
 
 
-def test_each_request_is_a_line_with_its_reason(sync_env: Build, program: Program) -> None:
-    """In a pipe, too, and then the reasons added up and the usual report."""
+def test_explain_prints_each_request_with_its_reason(sync_env: Build, program: Program) -> None:
+    """Also in a pipe; then the sums by reason, and the usual report."""
     env = sync_env()
     done = program(env, "sync", "70001", "--explain")
     assert done.returncode == 0
@@ -45,8 +45,8 @@ def test_each_request_is_a_line_with_its_reason(sync_env: Build, program: Progra
     assert f"{len(told)} API calls" in rest[-1]
 
 
-def test_json_has_the_requests_only_when_asked_for(sync_env: Build, program: Program) -> None:
-    """As many as `api_calls` says, a failed one among them."""
+def test_json_has_the_requests_only_with_explain(sync_env: Build, program: Program) -> None:
+    """As many as `api_calls` says, failed ones included."""
     env = sync_env()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
     document = json.loads(program(env, "sync", "70001", "--explain", "--json").stdout)
@@ -60,8 +60,8 @@ def test_json_has_the_requests_only_when_asked_for(sync_env: Build, program: Pro
     assert "calls" not in json.loads(program(env, "sync", "70001", "--json").stdout)
 
 
-def test_a_dry_run_is_explained_too(sync_env: Build, program: Program) -> None:
-    """What would it cost, without writing a row."""
+def test_explain_works_with_a_dry_run(sync_env: Build, program: Program) -> None:
+    """It shows what a run would cost, and writes no row."""
     env = sync_env()
     done = program(env, "sync", "70001", "--explain", "--dry-run")
     assert done.returncode == 0
@@ -69,8 +69,8 @@ def test_a_dry_run_is_explained_too(sync_env: Build, program: Program) -> None:
     assert env.rows("reservations") == {}
 
 
-def test_a_token_is_no_secret_s_way_out(sync_env: Build, program: Program) -> None:
-    """A new token is asked for and explained; the fixture looks for secrets in all output."""
+def test_explain_shows_no_token(sync_env: Build, program: Program) -> None:
+    """A request for a new token is explained; the fixture looks for secrets in all output."""
     env = sync_env()
     env.sandbox.revoke_tokens()
     done = program(env, "sync", "70001", "--explain")
@@ -80,8 +80,8 @@ def test_a_token_is_no_secret_s_way_out(sync_env: Build, program: Program) -> No
     assert "(with a renewed token)" in done.stdout
 
 
-def test_a_run_that_could_not_begin_made_no_requests(sync_env: Build, program: Program) -> None:
-    """The document says so in the same key."""
+def test_run_that_cannot_begin_explains_no_requests(sync_env: Build, program: Program) -> None:
+    """The document has the same key, empty."""
     env = sync_env()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "sync", "70001", "--explain", "--json")
@@ -89,7 +89,7 @@ def test_a_run_that_could_not_begin_made_no_requests(sync_env: Build, program: P
     assert json.loads(done.stdout)["calls"] == []
 
 
-def test_no_bars_are_drawn_over_the_lines(sync_env: Build) -> None:
+def test_explain_draws_no_progress_bars(sync_env: Build) -> None:
     """On a terminal, every line is whole."""
     env = sync_env(reservations=20)
     main, side = pty.openpty()

@@ -40,12 +40,12 @@ def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
 
 
 def small(numbers: range) -> list[AccountSpec]:
-    """Give small accounts with these ids."""
+    """Return small accounts with these ids."""
     return [AccountSpec(id=number, reservations=5) for number in numbers]
 
 
 class Crowd:
-    """Holds back requests until so many accounts have made one."""
+    """Holds requests back until this many accounts have sent one."""
 
     def __init__(self, env: SyncEnv, size: int) -> None:
         self.gathered = threading.Event()
@@ -63,12 +63,12 @@ class Crowd:
         self.open.wait(30)
 
 
-def test_two_machines_share_the_accounts(sync_env: Build) -> None:
-    """Two programs begin at the same time: each account is mirrored once, by one of them, and both are content."""
+def test_two_programs_share_the_accounts(sync_env: Build) -> None:
+    """They start together: each account is mirrored once, by one of them, and both succeed."""
     env = sync_env(accounts=small(EIGHT))
     crowd = Crowd(env, 2)
     processes = [start(env, "sync-all", "--jobs", "1", "--json") for _ in range(2)]
-    # Each has its first account in hand, so that both began before anything was done.
+    # Each works on its first account, so that both began before any account was done.
     assert crowd.gathered.wait(30)
     crowd.open.set()
     documents = []
@@ -87,10 +87,8 @@ def test_two_machines_share_the_accounts(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_all_accounts_under_way(
-    sync_env: Build, program: Program, number: signal.Signals, code: int
-) -> None:
-    """Every run is marked, every lease is free, those that had not begun never do, and the next time all are whole."""
+def test_signal_ends_all_running_accounts(sync_env: Build, program: Program, number: signal.Signals, code: int) -> None:
+    """Every run has its state, every lease is free, no further account starts, and the next time all are whole."""
     env = sync_env(accounts=small(EIGHT))
     crowd = Crowd(env, 3)
     process = start(env, "sync-all", "--jobs", "3")
@@ -105,8 +103,8 @@ def test_a_signal_ends_all_accounts_under_way(
     assert all(env.differences(account_id) == {} for account_id in EIGHT)
 
 
-def test_a_signal_ends_the_wait_before_the_first_request(sync_env: Build) -> None:
-    """Whoever waits out its jitter has no run to mark, and says nothing."""
+def test_signal_ends_the_jitter_in_silence(sync_env: Build) -> None:
+    """No run exists yet, so that none is marked."""
     env = sync_env()
     connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     before = sql.rows(env.database, connected)
@@ -120,8 +118,10 @@ def test_a_signal_ends_the_wait_before_the_first_request(sync_env: Build) -> Non
 
 
 @pytest.mark.parametrize("words", [(), ("--enqueue",), ("--dry-run",), ("--json",), ("--full", "--json")])
-def test_a_mirror_without_any_account_is_a_mistake(sync_env: Build, program: Program, words: tuple[str, ...]) -> None:
-    """Most often another database than was meant: exit 78; where all accounts are disabled nothing is to be done."""
+def test_fleet_without_accounts_is_a_configuration_error(
+    sync_env: Build, program: Program, words: tuple[str, ...]
+) -> None:
+    """Most often the database is the wrong one: exit 78; with disabled accounts only, exit 0."""
     env = sync_env(store=False)
     done = program(env, "sync-all", *words)
     assert (done.returncode, done.stdout) == (78, "")
@@ -135,15 +135,15 @@ def test_a_mirror_without_any_account_is_a_mistake(sync_env: Build, program: Pro
 
 
 @pytest.mark.parametrize("words", [("--jobs", "0"), ("--jobs", "33"), ("--jitter", "-1"), ("--jitter", "3601")])
-def test_numbers_that_make_no_sense_are_refused(sync_env: Build, program: Program, words: tuple[str, str]) -> None:
+def test_impossible_numbers_are_a_usage_error(sync_env: Build, program: Program, words: tuple[str, str]) -> None:
     """Exit 2, before anything is opened."""
     done = program(sync_env(store=False), "sync-all", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert words[0] in done.stderr
 
 
-def test_a_person_sees_one_bar_an_account(sync_env: Build) -> None:
-    """Those under way, and how many are done with; the table at the end names them all."""
+def test_terminal_shows_one_bar_an_account(sync_env: Build) -> None:
+    """For running accounts, with the number of finished ones; the final table names all."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=40) for number in (70001, 70002)])
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -158,7 +158,7 @@ def test_a_person_sees_one_bar_an_account(sync_env: Build) -> None:
     try:
         while chunk := os.read(main, 65536):
             shown += chunk
-    except OSError:  # the other side was closed
+    except OSError:  # the other end of the terminal was closed
         os.close(main)
     assert process.wait(timeout=30) == 0
     assert b"accounts" in shown

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("reservations", [12, 620])
-def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, reservations: int) -> None:
-    """To one in a hundred, as pages may overlap; and an idle run takes what is on record."""
+def test_plan_predicts_the_requests_of_a_first_sync(sync_env: Build, reservations: int) -> None:
+    """Within one in a hundred, as pages overlap; for an idle run it takes the recorded number."""
     env = sync_env(reservations=reservations)
     mirror = env.mirror()
     first, second = mirror.sync.run(70001), mirror.sync.run(70001)
@@ -36,7 +36,7 @@ def test_a_first_sync_takes_the_requests_that_are_predicted(sync_env: Build, res
 
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_plan_ignores_resumed_runs(sync_env: Build, after: int) -> None:
-    """A first sync that was cut among its threads is finished by a run that sweeps nothing, and costs as much."""
+    """A first sync that was cut among its threads ends in a run without a sweep, which costs as much."""
     env = sync_env(reservations=12)
     rule = env.sandbox.faults.add(
         faults.bad_gateway(), route="GET /conversations/{id}/messages", skip=after, times=None
@@ -55,7 +55,7 @@ def test_plan_ignores_resumed_runs(sync_env: Build, after: int) -> None:
 
 
 def test_plan_ignores_first_syncs_made_in_parts(sync_env: Build) -> None:
-    """Lists that were read one by one leave the threads to the first run of all."""
+    """Where lists were read one by one, the first run of all reads the threads."""
     env = sync_env(reservations=12)
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS):
         assert env.mirror().sync.run(70001, resources=(resource,)).error is None
@@ -65,8 +65,8 @@ def test_plan_ignores_first_syncs_made_in_parts(sync_env: Build) -> None:
     assert need.is_assumed
 
 
-def test_the_plan_is_a_table_and_sentences(sync_env: Build, program: Program) -> None:
-    """An account never synced is unknown, shown as such, and not in the sums."""
+def test_plan_prints_a_table_and_sentences(sync_env: Build, program: Program) -> None:
+    """An account that was never synced is shown as unknown, and not in the sums."""
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
@@ -84,8 +84,8 @@ def test_the_plan_is_a_table_and_sentences(sync_env: Build, program: Program) ->
     assert "Not in the sums: 1 account never synced whole." in done.stdout
 
 
-def test_the_document_of_a_plan_has_needs_and_address(sync_env: Build, program: Program) -> None:
-    """Requests by account, null where nobody knows, and what the address has to bear."""
+def test_plan_json_has_needs_and_load_of_the_address(sync_env: Build, program: Program) -> None:
+    """Requests by account, null where unknown, and the load of the address."""
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
@@ -107,8 +107,8 @@ def test_the_document_of_a_plan_has_needs_and_address(sync_env: Build, program: 
     assert document["address"]["a_day_at_most"] == pytest.approx(20 * 0.975 * 86_400)
 
 
-def test_without_a_known_account_nothing_is_promised(sync_env: Build, program: Program) -> None:
-    """No account at all, or none that was synced."""
+def test_plan_without_a_synced_account_predicts_nothing(sync_env: Build, program: Program) -> None:
+    """The mirror has no account, or none that was synced."""
     done = program(sync_env(store=False), "plan")
     assert (done.returncode, done.stderr) == (0, "")
     assert "hostaway-sync account add ID" in done.stdout
@@ -118,13 +118,13 @@ def test_without_a_known_account_nothing_is_promised(sync_env: Build, program: P
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "often"])
-def test_an_interval_that_cannot_be_is_a_usage_error(program: Program, minutes: str) -> None:
+def test_impossible_interval_is_a_usage_error(program: Program, minutes: str) -> None:
     """Exit 2, before anything is opened."""
     assert program(None, "plan", "--every", minutes).returncode == 2
 
 
-def test_a_plan_with_calendars_prints_both_parts_and_their_sum(sync_env: Build, program: Program) -> None:
-    """Calls for calendars are not in those of a run, and the first sync has one a listing."""
+def test_plan_with_calendars_prints_both_parts_and_their_sum(sync_env: Build, program: Program) -> None:
+    """Calendar calls are not in the calls of a run; the first sync has one a listing."""
     env = sync_env(listings=6, reservations=12)
     mirror = env.mirror(calendar_days=60)
     first = mirror.sync.run(70001)
@@ -157,7 +157,7 @@ def test_a_plan_with_calendars_prints_both_parts_and_their_sum(sync_env: Build, 
     assert document["address"]["calendar_a_day"] == calendar["a_day"]
 
 
-def test_days_of_changed_stays_are_no_whole_calendars(sync_env: Build) -> None:
+def test_plan_counts_partly_read_calendars(sync_env: Build) -> None:
     """A run that read some days of one listing has read one calendar, not none."""
     env = sync_env(listings=3, reservations=6)
     mirror = env.mirror(calendar_days=60)

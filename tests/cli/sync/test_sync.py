@@ -28,8 +28,8 @@ COUNTS = {"seen", "inserted", "updated", "unchanged", "stale", "quarantined", "m
 RESOURCES = {"listings", "reservations", "conversations", "messages", "calendar"}
 
 
-def test_a_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Program) -> None:
-    """Cron mails whatever is printed: nothing is."""
+def test_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Program) -> None:
+    """Cron would mail any output."""
     env = sync_env()
     done = program(env, "sync", "70001", "--full")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -37,7 +37,7 @@ def test_a_healthy_sync_prints_nothing_to_a_pipe(sync_env: Build, program: Progr
 
 
 def test_sync_json_has_its_contract_keys(sync_env: Build, program: Program) -> None:
-    """One document, the keys of the contract, and counts that add up."""
+    """One document, with counts that add up."""
     document = json.loads(program(sync_env(), "sync", "70001", "--full", "--json").stdout)
     assert document.keys() == {"account_id", "mode", "state", "api_calls", "duration_s", "resources"}
     assert (document["account_id"], document["mode"], document["state"]) == (70001, "full", "success")
@@ -50,7 +50,7 @@ def test_sync_json_has_its_contract_keys(sync_env: Build, program: Program) -> N
 
 @pytest.mark.parametrize("command", [("sync", "70001"), ("sync-all",)])
 def test_dry_run_reports_what_a_run_would_write(sync_env: Build, program: Program, command: tuple[str, ...]) -> None:
-    """In a pipe and as JSON, by ids; the run that follows writes these rows and no other."""
+    """In a pipe and as JSON, with ids; the run that follows writes exactly these rows."""
     env = sync_env()
     env.mirror().sync.run(70001)
     paid = next(iter(env.truth("reservations")))
@@ -73,8 +73,8 @@ def test_dry_run_reports_what_a_run_would_write(sync_env: Build, program: Progra
     assert "dry_run" not in done
 
 
-def test_a_dry_run_shows_few_ids_and_counts_the_others(sync_env: Build, program: Program) -> None:
-    """JSON has them all."""
+def test_dry_run_shows_few_ids_and_counts_the_rest(sync_env: Build, program: Program) -> None:
+    """JSON has all ids."""
     env = sync_env(reservations=25, conversations=False)
     shown = program(env, "sync", "70001", "--dry-run", "--resource", "reservations").stdout
     assert " and 5 more\n" in shown
@@ -90,15 +90,15 @@ def test_one_resource_leaves_the_others_at_zero(sync_env: Build, program: Progra
     assert {name for name, counts in resources.items() if counts["seen"]} == {"listings", "reservations"}
 
 
-def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program) -> None:
+def test_unknown_account_prints_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 1, and what to type."""
     done = program(sync_env(store=False), "sync", "70001")
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync account add 70001" in done.stderr
 
 
-def test_a_failing_source_is_named_with_what_it_broke(sync_env: Build, program: Program) -> None:
-    """Exit 1, one line that names account and resource, and JSON all the same."""
+def test_failed_sync_names_account_and_resource(sync_env: Build, program: Program) -> None:
+    """Exit 1 and one line; --json prints its document all the same."""
     env = sync_env()
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
     done = program(env, "sync", "70001", "--json")
@@ -108,7 +108,7 @@ def test_a_failing_source_is_named_with_what_it_broke(sync_env: Build, program: 
     assert done.stderr.count("\n") == 1
 
 
-def test_another_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
+def test_sync_during_another_run_ends_with_75_in_silence(sync_env: Build, program: Program) -> None:
     """Overlapping cron runs send no mail."""
     env = sync_env()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
@@ -119,7 +119,7 @@ def test_another_run_at_work_is_silence_and_75(sync_env: Build, program: Program
 
 
 def test_sync_all_names_the_account_that_failed(sync_env: Build, program: Program) -> None:
-    """Exit 1, the others are whole, and the JSON says so account by account."""
+    """Exit 1; the other accounts are whole, and the JSON shows both."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
     done = program(env, "sync-all", "--json")
@@ -134,15 +134,15 @@ def test_sync_all_names_the_account_that_failed(sync_env: Build, program: Progra
     assert env.differences(70001) == {}
 
 
-def test_sync_all_without_accounts_is_a_mistake(sync_env: Build, program: Program) -> None:
-    """Exit 78, and what to do: most often it is the wrong database."""
+def test_sync_all_without_accounts_is_a_configuration_error(sync_env: Build, program: Program) -> None:
+    """Exit 78, and what to do: most often the database is the wrong one."""
     done = program(sync_env(store=False), "sync-all")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "account add" in done.stderr
 
 
-def test_a_dry_run_prints_what_would_change(sync_env: Build, program: Program) -> None:
-    """A dry run is asked for its table, so that it prints it to a pipe, too."""
+def test_dry_run_prints_its_table_to_a_pipe(sync_env: Build, program: Program) -> None:
+    """The user asked for the table."""
     env = sync_env()
     done = program(env, "sync", "70001", "--dry-run")
     assert done.returncode == 0
@@ -151,7 +151,7 @@ def test_a_dry_run_prints_what_would_change(sync_env: Build, program: Program) -
 
 
 def test_quarantined_records_are_reported(sync_env: Build, program: Program) -> None:
-    """A record without id is kept, counted and reported, and the run is still a success."""
+    """A record without an id is stored, counted and reported, and the run is a success."""
     env = sync_env()
     env.sandbox.world.append_raw("reservations", b'{"guestName": "nobody"}')
     done = program(env, "sync", "70001", "--json", LOG_FORMAT="console")
@@ -160,8 +160,8 @@ def test_quarantined_records_are_reported(sync_env: Build, program: Program) -> 
     assert "1 records got no row" in done.stderr
 
 
-def test_a_person_sees_progress_and_a_table(sync_env: Build) -> None:
-    """On a terminal a sync shows bars with the time left, then what it did."""
+def test_terminal_shows_progress_and_a_table(sync_env: Build) -> None:
+    """Bars show the time left; the table follows."""
     env = sync_env(reservations=40)
     main, side = pty.openpty()
     process = subprocess.Popen(
@@ -181,7 +181,7 @@ def test_a_person_sees_progress_and_a_table(sync_env: Build) -> None:
 
 
 def test_debug_logs_hold_no_secret(sync_env: Build, program: Program) -> None:
-    """Even the most talkative log shows neither token nor secret; the fixture looks for them in all output."""
+    """The DEBUG log has neither token nor secret; the fixture looks for them in all output."""
     env = sync_env()
     done = program(env, "sync", "70001", LOG_LEVEL="DEBUG", LOG_FORMAT="json")
     assert done.returncode == 0
@@ -190,7 +190,7 @@ def test_debug_logs_hold_no_secret(sync_env: Build, program: Program) -> None:
 
 
 def test_dry_run_of_all_prints_its_table_in_a_pipe(sync_env: Build, program: Program) -> None:
-    """It is asked for its table, as that of one account is."""
+    """As the dry run of one account does."""
     env = sync_env()
     done = program(env, "sync-all", "--dry-run")
     assert (done.returncode, done.stderr) == (0, "")
@@ -200,7 +200,7 @@ def test_dry_run_of_all_prints_its_table_in_a_pipe(sync_env: Build, program: Pro
 
 
 def test_held_lease_prints_a_skipped_document(sync_env: Build, program: Program) -> None:
-    """Exit 75 and silence on stderr, while --json says what was skipped."""
+    """Exit 75 and nothing on stderr, while --json says what was skipped."""
     env = sync_env()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "sync", "70001", "--json")

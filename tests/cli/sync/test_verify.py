@@ -54,8 +54,8 @@ def mirrored_env(sync_env: Build) -> SyncEnv:
     return env
 
 
-def test_a_certificate_is_printed_to_a_pipe_too(sync_env: Build, program: Program) -> None:
-    """It was asked for: a table, and one closing sentence."""
+def test_certificate_is_printed_to_a_pipe_too(sync_env: Build, program: Program) -> None:
+    """The user asked for it: a table, and one closing sentence."""
     done = program(mirrored_env(sync_env), "verify", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     *table, closing = done.stdout.splitlines()
@@ -80,8 +80,8 @@ def test_certificate_json_has_its_contract_keys(sync_env: Build, program: Progra
         assert part["ids"] == {"missing": [], "extra": [], "different": [], "undecided": []}
 
 
-def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Program) -> None:
-    """The ids are on stdout, the advice on stderr; after --repair both commands are content."""
+def test_difference_ends_with_1_and_says_what_to_do(sync_env: Build, program: Program) -> None:
+    """The ids are on stdout, the advice on stderr; after --repair both commands succeed."""
     env = mirrored_env(sync_env)
     ((damaged,),) = sql.rows(env.database, DAMAGE)
     done = program(env, "verify", "70001")
@@ -99,7 +99,7 @@ def test_a_difference_is_exit_1_and_says_what_to_do(sync_env: Build, program: Pr
 
 
 def test_sudden_mass_disappearance_needs_accept_missing(sync_env: Build, program: Program) -> None:
-    """The advice is to look, and what to type then; no more ids are shown than can be read."""
+    """The advice is to check first, and then what to type; only some ids are shown."""
     env = sync_env(reservations=60, conversations=False)
     env.mirror().sync.run(env.account_id)
     for row_id in list(env.truth("reservations"))[:25]:
@@ -111,7 +111,7 @@ def test_sudden_mass_disappearance_needs_accept_missing(sync_env: Build, program
     assert "`hostaway-sync sync 70001 --full --accept-missing`" in done.stderr
 
 
-def test_what_could_not_be_compared_is_named(sync_env: Build, program: Program) -> None:
+def test_resource_that_cannot_be_compared_is_named(sync_env: Build, program: Program) -> None:
     """Exit 1, the certificate, and one line that names the resource."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
@@ -122,8 +122,8 @@ def test_what_could_not_be_compared_is_named(sync_env: Build, program: Program) 
     assert done.stderr.count("\n") == 1
 
 
-def test_a_change_since_the_last_sync_is_told_from_damage(sync_env: Build, program: Program) -> None:
-    """A person sees that the next sync brings it."""
+def test_change_after_the_last_sync_is_shown_apart(sync_env: Build, program: Program) -> None:
+    """The output says that the next sync brings it."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation(conversation=False)
     done = program(env, "verify", "70001")
@@ -131,8 +131,8 @@ def test_a_change_since_the_last_sync_is_told_from_damage(sync_env: Build, progr
     assert "newer: changed at Hostaway after the last sync" in done.stdout
 
 
-def test_trusted_threads_are_said(sync_env: Build, program: Program) -> None:
-    """Who was not asked is not hidden, and how to ask is beside it."""
+def test_threads_that_were_not_read_are_counted(sync_env: Build, program: Program) -> None:
+    """The output also says which option reads them."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     done = program(env, "verify", "70001")
@@ -140,23 +140,23 @@ def test_trusted_threads_are_said(sync_env: Build, program: Program) -> None:
     assert "their conversation's stamps did not move since their last whole reading (--deep reads them)" in done.stdout
 
 
-def test_a_run_at_work_is_silence_and_75(sync_env: Build, program: Program) -> None:
-    """As for a sync."""
+def test_verify_during_a_run_ends_with_75_in_silence(sync_env: Build, program: Program) -> None:
+    """As a sync does."""
     env = sync_env()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     done = program(env, "verify", "70001")
     assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
 
 
-def test_an_unknown_account_is_one_sentence(sync_env: Build, program: Program) -> None:
+def test_unknown_account_prints_one_sentence(sync_env: Build, program: Program) -> None:
     """Exit 1, and what to type."""
     done = program(sync_env(store=False), "verify", "70001", "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert "hostaway-sync account add 70001" in done.stderr
 
 
-def test_days_that_differ_are_named_with_the_command_that_repairs_them(sync_env: Build, program: Program) -> None:
-    """Exit 1 until they are repaired; without `--calendar` nobody asks for days."""
+def test_different_days_are_named_with_the_repairing_command(sync_env: Build, program: Program) -> None:
+    """Exit 1 until they are repaired; without `--calendar` no days are read."""
     env = sync_env(listings=2, reservations=3)
     env.mirror(calendar_days=40).sync.run(70001)
     listing, day = min(env.truth("listings")), ahead(4)

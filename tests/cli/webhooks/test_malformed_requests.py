@@ -1,4 +1,4 @@
-"""What a stranger without credentials can have the receiver write: little, and never a traceback."""
+"""What a client without credentials can make the receiver log: little, and never a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHUNKED = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 PATHS = ("/", "/health", "/ready", "/metrics", "/webhooks/hostaway/70001/wrong", "/webhooks/70001/x", "*")
 TIMES = 2
-# The rest of a request after its first line, in pieces that are sent one after the other.
+# The rest of a request after its first line, in pieces that are sent in order.
 KINDS: dict[str, tuple[bytes, ...]] = {
     "a chunk of endless size": (CHUNKED + b"F" * 30 + b"\r\nx",),
     "a chunk without size": (CHUNKED + b"ZZ\r\n",),
@@ -44,8 +44,8 @@ KINDS: dict[str, tuple[bytes, ...]] = {
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "HEAD", "CONNECT"])
-def test_malformed_requests_write_little_and_no_traceback(sync_env: Build, program: Program, method: str) -> None:
-    """Hundreds of each kind to every path: a line a second of a kind, and deliveries are still taken."""
+def test_malformed_requests_log_little_and_no_traceback(sync_env: Build, program: Program, method: str) -> None:
+    """Hundreds of each kind to every path: one line a second and kind; deliveries are still accepted."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -68,7 +68,7 @@ def test_malformed_requests_write_little_and_no_traceback(sync_env: Build, progr
 
 
 def _send(receiver: WebhookProgram, *pieces: bytes) -> None:
-    """Send the pieces, each when the one before it was answered or some time passed, and leave."""
+    """Send the pieces, each after the answer to the one before or after some time, and disconnect."""
     with receiver.connect() as connection:
         connection.settimeout(0.02)
         for piece in pieces:
@@ -82,7 +82,7 @@ def _send(receiver: WebhookProgram, *pieces: bytes) -> None:
 
 @pytest.mark.parametrize("host", ["", "127.0.0.1:80", "http://127.0.0.1", "[::]bad", "\udcff"])
 def test_host_that_is_no_address_is_a_usage_error(program: Program, host: str) -> None:
-    """Before anything is opened: an empty one would listen everywhere."""
+    """Before anything is opened: an empty host would listen on every address."""
     done = program(None, "serve-webhooks", "--host", host, "--port", "0")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"hostaway-sync: --host {host!r} is no address to listen on: write ")

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_a_webhook_is_registered_checked_listed_and_removed(sync_env: Build, program: Program) -> None:
-    """Silent where nothing was asked for; documents with --json; never a secret."""
+def test_webhook_is_registered_checked_listed_and_removed(sync_env: Build, program: Program) -> None:
+    """Silent by default, documents with --json, and never a secret."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         done = program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -76,8 +76,8 @@ def test_a_webhook_is_registered_checked_listed_and_removed(sync_env: Build, pro
     assert told == [("registered",), ("registered",), ("unregistered",)]
 
 
-def test_a_receiver_that_is_not_reached_is_two_sentences(sync_env: Build, program: Program) -> None:
-    """What Hostaway said, and what to look at."""
+def test_unreachable_receiver_prints_two_sentences(sync_env: Build, program: Program) -> None:
+    """What Hostaway said, and what to check."""
     env = sync_env()
     done = program(env, "webhooks", "register", "70001", "--url", "https://nobody.example")
     assert (done.returncode, done.stdout) == (1, "")
@@ -92,7 +92,7 @@ def test_invalid_webhook_address_is_a_usage_error(program: Program, url: str) ->
 
 
 def test_webhooks_check_reports_problems_with_exit_1(sync_env: Build, program: Program) -> None:
-    """The webhooks of others are named as well."""
+    """It names webhooks of other software as well."""
     env = sync_env()
     hooks = env.sandbox.accounts[env.account_id].hooks
     hooks.create({"url": "https://other.example/path"})
@@ -103,7 +103,7 @@ def test_webhooks_check_reports_problems_with_exit_1(sync_env: Build, program: P
 
 
 def test_one_failing_account_stops_no_other(sync_env: Build, program: Program) -> None:
-    """Exit 1, and the others are listed."""
+    """Exit 1, and the other accounts are listed."""
     specs = [AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)]
     env = sync_env(accounts=specs)
     env.sandbox.accounts[70002].hooks.create({"url": "https://other.example/path"})
@@ -117,7 +117,7 @@ def test_one_failing_account_stops_no_other(sync_env: Build, program: Program) -
 
 @pytest.mark.parametrize("command", ["list", "check"])
 def test_wrong_settings_fail_before_any_account(sync_env: Build, program: Program, command: str) -> None:
-    """Exit 78 and one sentence, as everywhere: a rule that hides less than the database does."""
+    """Exit 78 and one sentence: the setting removes less from payloads than the database demands."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
     env.mirror(payload_fields="*.guestEmail=drop").sync.run(70001)
     done = program(env, "webhooks", command)
@@ -125,15 +125,15 @@ def test_wrong_settings_fail_before_any_account(sync_env: Build, program: Progra
     assert "account 70001" not in done.stderr
 
 
-def test_an_unknown_account_has_no_webhook(sync_env: Build, program: Program) -> None:
-    """Exit 1 and what to type."""
+def test_webhook_of_an_unknown_account_prints_one_sentence(sync_env: Build, program: Program) -> None:
+    """Exit 1, and what to type."""
     done = program(sync_env(store=False), "webhooks", "check", "70001")
     assert (done.returncode, done.stdout) == (1, "")
     assert "account add 70001" in done.stderr
 
 
-def test_an_outdated_schema_ends_the_receiver_at_the_start(sync_env: Build, program: Program) -> None:
-    """Exit 78: nothing could be stored."""
+def test_receiver_does_not_start_on_an_old_schema(sync_env: Build, program: Program) -> None:
+    """Exit 78: it could store nothing."""
     env = sync_env()
     with env.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
@@ -142,8 +142,8 @@ def test_an_outdated_schema_ends_the_receiver_at_the_start(sync_env: Build, prog
     assert "migrate" in done.stderr
 
 
-def test_a_port_that_is_taken_is_one_sentence(sync_env: Build, program: Program) -> None:
-    """Exit 1, and which port it is."""
+def test_occupied_port_prints_one_sentence(sync_env: Build, program: Program) -> None:
+    """Exit 1, and the number of the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = program(sync_env(), "serve-webhooks", "--port", str(port), "--no-worker")
@@ -154,7 +154,7 @@ def test_a_port_that_is_taken_is_one_sentence(sync_env: Build, program: Program)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_signal_during_a_request_body_waits_for_its_end(sync_env: Build, program: Program, number: int) -> None:
-    """The delivery is stored and acknowledged, nothing new is taken, and the exit code names the signal."""
+    """The delivery is stored and acknowledged, no other is accepted, and the exit code names the signal."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -170,8 +170,8 @@ def test_signal_during_a_request_body_waits_for_its_end(sync_env: Build, program
     assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(1,)]
 
 
-def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program: Program) -> None:
-    """The object that a delivery is about is read again and stored; then both parts stop at one signal."""
+def test_receiver_with_worker_refreshes_delivered_objects(sync_env: Build, program: Program) -> None:
+    """It reads and stores the object of a delivery; one signal stops both parts."""
     env = sync_env()
     with serve_webhooks(env, worker=True) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -188,8 +188,8 @@ def test_what_is_received_is_worked_in_the_same_process(sync_env: Build, program
     assert code == 143
 
 
-def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> None:
-    """Whoever is impatient need not wait for a body that never comes."""
+def test_second_signal_does_not_wait_for_a_body(sync_env: Build, program: Program) -> None:
+    """An impatient user need not wait for a body that never comes."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -205,7 +205,7 @@ def test_a_second_signal_does_not_wait(sync_env: Build, program: Program) -> Non
 
 
 def _flood(receiver: WebhookProgram, number: int) -> list[socket.socket]:
-    """Open connections and say nothing on them; those that are not taken at once stay on their way."""
+    """Open connections and send nothing on them; connections that are not accepted stay pending."""
     flood = []
     for _ in range(number):
         connection = socket.socket()
@@ -215,8 +215,8 @@ def _flood(receiver: WebhookProgram, number: int) -> list[socket.socket]:
     return flood
 
 
-def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program) -> None:
-    """A new one takes the place of the one that is idle for the longest, at a line a second."""
+def test_idle_connections_block_no_delivery(sync_env: Build, program: Program) -> None:
+    """A new connection replaces the one that is idle for the longest, with one log line a second."""
     env = sync_env()
     with serve_webhooks(env, open_files=160) as receiver:
         program(env, "webhooks", "register", "70001", "--url", receiver.base)
@@ -237,8 +237,8 @@ def test_idle_connections_keep_no_delivery_out(sync_env: Build, program: Program
     assert sql.rows(env.database, "SELECT count(*) FROM webhook_log") == [(3,)]
 
 
-def test_a_flood_without_descriptors_makes_a_line_a_second(sync_env: Build) -> None:
-    """The receiver says that it can take no connection, goes on, and fills no disk."""
+def test_receiver_without_descriptors_logs_once_a_second(sync_env: Build) -> None:
+    """It says that it can accept no connection, goes on, and does not fill the disk."""
     env = sync_env()
     with serve_webhooks(env) as receiver:
         check_health(receiver)

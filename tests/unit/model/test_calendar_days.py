@@ -41,6 +41,29 @@ def test_every_day_asked_for_is_either_kept_once_or_missing(asked: Days, receive
     assert sorted([*kept, *missing]) == [asked.first + number * DAY for number in range(len(asked))]
 
 
+def test_missing_days_are_as_few_stretches_as_possible() -> None:
+    """At both ends and in the middle; none is empty, and no two of them touch."""
+    received = {FIRST + number * DAY for number in (1, 2, 5)}
+    ends = [(FIRST, FIRST), (FIRST + 3 * DAY, FIRST + 4 * DAY), (FIRST + 6 * DAY, FIRST + 7 * DAY)]
+    assert find_gaps(Days(FIRST, FIRST + 7 * DAY), received) == tuple(Days(*one) for one in ends)
+    assert find_gaps(Days(FIRST, FIRST), {FIRST}) == ()
+
+
+def test_a_stretch_lists_each_of_its_days() -> None:
+    """One that ends before it begins has no days."""
+    assert Days(FIRST, FIRST + 2 * DAY).list_days() == [FIRST, FIRST + DAY, FIRST + 2 * DAY]
+    assert (len(Days(FIRST, FIRST)), Days(FIRST, FIRST).list_days()) == (1, [FIRST])
+    before = Days(FIRST, FIRST - DAY)
+    assert (len(before), before.list_days()) == (0, [])
+
+
+@pytest.mark.parametrize(("length", "halves"), [(61, None), (62, (31, 31)), (63, (31, 32)), (100, (50, 50))])
+def test_a_request_is_halved_down_to_a_month(length: int, halves: tuple[int, int] | None) -> None:
+    """The longer half is the later one."""
+    split = Days(FIRST, FIRST + (length - 1) * DAY).split()
+    assert (None if split is None else tuple(map(len, split))) == halves
+
+
 def test_of_a_day_that_came_twice_the_last_counts() -> None:
     """As in any answer whose rows repeat an id without a stamp."""
     checked = check_answer(CalendarAnswer(Days(FIRST, FIRST), [day(0, b"old"), day(0, b"new")], NOON))

@@ -107,6 +107,16 @@ def test_a_listing_keeps_its_hour() -> None:
     assert choose_next_turn(70001, reading, NOON, 20 * HOUR) == NOON + 19 * HOUR
 
 
+@pytest.mark.parametrize(("late", "is_kept"), [(0, True), (10, True), (11, False), (13, False), (20, False)])
+def test_listing_read_half_a_period_late_gets_another_hour(late: int, *, is_kept: bool) -> None:
+    """A turn at either bound keeps its hour; no turn is before half a period has passed."""
+    reading = ListingReading(1, rota_at=NOON - late * HOUR)
+    first = choose_next_turn(70001, ListingReading(1), NOON, 20 * HOUR)
+    assert first not in {NOON + 10 * HOUR, NOON + 20 * HOUR}
+    turn = choose_next_turn(70001, reading, NOON, 20 * HOUR)
+    assert turn == (NOON + (20 - late) * HOUR if is_kept else first)
+
+
 def test_first_turns_are_spread_evenly() -> None:
     """Of a thousand listings read at once, each tenth of the time after half the period gets about a tenth."""
     turns = [choose_next_turn(70001, ListingReading(number), NOON, 20 * HOUR) for number in range(1000)]
@@ -153,6 +163,34 @@ def test_an_end_at_another_place_counts_anew() -> None:
     gap = Days(MIRRORED.first + 30 * DAY, MIRRORED.last)
     after = judge_whole_reading(task(before), [gap], NOON, NOON)
     assert (after.short_count, after.missing_days) == (1, len(gap))
+
+
+@pytest.mark.parametrize(
+    ("passed", "moved", "is_alike"),
+    [(5, 0, True), (5, 1, False), (5, 3, False), (5, 4, True), (5, 5, True), (5, 6, True), (5, 7, False)],
+)
+def test_an_end_moves_with_the_days_or_stays(passed: int, moved: int, *, is_alike: bool) -> None:
+    """A day's difference comes from reading it at another hour."""
+    end = MIRRORED.first + 50 * DAY
+    before = ListingReading(1, read_at=NOON - passed * DAY, known_until=end, short_count=1)
+    gap = Days(end + (moved + 1) * DAY, MIRRORED.last)
+    assert judge_whole_reading(task(before), [gap], NOON, NOON).short_count == (2 if is_alike else 1)
+
+
+def test_an_end_without_an_earlier_reading_counts_anew() -> None:
+    """A mark from the future counts as unknown, and may be lost while the count is not."""
+    end = MIRRORED.first + 50 * DAY
+    before = ListingReading(1, read_at=NOON - DAY, known_until=end, short_count=2)
+    for lacking in (replace(before, read_at=None), replace(before, known_until=None)):
+        after = judge_whole_reading(task(lacking), [Days(end + DAY, MIRRORED.last)], NOON, NOON)
+        assert after.short_count == 1
+
+
+def test_the_last_known_day_is_no_part_of_the_known_end() -> None:
+    """It came before: where it is missing now, the source lost it."""
+    reading = ListingReading(1, known_until=TODAY + 50 * DAY, short_count=3)
+    assert is_known_end(task(reading), Days(TODAY + 51 * DAY, MIRRORED.last))
+    assert not is_known_end(task(reading), Days(TODAY + 50 * DAY, MIRRORED.last))
 
 
 def test_days_missing_in_the_middle_are_always_missed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -108,20 +109,15 @@ class ListingCalendar:
         return DayState.UNKNOWN if day.is_available is None else DayState.BLOCKED
 
 
-def list_dates(days: Days) -> list[date]:
-    """Return every day of a range, ascending."""
-    return [days.first + number * _DAY for number in range(len(days))]
-
-
 def fill_days(days: Days, stored: Mapping[date, StoredDay]) -> tuple[StoredDay, ...]:
     """Return every day of a range: as it is stored, else without any value."""
-    return tuple(stored.get(day) or StoredDay(day) for day in list_dates(days))
+    return tuple(stored.get(day) or StoredDay(day) for day in days.list_days())
 
 
 def choose_days(today: date) -> Days:
     """Return the days that are shown where none were named: from today, three months."""
     months = today.month - 1 + SHOWN_MONTHS
-    after = date(today.year + months // _MONTHS_IN_YEAR, months % _MONTHS_IN_YEAR + 1, 1)
+    year, month = today.year + months // _MONTHS_IN_YEAR, months % _MONTHS_IN_YEAR + 1
     # Where that month has no such day, the range ends a day before its last one.
-    last_of_month = (after.replace(day=28) + 4 * _DAY).replace(day=1) - _DAY
-    return Days(today, last_of_month.replace(day=min(today.day, last_of_month.day)) - _DAY)
+    same_day = min(today.day, monthrange(year, month)[1])
+    return Days(today, date(year, month, same_day) - _DAY)

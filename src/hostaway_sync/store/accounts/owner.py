@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.records import Resource
 
+# Built once: it takes longer to build than to run.
+_OWNER: Final = sa.select(accounts.c.customer_id, accounts.c.is_active).where(
+    accounts.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger)
+)
 COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id" in table.c and table is not accounts)
 
 
@@ -39,8 +43,7 @@ def lock_owner(
     rights.lock_right(connection, right_to_write_rows(account_id), shared=True)
     if resource is not None:
         rights.lock_right(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
-    query = sa.select(accounts.c.customer_id, accounts.c.is_active).where(accounts.c.account_id == account_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_OWNER, {"of_account": account_id}).one_or_none()
     if row is None or not row.is_active:
         raise AccountError.disabled(account_id)
     return Owner(account_id, row.customer_id)

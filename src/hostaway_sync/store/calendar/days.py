@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 
 from hostaway_sync.model.records import Change
 from hostaway_sync.store.tables import Timestamp, calendar_days
@@ -57,6 +57,8 @@ def store_days(
         days: ascending, each once.
         asked_at: when they were asked for; no newer answer was stored before.
     """
+    if are_equal(connection, owner.account_id, listing_id, days):
+        return Counter({Change.UNCHANGED: len(days)}), 0
     changes = compare_days(connection, owner.account_id, listing_id, days)
     changed = [day for day in days if changes[day.date] is not Change.UNCHANGED]
     misfits = write_days(connection, owner, listing_id, changed, asked_at) if changed else 0
@@ -80,6 +82,21 @@ def write_days(
     }
     connection.execute(_UPSERT, parameters)
     return sum(content.misfits for content in contents)
+
+
+def are_equal(connection: sa.Connection, account_id: int, listing_id: int, days: Sequence[CalendarDay]) -> bool:
+    """Whether days in a row all equal their rows; the server sends one value and not a row a day."""
+    if not days or (days[-1].date - days[0].date).days + 1 != len(days):
+        return False
+    parameters = {
+        "of_account": account_id,
+        "of_listing": listing_id,
+        "first": days[0].date,
+        "last": days[-1].date,
+        "amount": len(days),
+    }
+    stored = connection.scalar(_JOINED_HASHES, parameters)
+    return stored is not None and bytes(stored) == b"".join(day.payload_hash for day in days)
 
 
 def read_hashes(
@@ -132,4 +149,18 @@ def _build_upsert() -> sa.Insert:
     )
 
 
+# NULL where a day has no row.
+_JOINED_HASHES = (
+    sa.select(
+        sa.func.string_agg(
+            calendar_days.c.payload_hash, aggregate_order_by(sa.literal(b"", sa.LargeBinary), calendar_days.c.date)
+        )
+    )
+    .where(
+        calendar_days.c.account_id == _OF_ACCOUNT,
+        calendar_days.c.listing_id == _OF_LISTING,
+        calendar_days.c.date.between(sa.bindparam("first", type_=sa.Date), sa.bindparam("last", type_=sa.Date)),
+    )
+    .having(sa.func.count() == sa.bindparam("amount", type_=sa.BigInteger))
+)
 _UPSERT = _build_upsert()

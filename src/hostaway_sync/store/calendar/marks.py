@@ -6,18 +6,19 @@ clears it.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.calendar.stays import Stay, find_touched_days, merge_days
-from hostaway_sync.store.tables import calendar_due, reservations
+from hostaway_sync.store.tables import Timestamp, calendar_due, reservations
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
     from hostaway_sync.model.calendar.days import Days
     from hostaway_sync.model.records import Page
@@ -123,14 +124,20 @@ def clear_mark(
         last: the last one; None: all days up to the end of what is mirrored.
         asked_at: when the first of the requests was granted.
     """
+    parameters = {"of_account": account_id, "of_listing": listing_id, "asked_at": asked_at}
+    connection.execute(_CLEAR, {**parameters, "first": first or date.min, "last": last or date.max})
+
+
+def _build_clear() -> sa.Delete:
+    """Build the statement once: it takes longer to build than to run."""
     mark = calendar_due.c
-    wanted = [
-        mark.account_id == account_id,
-        mark.listing_id == listing_id,
-        sa.func.coalesce(null_if_unknown(mark.due_at) < asked_at, sa.true()),
-    ]
-    if first is not None:
-        wanted.append(mark.first_day >= first)
-    if last is not None:
-        wanted.append(mark.last_day <= last)
-    connection.execute(sa.delete(calendar_due).where(*wanted))
+    return sa.delete(calendar_due).where(
+        mark.account_id == sa.bindparam("of_account", type_=sa.BigInteger),
+        mark.listing_id == sa.bindparam("of_listing", type_=sa.BigInteger),
+        sa.func.coalesce(null_if_unknown(mark.due_at) < sa.bindparam("asked_at", type_=Timestamp), sa.true()),
+        mark.first_day >= sa.bindparam("first", type_=sa.Date),
+        mark.last_day <= sa.bindparam("last", type_=sa.Date),
+    )
+
+
+_CLEAR: Final = _build_clear()

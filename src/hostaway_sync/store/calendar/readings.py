@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -14,6 +14,8 @@ from hostaway_sync.store.time_marks import null_if_unknown
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from sqlalchemy.sql.base import Executable
 
     from hostaway_sync.store.postgres.database import Database
 
@@ -92,21 +94,30 @@ def _as_reading(row: sa.Row[Any]) -> ListingReading:
     )
 
 
-def lock_reading(connection: sa.Connection, account_id: int, listing_id: int, asked_at: datetime) -> bool:
+def lock_reading(
+    connection: sa.Connection,
+    account_id: int,
+    listing_id: int,
+    asked_at: datetime,
+    *,
+    whole: ListingReading | None = None,
+) -> bool:
     """Lock the calendar of a listing until the transaction ends, and claim it for an answer.
+
+    Args:
+        connection: its transaction stores the answer.
+        account_id: whose listing.
+        listing_id: which listing.
+        asked_at: when the answer was asked for.
+        whole: stored as well, where the answer ends a reading of all days; see `record_whole_reading`.
 
     Returns:
         Whether the answer may be stored: False when one that was asked for later was stored before.
     """
-    reading = calendar_readings
-    statement = insert(reading).values(account_id=account_id, listing_id=listing_id, asked_at=asked_at)
-    is_newest = sa.func.coalesce(null_if_unknown(reading.c.asked_at) <= asked_at, sa.true())
-    claimed = statement.on_conflict_do_update(
-        index_elements=["account_id", "listing_id"],
-        set_={"asked_at": statement.excluded.asked_at, "refused_at": None, "error": None},
-        where=is_newest,
-    ).returning(reading.c.listing_id)
-    return connection.execute(claimed).first() is not None
+    parameters = {"account_id": account_id, "listing_id": listing_id, "asked_at": asked_at}
+    if whole is not None:
+        parameters |= _list_values(whole)
+    return connection.execute(_CLAIM if whole is None else _CLAIM_WHOLE, parameters).first() is not None
 
 
 def record_whole_reading(connection: sa.Connection, account_id: int, reading: ListingReading) -> None:
@@ -114,14 +125,31 @@ def record_whole_reading(connection: sa.Connection, account_id: int, reading: Li
     connection.execute(
         sa.update(calendar_readings)
         .where(calendar_readings.c.account_id == account_id, calendar_readings.c.listing_id == reading.listing_id)
-        .values(
-            read_at=reading.read_at,
-            rota_at=reading.rota_at,
-            known_until=reading.known_until,
-            short_count=reading.short_count,
-            missing_days=reading.missing_days,
-        )
+        .values(_list_values(reading))
     )
+
+
+def _list_values(reading: ListingReading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in _OF_WHOLE_READING}
+
+
+def _build_claim(*also: str) -> Executable:
+    """Build the statement once: it takes longer to build than to run."""
+    reading = calendar_readings
+    names = ("account_id", "listing_id", "asked_at", *also)
+    statement = insert(reading).values({name: sa.bindparam(name, type_=reading.c[name].type) for name in names})
+    new = statement.excluded
+    is_newest = sa.func.coalesce(null_if_unknown(reading.c.asked_at) <= new.asked_at, sa.true())
+    return statement.on_conflict_do_update(
+        index_elements=["account_id", "listing_id"],
+        set_={"refused_at": None, "error": None, **{name: new[name] for name in ("asked_at", *also)}},
+        where=is_newest,
+    ).returning(reading.c.listing_id)
+
+
+_OF_WHOLE_READING: Final = ("read_at", "rota_at", "known_until", "short_count", "missing_days")
+_CLAIM: Final = _build_claim()
+_CLAIM_WHOLE: Final = _build_claim(*_OF_WHOLE_READING)
 
 
 def record_refusal(

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # How long a claim holds without being renewed: as long as a lease.
 CLAIM_LIFETIME: Final = timedelta(seconds=90)
+# Built once: they take longer to build than to run.
+_ITSELF: Final = sa.select(rights.c.name).where(rights.c.name == sa.bindparam("right", type_=sa.Text))
+_SHARED: Final = _ITSELF.with_for_update(read=True)
+_ALONE: Final = _ITSELF.with_for_update()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ def lock_right(connection: sa.Connection, right: str, *, shared: bool = False) -
     Raises:
         StoreBusy: a program of the last release holds it, and did not release it in time.
     """
-    itself = sa.select(rights.c.name).where(rights.c.name == right).with_for_update(read=shared)
-    while connection.scalar(itself) is None:
+    itself = _SHARED if shared else _ALONE
+    while connection.scalar(itself, {"right": right}) is None:
         # The row is missing only the first time. It is inserted on this connection: a second one of the pool might
         # never be free where all transactions want a second one.
         connection.execute(insert(rights).values(name=right).on_conflict_do_nothing())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 LEASE_TIME = timedelta(seconds=90)
+# Built once: it takes longer to build than to run, and runs in every transaction of a sync.
+_FENCE: Final = (
+    sa.select(leases.c.account_id)
+    .where(
+        leases.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger),
+        leases.c.fencing_token == sa.bindparam("token", type_=sa.BigInteger),
+        leases.c.owner == sa.bindparam("holder", type_=sa.Text),
+    )
+    .with_for_update(read=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +90,8 @@ def fence_transaction(connection: sa.Connection, lease: Lease) -> None:
     Raises:
         LeaseLost: another run took over.
     """
-    query = sa.select(leases.c.account_id).where(*_is_ours(lease)).with_for_update(read=True)
-    if connection.scalar(query) is None:
+    parameters = {"of_account": lease.account_id, "token": lease.fencing_token, "holder": lease.owner}
+    if connection.scalar(_FENCE, parameters) is None:
         raise _lost(lease)
 
 

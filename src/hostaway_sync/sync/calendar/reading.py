@@ -9,7 +9,8 @@ from hostaway_sync.model.calendar.days import CalendarAnswer, CheckedDays, Days,
 from hostaway_sync.sync.calendar import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from hostaway_sync.model.records import Source
     from hostaway_sync.sync.calendar.plan import CalendarTask
@@ -25,12 +26,22 @@ class AnswerSink(Protocol):
         """Take the days of one answer; return False if an answer that was asked for later is known already."""
         ...
 
+    def record_only_answer(
+        self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays, missing: Sequence[Days]
+    ) -> int | None:
+        """Take an answer that ends its task: `record_days` and `close_task` in one; None: a later answer is known."""
+        ...
 
-def read_days(task: CalendarTask, source: Source, sink: AnswerSink) -> tuple[tuple[Days, ...], CalendarAnswer]:
-    """Read the days of a listing, and hand over each answer.
+    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
+        """Store that a listing was read; return how many of its days did not come that the source should have."""
+        ...
+
+
+def read_days(task: CalendarTask, source: Source, sink: AnswerSink) -> int:
+    """Read the days of a listing, hand over each answer, and close the task.
 
     Returns:
-        The stretches of days that did not come, ascending, and the first answer.
+        How many days did not come that the source should have.
 
     Raises:
         SourceError: a request failed; what was handed over before stays.
@@ -45,18 +56,23 @@ def read_days(task: CalendarTask, source: Source, sink: AnswerSink) -> tuple[tup
         why = task.why if first is None else f"{task.why}; again: days did not come"
         answer = source.read_calendar(task.reading.listing_id, asked.first, asked.last, why=why)
         checked = check_answer(answer)
+        parts = list(_list_parts(task, asked, checked.missing))
+        if first is None and all(part.is_final for part in parts):
+            lacking = sink.record_only_answer(task, answer, checked, _join(sorted(part.days for part in parts)))
+            if lacking is not None:
+                return lacking
+            is_taken = False
+        else:
+            is_taken = sink.record_days(task, answer, checked)
         first = first or answer
-        if not sink.record_days(task, answer, checked):
+        if not is_taken:
             waiting.append(asked)
             continue
-        for part in _list_parts(task, asked, checked.missing):
-            if part.is_final:
-                missing.append(part.days)
-            else:
-                waiting.append(part.days)
+        missing += [part.days for part in parts if part.is_final]
+        waiting += [part.days for part in parts if not part.is_final]
     if first is None:
         raise ValueError("no days were to be read")
-    return tuple(_join(sorted([*missing, *waiting]))), first
+    return sink.close_task(task, _join(sorted([*missing, *waiting])), first.observed_at)
 
 
 class _Part:

@@ -10,6 +10,7 @@ from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts, Res
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.calendar import days, marks, readings
 from hostaway_sync.sync.calendar import plan
+from hostaway_sync.sync.calendar.reading import AnswerSink
 from hostaway_sync.sync.reporting.run_log import write_span
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.model.calendar.days import CalendarAnswer, CheckedDays, Days
+    from hostaway_sync.model.calendar.days import CalendarAnswer, CheckedDays, Days, ListingReading
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.calendar.plan import CalendarOptions, CalendarTask
 
@@ -33,16 +34,8 @@ class Write(Protocol):
         ...
 
 
-class CalendarRecorder(Protocol):
+class CalendarRecorder(AnswerSink, Protocol):
     """Takes what was read of calendars, from several threads at once."""
-
-    def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
-        """Take the days of one answer; return False if an answer that was asked for later is known already."""
-        ...
-
-    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
-        """Store that a listing was read; return how many of its days did not come that the source should have."""
-        ...
 
     def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
         """Store that the source refused the calendar of a listing."""
@@ -54,7 +47,9 @@ class CalendarRecorder(Protocol):
 
 
 class TableCalendarRecorder:
-    """Writes each answer in a transaction of its own; implements `CalendarRecorder`.
+    """Writes each answer in a transaction of its own, with all else where it is the only one of its task.
+
+    It implements `CalendarRecorder`.
 
     Args:
         write: does work in a transaction that may be refused; see `FencedWrites.write`.
@@ -72,12 +67,45 @@ class TableCalendarRecorder:
 
     def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
         """Write the days that changed, unless a newer answer was stored before."""
+        return self._store(task, answer, checked)
+
+    def record_only_answer(
+        self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays, missing: Sequence[Days]
+    ) -> int | None:
+        """Write the days that changed, and close the task in the same transaction: it costs half as much."""
+        whole, lacking = self._judge(task, missing, answer.observed_at)
+        return lacking if self._store(task, answer, checked, whole=whole, is_cleared=not lacking) else None
+
+    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
+        """Clear the mark of a listing whose days all came, and store the next turn of one that was read whole."""
+        whole, lacking = self._judge(task, missing, asked_at)
+
+        def write(connection: Connection) -> None:
+            if whole is not None:
+                readings.record_whole_reading(connection, self._account_id, whole)
+            if not lacking:
+                self._clear_mark(connection, task, asked_at)
+
+        self._write(write)
+        return lacking
+
+    def _store(
+        self,
+        task: CalendarTask,
+        answer: CalendarAnswer,
+        checked: CheckedDays,
+        *,
+        whole: ListingReading | None = None,
+        is_cleared: bool = False,
+    ) -> bool:
         account_id, listing_id, asked_at = self._account_id, task.reading.listing_id, answer.observed_at
 
         def write(connection: Connection) -> tuple[Counter[Change], int] | None:
             owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR)
-            if not readings.lock_reading(connection, account_id, listing_id, asked_at):
+            if not readings.lock_reading(connection, account_id, listing_id, asked_at, whole=whole):
                 return None
+            if is_cleared:
+                self._clear_mark(connection, task, asked_at)
             return days.store_days(connection, owner, listing_id, checked.days, asked_at)
 
         with write_span(Resource.CALENDAR):
@@ -89,26 +117,23 @@ class TableCalendarRecorder:
             self._misfits += stored[1]
         return True
 
-    def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
-        """Clear the mark of a listing whose days all came, and store the next turn of one that was read whole."""
-        account_id, listing_id = self._account_id, task.reading.listing_id
-        whole = None
-        if task.is_whole:
-            period = plan.choose_period(task.reading, self._options)
-            turn = plan.choose_next_turn(account_id, task.reading, asked_at, period)
-            whole = plan.judge_whole_reading(task, missing, asked_at, turn)
-        lacking = sum(map(len, missing)) if whole is None else whole.missing_days
+    def _judge(
+        self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime
+    ) -> tuple[ListingReading | None, int]:
+        """Return what a reading of all days shows, None for one of some days, and how many days did not come."""
+        if not task.is_whole:
+            return None, sum(map(len, missing))
+        period = plan.choose_period(task.reading, self._options)
+        turn = plan.choose_next_turn(self._account_id, task.reading, asked_at, period)
+        whole = plan.judge_whole_reading(task, missing, asked_at, turn)
+        return whole, whole.missing_days
 
-        def write(connection: Connection) -> None:
-            if whole is not None:
-                readings.record_whole_reading(connection, account_id, whole)
-            if not lacking:
-                first = None if task.days.first == task.mirrored.first else task.days.first
-                last = None if task.days.last == task.mirrored.last else task.days.last
-                marks.clear_mark(connection, account_id, listing_id, first=first, last=last, asked_at=asked_at)
-
-        self._write(write)
-        return lacking
+    def _clear_mark(self, connection: Connection, task: CalendarTask, asked_at: datetime) -> None:
+        first = None if task.days.first == task.mirrored.first else task.days.first
+        last = None if task.days.last == task.mirrored.last else task.days.last
+        marks.clear_mark(
+            connection, self._account_id, task.reading.listing_id, first=first, last=last, asked_at=asked_at
+        )
 
     def record_refusal(self, task: CalendarTask, refusal: str, now: datetime) -> None:
         """Store the refusal; the calendar is asked for again a week later."""
@@ -143,6 +168,13 @@ class DryCalendarRecorder:
         with self._lock:
             self._counts.update(changes.values())
         return True
+
+    def record_only_answer(
+        self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays, missing: Sequence[Days]
+    ) -> int | None:
+        """Compare the days of an answer; return how many did not come."""
+        self.record_days(task, answer, checked)
+        return self.close_task(task, missing, answer.observed_at)
 
     def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
         """Return how many days did not come."""

@@ -130,7 +130,7 @@ def read_listing(task: CalendarTask, source: Source, recorder: CalendarRecorder,
         LeaseLost: another run took over.
     """
     try:
-        missing, first = read_days(task, source, recorder)
+        lacking = read_days(task, source, recorder)
     except (Forbidden, NotFound) as refusal:
         recorder.record_refusal(task, str(refusal), now)
         return _Ended()
@@ -139,5 +139,4 @@ def read_listing(task: CalendarTask, source: Source, recorder: CalendarRecorder,
             recorder.record_refusal(task, str(error), now)
             return _Ended()
         return _Ended(failure=error)
-    lacking = recorder.close_task(task, missing, first.observed_at)
     return _Ended(lacking, task.reading.missing_days)

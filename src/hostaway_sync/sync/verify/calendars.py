@@ -124,6 +124,13 @@ class CalendarComparison:
             self._count_undecided(listing_id, lost)
         return True
 
+    def record_only_answer(
+        self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays, missing: Sequence[Days]
+    ) -> int | None:
+        """Compare the days of an answer; return how many did not come that the source should have."""
+        self.record_days(task, answer, checked)
+        return self.close_task(task, missing, answer.observed_at)
+
     def close_task(self, task: CalendarTask, missing: Sequence[Days], asked_at: datetime) -> int:
         """Count the days that did not come as undecided; return how many of them the source should have."""
         del asked_at

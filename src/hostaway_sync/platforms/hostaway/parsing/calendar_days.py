@@ -22,6 +22,7 @@ from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, HA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from hostaway_sync.platforms.hostaway.parsing.casts import Cast
 
@@ -51,14 +52,29 @@ def as_calendar_day(raw: bytes) -> CalendarDay | None:
     """Return one day as it will be stored, or None if it has no usable date; never raises, whatever its bytes are."""
     try:
         members = _MEMBERS.decode(json_repair.clean_json(raw)[0] if json_repair.is_suspect(raw) else raw)
-        day = as_date(msgspec.json.decode(members["date"]))
+        day = _read_date(bytes(members["date"]))
     except (*DECODE_ERRORS, json_repair.NotJson, Misfit, KeyError):
         return None
     if day is None:
         return None
-    compared = [part for key, name in _order(tuple(members)) if members[key] != _NULL for part in (name, members[key])]
-    digest = HASH_RULE + blake2b(b"\0".join(compared), digest_size=_DIGEST_BYTES).digest()
+    digest = HASH_RULE + blake2b(b"\0".join(_list_compared(members)), digest_size=_DIGEST_BYTES).digest()
     return CalendarDay(day, digest, partial(_read_content, members))
+
+
+def _list_compared(members: Mapping[str, msgspec.Raw]) -> list[bytes | msgspec.Raw]:
+    """Return keys and values that describe the day, in turn, without null values."""
+    compared: list[bytes | msgspec.Raw] = []
+    for key, name in _order(tuple(members)):
+        value = members[key]
+        if value != _NULL:
+            compared += (name, value)
+    return compared
+
+
+# The answers of all listings hold the same dates.
+@lru_cache(maxsize=2_048)
+def _read_date(value: bytes) -> date | None:
+    return as_date(msgspec.json.decode(value))
 
 
 @lru_cache(maxsize=64)

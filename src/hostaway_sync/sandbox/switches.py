@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args, get_type_hints
 
 MovedCursor = Literal["restart", "empty", "bad_request", "not_found"]
@@ -58,6 +58,11 @@ class Switches:
         ignored_dates: the dates that a calendar is asked for are ignored, and the next 90 days from today come (8).
         calendar_order: days by rising date or in no order (8).
         calendar_doubles: one day of an answer comes twice, identical (8).
+        gate_403: paths of routes that answer 403, as features that the account's plan has not.
+        ignores_offset: paged lists of the other resources give their first page whatever `offset` asks for.
+        caps_limit_50: these lists give 50 rows a page at most.
+        object_form: whole lists of the other resources come as an object by id.
+        moves_default_order: lists that know `sortBy` stand in another order each time that they are asked without it.
     """
 
     moved_cursor: MovedCursor = "restart"
@@ -104,6 +109,11 @@ class Switches:
     ignored_dates: bool = False
     calendar_order: Literal["ascending", "shuffled"] = "ascending"
     calendar_doubles: bool = False
+    gate_403: tuple[str, ...] = field(default=(), metadata={"choices": ((), ("/reviews", "/tasks", "/seasonalRules"))})
+    ignores_offset: bool = False
+    caps_limit_50: bool = False
+    object_form: bool = False
+    moves_default_order: bool = False
 
     @staticmethod
     def choices() -> dict[str, tuple[Any, ...]]:
@@ -114,9 +124,10 @@ class Switches:
 def _all_choices() -> dict[str, tuple[Any, ...]]:
     hints = get_type_hints(Switches)
     choices: dict[str, tuple[Any, ...]] = {}
-    for field in fields(Switches):
-        allowed = (True, False) if hints[field.name] is bool else get_args(hints[field.name])
-        choices[field.name] = (field.default, *(value for value in allowed if value != field.default))
+    for switch in fields(Switches):
+        allowed = (True, False) if hints[switch.name] is bool else get_args(hints[switch.name])
+        allowed = switch.metadata.get("choices", allowed)
+        choices[switch.name] = (switch.default, *(value for value in allowed if value != switch.default))
     return choices
 
 

@@ -30,6 +30,11 @@ IRRELEVANT = {
     "delivery_log_order",
     "delivery_nesting",
     "token_counts",
+    "gate_403",
+    "ignores_offset",
+    "caps_limit_50",
+    "object_form",
+    "moves_default_order",
 }
 SWITCHES = st.fixed_dictionaries(
     {name: st.sampled_from(values) for name, values in Switches.choices().items() if name not in IRRELEVANT}

@@ -1,4 +1,4 @@
-"""An account as the server sees it: its secret, its world, its filtered lists and its webhooks."""
+"""An account as the server sees it: its secret, its world, its lists and its webhooks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from hostaway_sync.sandbox.server.filters import FilteredLists
+from hostaway_sync.sandbox.server.resource_lists import ResourceLists
 from hostaway_sync.sandbox.server.webhooks import WebhookList
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ class Account:
     world: World
     hooks: WebhookList = field(default_factory=WebhookList)
     views: FilteredLists = field(init=False)
+    others: ResourceLists = field(init=False)
 
     def __post_init__(self) -> None:
         self.views = FilteredLists(self.world)
+        self.others = ResourceLists(self.world)
 
     def accepts_secret(self, secret: str) -> bool:
         """Return whether a client secret is right."""

@@ -86,11 +86,13 @@ class _Connection(BaseHTTPRequestHandler):
         if not path.startswith(PREFIX + "/"):
             self._send(_NOT_OURS)
             return
+        pairs = tuple(parse_qsl(query, keep_blank_values=True))
         request = Request(
             time=0.0,
             method=self.command,
             path=path.removeprefix(PREFIX),
-            query=dict(parse_qsl(query, keep_blank_values=True)),
+            query=dict(pairs),
+            pairs=pairs,
             headers={name.lower(): value for name, value in self.headers.items()},
             body=body,
             client=str(self.client_address[0]),

@@ -36,7 +36,7 @@ def wants_resources(request: Request, switches: Switches) -> bool:
 def list_reservations(views: FilteredLists, request: Request) -> Reply:
     """List reservations, newest `updatedOn` first; `afterId` beats `offset`."""
     world = views.world
-    limit = _limit(request, world.switches)
+    limit = asked_limit(request, world.switches)
     order = views.reservations(request)
     start = _start(world, order, request)
     if isinstance(start, Reply):
@@ -49,16 +49,16 @@ def list_reservations(views: FilteredLists, request: Request) -> Reply:
     rows = join_rows([world.reservation_text(position, number, resources=resources) for position, number in entries])
     rest = world.switches.cursor_count == "rest" and _cursor(request) is not None
     count = len(order) - start if rest else len(order)
-    return success_reply(rows, rest=_short(count, limit, _offset(request), world.switches.reservations_count))
+    return success_reply(rows, rest=_short(count, limit, asked_offset(request), world.switches.reservations_count))
 
 
 def list_listings(world: World, request: Request) -> Reply:
     """List listings by id."""
-    limit = _limit(request, world.switches)
+    limit = asked_limit(request, world.switches)
     if limit is None:
         return failure_reply(400, "limit is not valid", world.switches)
     numbers = filter_listings(world, request)
-    offset = _offset(request)
+    offset = asked_offset(request)
     resources = wants_resources(request, world.switches)
     chosen = numbers[offset : offset + limit + world.switches.overlong_pages]
     rows = join_rows(world.listing_text(number, resources=resources) for number in chosen)
@@ -67,10 +67,10 @@ def list_listings(world: World, request: Request) -> Reply:
 
 def list_conversations(world: World, request: Request) -> Reply:
     """List conversations, newest `messageSentOn` first, those without one last; only `reservationId` filters."""
-    limit = _limit(request, world.switches)
+    limit = asked_limit(request, world.switches)
     if limit is None:
         return failure_reply(400, "limit is not valid", world.switches)
-    offset = _offset(request)
+    offset = asked_offset(request)
     wanted = request.number("reservationId")
     size = limit + world.switches.overlong_pages
     if wanted is None or wanted < 1:
@@ -85,18 +85,18 @@ def list_conversations(world: World, request: Request) -> Reply:
 
 def list_messages(world: World, request: Request) -> Reply:
     """List a thread, newest first; only `sent` ones unless `includeScheduledMessages=1`."""
-    limit = _limit(request, world.switches)
+    limit = asked_limit(request, world.switches)
     if limit is None:
         return failure_reply(400, "limit is not valid", world.switches)
     conversation = world.conversation(request.ids[0])
-    offset = _offset(request)
+    offset = asked_offset(request)
     entries = world.threads.listed(conversation, scheduled=request.query.get("includeScheduledMessages") == "1")
     chosen = entries[offset : offset + limit + world.switches.overlong_pages]
     rows = join_rows(world.threads.text(conversation, entry) for entry in chosen)
     return success_reply(rows, rest=_long(len(entries), limit, offset, world.switches.messages_count, world.switches))
 
 
-def _limit(request: Request, switches: Switches) -> int | None:
+def asked_limit(request: Request, switches: Switches) -> int | None:
     """Return the largest number of rows of a page; None when `limit` is refused."""
     limit = request.number("limit")
     if limit is None or limit < 1:
@@ -105,7 +105,8 @@ def _limit(request: Request, switches: Switches) -> int | None:
     return min(limit, switches.max_limit)
 
 
-def _offset(request: Request) -> int:
+def asked_offset(request: Request) -> int:
+    """Return the place of a page's first row; 0 where `offset` is none."""
     return max(request.number("offset") or 0, 0)
 
 
@@ -118,7 +119,7 @@ def _start(world: World, order: RowOrder, request: Request) -> int | Reply:
     """Return the offset at which a page of reservations starts, or the refusal of a cursor that moved or is gone."""
     cursor = _cursor(request)
     if cursor is None:
-        return _offset(request)
+        return asked_offset(request)
     below = order.after(cursor)
     if cursor in order:
         manner: str = world.switches.moved_cursor if world.moved_since_listed(cursor) else "continue"

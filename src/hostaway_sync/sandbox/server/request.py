@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -27,6 +28,7 @@ class Request:
         route: method and template of the route, such as `GET /listings/{id}`; "" when there is none.
         account_id: whose token it carried, good or not; on the token route the `client_id`.
         ids: the numbers in the path.
+        pairs: the whole query, where a name may stand several times; `query` has the last of each.
     """
 
     time: float
@@ -39,6 +41,11 @@ class Request:
     route: str = ""
     account_id: int | None = None
     ids: tuple[int, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of `name[]`, also where its brackets hold a number."""
+        return [value for key, value in self.pairs if re.fullmatch(re.escape(name) + r"\[\d*\]", key)]
 
     def number(self, name: str) -> int | None:
         """Return a query parameter as a whole number; None when it is absent or malformed."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from hostaway_sync.sandbox.rows.resources.kinds import KINDS
 from hostaway_sync.sandbox.server import list_pages
 from hostaway_sync.sandbox.server.calendar import read_calendar, write_calendar
 from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied_reply, failure_reply, success_reply
+from hostaway_sync.sandbox.server.resources import read_kind, read_single
 from hostaway_sync.sandbox.server.webhooks import probe_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hostaway_sync.sandbox.server.account import Account
     from hostaway_sync.sandbox.world.world import World
@@ -212,6 +215,8 @@ ROUTES = (
     *(Route("GET", path, _delivery_log) for path in _LOGS.values()),
     Route("GET", "/webhooks/reservations", _legacy_hooks),
     Route("GET", "/webhooks/conversationMessages", _legacy_hooks),
+    *(Route("GET", kind.path, partial(read_kind, kind)) for kind in KINDS.values()),
+    *(Route("GET", kind.single, partial(read_single, kind)) for kind in KINDS.values() if kind.single),
 )
 _PATTERNS = [(route, route.pattern) for route in ROUTES]
 
@@ -225,9 +230,19 @@ def match_route(method: str, path: str) -> tuple[Route, tuple[int, ...]] | None:
     return None
 
 
+def check_gates(paths: Iterable[str]) -> None:
+    """Raise ValueError for a path that no route has: a misspelt gate must not look like an open one."""
+    known = {route.template for route in ROUTES}
+    for path in paths:
+        if path not in known:
+            raise ValueError(f"gate_403: no route has the path {path}")
+
+
 def answer_request(account: Account, route: Route, request: Request) -> Reply:
     """Run a route for an account whose token is good."""
     inbox = account.spec.inbox
+    if route.template in account.world.switches.gate_403:
+        return denied_reply()
     if (inbox == "closed" and route.needs_inbox) or (inbox == "closed_threads" and route.needs_inbox == "threads"):
         return denied_reply()
     switches = account.world.switches

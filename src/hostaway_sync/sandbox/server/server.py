@@ -22,7 +22,7 @@ from hostaway_sync.sandbox.server.request import (
     failure_reply,
     rate_limited_reply,
 )
-from hostaway_sync.sandbox.server.routes import answer_request, match_route
+from hostaway_sync.sandbox.server.routes import answer_request, check_gates, match_route
 from hostaway_sync.sandbox.server.token_route import TOKENS, answer_token
 from hostaway_sync.sandbox.server.tokens import Tokens
 from hostaway_sync.sandbox.server.webhooks import delivery_body, send_delivery
@@ -110,6 +110,8 @@ class Sandbox:
         self._thread: Thread | None = None
 
     def _world(self, spec: AccountSpec, number: int, seed: int, now: datetime) -> World:
+        switches = spec.switches or self.switches
+        check_gates(switches.gate_403)
         return World(
             spec.id,
             seed=seed + number,
@@ -117,7 +119,7 @@ class Sandbox:
             listings=spec.listings,
             conversations=spec.conversations,
             start=now,
-            switches=spec.switches or self.switches,
+            switches=switches,
             first=FirstIds.of(0 if spec.same_ids_as_first else number),
         )
 

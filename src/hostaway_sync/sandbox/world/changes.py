@@ -13,7 +13,8 @@ from hostaway_sync.sandbox.seed.layout import FIRST, IDS_PER_THREAD, FirstIds
 from hostaway_sync.sandbox.seed.prng import mix
 from hostaway_sync.sandbox.seed.timestamps import stamp_text
 from hostaway_sync.sandbox.switches import Switches
-from hostaway_sync.sandbox.world.state import WorldState
+from hostaway_sync.sandbox.world.objects import Objects
+from hostaway_sync.sandbox.world.state import Payload, WorldState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,8 @@ class WorldChanges(WorldState):
             switches=switches or Switches(),
             first=first,
         )
+        self.others = Objects(self.layout, account_id, self._owner)
+        """All other kinds of objects; `World.objects` reads them."""
         self.step = timedelta(seconds=1)
         self.outbox: deque[tuple[str, int, int]] = deque(maxlen=_OUTBOX)
         """Events that Hostaway would announce by webhook: (event, id, id of the thread or 0)."""
@@ -226,6 +229,14 @@ class WorldChanges(WorldState):
             self.revision += 1
             self.conversation_order.remove(conversation_id)
             self._changed_conversations.pop(conversation_id, None)
+
+    def _owner(self, resource: str, number: int) -> Payload:
+        """Return the reservation whose objects are asked for, or nothing for a listing; KeyError when not listed."""
+        if resource == "reservation":
+            return self.reservation(number)
+        if not self.has_listing(number):
+            raise KeyError(number)
+        return {}
 
     # Announcements
 

@@ -13,6 +13,7 @@ from hostaway_sync.sandbox.rows.phrases import quote
 from hostaway_sync.sandbox.seed.prng import mix
 from hostaway_sync.sandbox.seed.timestamps import day_number, day_text, stamp_text
 from hostaway_sync.sandbox.world.changes import WorldChanges
+from hostaway_sync.sandbox.world.objects import kind_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,6 +203,34 @@ class World(WorldChanges):
 
     def _stay_text(self, reservation_id: int) -> str:
         return quote(self.reservation(reservation_id))
+
+    # All other kinds
+
+    def objects(self, name: str, owner_id: int = 0) -> dict[int | str, Any]:
+        """Return what is there of a kind of `KINDS`, by id or code, whatever the switches do to an answer.
+
+        `owner_id` is the listing or reservation of kinds that belong to one; KeyError when it is not listed.
+        """
+        with self.lock:
+            kind = kind_named(name)
+            source = self.others.source(kind, owner_id)
+            return {key: self.others.get(kind, source, key) for key in self.others.keys(kind, source)}
+
+    def put_object(self, name: str, fields: Mapping[str, Any], owner_id: int = 0) -> int | str:
+        """Add an object, or change keys of the one whose id is in `fields`; `updatedOn` moves where the kind has it.
+
+        A new object looks like the first one of its kind but for `fields`; without an id it gets one. Of a map, the
+        fields are codes and what they stand for. Returns the key.
+        """
+        with self.lock:
+            kind = kind_named(name)
+            return self.others.put(kind, self.others.source(kind, owner_id), fields, stamp_text(self._tick()))
+
+    def delete_object(self, name: str, key: int | str, owner_id: int = 0) -> None:
+        """Delete an object; KeyError when it is not there. An expense stays listed, with `isDeleted`."""
+        with self.lock:
+            kind = kind_named(name)
+            self.others.delete(kind, self.others.source(kind, owner_id), key, stamp_text(self._tick()))
 
     # Corrupted rows
 

@@ -20,13 +20,13 @@
         sandbox.calls["GET /reservations"], sandbox.max_in_window("account:70001"), sandbox.requests
 
 Rows are made from the seed whenever they are asked for, so that a million reservations cost no memory, and equal seeds
-give equal bytes. Only changed rows are kept in memory. Where the notes are unsure there is a switch (`Switches`).
+give equal bytes. Only changed rows are kept in memory, and the ids of other resources once they were asked for. Where
+the notes are unsure there is a switch (`Switches`).
 
-Limits: dashboards, users, finance, and writes other than those in `routes.ROUTES` are missing; calendars know neither
-multi-unit nor linked listings, and no booking window; lists in any order but the default one, and those of the other
-resources in every order, are sorted as a whole for every change; webhooks are probed and called on loopback
-addresses only, and `Sandbox.deliver` calls them, without retries. Rate limits count each process of the sandbox for
-itself.
+Limits: dashboards, and writes other than those in `routes.ROUTES` are missing; calendars know neither multi-unit nor
+linked listings, and no booking window; lists in any order but the default one, and those of the other resources in
+every order, are sorted as a whole for every change; webhooks are probed and called on loopback addresses only, and
+`Sandbox.deliver` calls them, without retries. Rate limits count each process of the sandbox for itself.
 """
 
 from __future__ import annotations

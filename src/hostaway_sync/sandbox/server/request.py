@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from threading import Event
 
     from hostaway_sync.sandbox.server.rate_limits import Refusal
@@ -45,7 +45,14 @@ class Request:
 
     def values(self, name: str) -> list[str]:
         """Return every value of `name[]`, also where its brackets hold a number."""
-        return [value for key, value in self.pairs if re.fullmatch(re.escape(name) + r"\[\d*\]", key)]
+        return _listed(self.pairs, name)
+
+    def form_values(self, name: str) -> list[str]:
+        """Return every value of `name[]` in the body; a list in a JSON object is accepted, too."""
+        listed = self.document().get(name)
+        if isinstance(listed, list):
+            return [str(value) for value in listed]
+        return _listed(parse_qsl(self.body.decode("utf-8", "replace")), name)
 
     def number(self, name: str) -> int | None:
         """Return a query parameter as a whole number; None when it is absent or malformed."""
@@ -64,6 +71,10 @@ class Request:
         """Return the body as form fields; a JSON object is accepted, too."""
         fields = dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
         return {name: str(value) for name, value in self.document().items()} or fields
+
+
+def _listed(pairs: Iterable[tuple[str, str]], name: str) -> list[str]:
+    return [value for key, value in pairs if re.fullmatch(re.escape(name) + r"\[\d*\]", key)]
 
 
 @dataclass(frozen=True, slots=True)

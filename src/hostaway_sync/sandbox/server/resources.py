@@ -40,8 +40,7 @@ def read_kind(kind: Kind, account: Account, request: Request) -> Reply:
 
 def read_single(kind: Kind, account: Account, request: Request) -> Reply:
     """Answer one object by its id."""
-    source = account.world.others.source(kind)
-    return success_reply(quote(account.world.others.get(kind, source, request.ids[0])).encode())
+    return success_reply(_texts(kind, account, account.world.others.source(kind), request, request.ids)[0].encode())
 
 
 _PAGING = ("limit", "offset")

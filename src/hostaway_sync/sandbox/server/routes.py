@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from hostaway_sync.sandbox.rows.resources.kinds import KINDS
 from hostaway_sync.sandbox.server import list_pages
 from hostaway_sync.sandbox.server.calendar import read_calendar, write_calendar
+from hostaway_sync.sandbox.server.finance_report import consolidated_report
 from hostaway_sync.sandbox.server.request import MISSING, Reply, Request, denied_reply, failure_reply, success_reply
 from hostaway_sync.sandbox.server.resources import read_kind, read_single
 from hostaway_sync.sandbox.server.webhooks import probe_url
@@ -215,6 +216,7 @@ ROUTES = (
     *(Route("GET", path, _delivery_log) for path in _LOGS.values()),
     Route("GET", "/webhooks/reservations", _legacy_hooks),
     Route("GET", "/webhooks/conversationMessages", _legacy_hooks),
+    Route("POST", "/finance/report/consolidated", consolidated_report),
     *(Route("GET", kind.path, partial(read_kind, kind)) for kind in KINDS.values()),
     *(Route("GET", kind.single, partial(read_single, kind)) for kind in KINDS.values() if kind.single),
 )

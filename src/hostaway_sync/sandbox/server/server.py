@@ -23,8 +23,7 @@ from hostaway_sync.sandbox.server.request import (
     rate_limited_reply,
 )
 from hostaway_sync.sandbox.server.routes import answer_request, check_gates, match_route
-from hostaway_sync.sandbox.server.token_route import TOKENS, answer_token
-from hostaway_sync.sandbox.server.tokens import Tokens
+from hostaway_sync.sandbox.server.tokens import TOKENS, Tokens, answer_token
 from hostaway_sync.sandbox.server.webhooks import delivery_body, send_delivery
 from hostaway_sync.sandbox.switches import Switches
 from hostaway_sync.sandbox.world.changes import START
@@ -206,7 +205,7 @@ class Sandbox:
         with account.world.lock:
             while account.world.outbox:
                 event, number, thread = account.world.outbox.popleft()
-                payload = account.world.announced_object(number, thread)
+                payload = account.world.announced_object(event, number, thread)
                 if payload is not None:
                     nested = account.world.switches.delivery_nesting == "payload"
                     announced.append((event, number, delivery_body(event, account_id, payload, nested=nested)))

@@ -13,7 +13,7 @@ from hostaway_sync.sandbox.seed.layout import FIRST, IDS_PER_THREAD, FirstIds
 from hostaway_sync.sandbox.seed.prng import mix
 from hostaway_sync.sandbox.seed.timestamps import stamp_text
 from hostaway_sync.sandbox.switches import Switches
-from hostaway_sync.sandbox.world.objects import Objects
+from hostaway_sync.sandbox.world.objects import Objects, kind_named
 from hostaway_sync.sandbox.world.state import Payload, WorldState
 
 if TYPE_CHECKING:
@@ -240,10 +240,13 @@ class WorldChanges(WorldState):
 
     # Announcements
 
-    def announced_object(self, number: int, conversation_id: int) -> bytes | None:
+    def announced_object(self, event: str, number: int, conversation_id: int) -> bytes | None:
         """Return the object of an entry of `outbox` as it is now; None when it is gone."""
         try:
-            if conversation_id:
+            if event.startswith("task."):
+                kind = kind_named("tasks")
+                payload = self.others.get(kind, self.others.source(kind), number)
+            elif conversation_id:
                 payload = self.threads.get(self.conversation(conversation_id), number)
             else:
                 payload = self.reservation(number)

@@ -220,11 +220,17 @@ class World(WorldChanges):
         """Add an object, or change keys of the one whose id is in `fields`; `updatedOn` moves where the kind has it.
 
         A new object looks like the first one of its kind but for `fields`; without an id it gets one. Of a map, the
-        fields are codes and what they stand for. Returns the key.
+        fields are codes and what they stand for. Tasks are announced, other kinds are not. Returns the key.
         """
         with self.lock:
             kind = kind_named(name)
-            return self.others.put(kind, self.others.source(kind, owner_id), fields, stamp_text(self._tick()))
+            source = self.others.source(kind, owner_id)
+            known = len(self.others.keys(kind, source))
+            key = self.others.put(kind, source, fields, stamp_text(self._tick()))
+            if name == "tasks" and isinstance(key, int):
+                created = len(self.others.keys(kind, source)) > known
+                self.outbox.append((f"task.{'created' if created else 'updated'}", key, 0))
+            return key
 
     def delete_object(self, name: str, key: int | str, owner_id: int = 0) -> None:
         """Delete an object; KeyError when it is not there. An expense stays listed, with `isDeleted`."""

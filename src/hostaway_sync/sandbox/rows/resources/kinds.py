@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.sandbox.rows.resources import reference, reviews, settings, tasks
+from hostaway_sync.sandbox.rows.resources import finance, people, reference, reviews, settings, tasks, texts
 from hostaway_sync.sandbox.rows.resources.kind import Filter, Kind, days, numbered
 
 if TYPE_CHECKING:
@@ -117,5 +117,100 @@ _ALL: Final = (
         ),
     ),
 )  # fmt: skip
-KINDS: Final = {kind.name: kind for kind in _ALL}
+_PEOPLE: Final = (
+    Kind("user_groups", "/userGroups", numbered(4), people.user_group),
+    Kind(
+        "users",
+        "/users",
+        numbered(people.USERS),
+        people.user,
+        single="/user/{id}",
+        on_request=("includeResources", "listingMapIds"),
+    ),
+)
+_TEXTS: Final = (
+    Kind(
+        "message_templates",
+        "/messageTemplates",
+        numbered(texts.TEMPLATES),
+        texts.message_template,
+        shape="paged",
+        filters=tuple(Filter(key, "is", key) for key in ("messageTemplateGroupId", "channelId", "listingMapId")),
+    ),
+    Kind("coupons", "/coupons", numbered(texts.COUPONS), texts.coupon, shape="paged"),
+    Kind("listing_agreements", "/listingAgreement/{id}", texts.agreement_ids, texts.agreement, owner="listing"),
+)
+_FINANCE: Final = (
+    Kind(
+        "finance_custom_formulas",
+        "/financeCustomFormula",
+        numbered(2),
+        finance.custom_formula,
+        count="text",
+    ),
+    Kind("auto_payments", "/guestPayments/autoPayment", numbered(3), finance.auto_payment, count="number"),
+    Kind(
+        "charges",
+        "/guestPayments/charges",
+        finance.charge_ids,
+        finance.charge,
+        shape="paged",
+        order="upcoming:scheduledDate",
+        sorts=("id", "scheduledDate", "chargeDate", "amount"),
+        filters=(
+            Filter("reservationIds", "any", "reservationId"),
+            Filter("listingMapIds", "any", "listingMapId"),
+            Filter("statuses", "in", "status"),
+            Filter("types", "in", "type"),
+            *days("chargeDate"),
+            *days("scheduledDate"),
+        ),
+        count="number",
+        longest_days=60,
+        most_values=200,
+    ),
+    Kind(
+        "expenses",
+        "/expenses",
+        finance.expense_ids,
+        finance.expense,
+        shape="paged",
+        order="-insertedOn",
+        soft_delete=True,
+    ),
+    Kind(
+        "finance_fields",
+        "/financeField/{id}",
+        finance.finance_field_ids,
+        finance.finance_field,
+        owner="reservation",
+    ),
+    Kind(
+        "reservation_logs",
+        "/reservations/{id}/logs",
+        finance.log_ids,
+        finance.log_entry,
+        shape="paged",
+        owner="reservation",
+        order="-insertedOn",
+        count="paged",
+        identity=("source", "id"),
+    ),
+    Kind(
+        "rental_agreements",
+        "/reservations/{id}/rentalAgreement",
+        lambda source: (source.owner_id,),
+        finance.rental_agreement,
+        shape="object",
+        owner="reservation",
+    ),
+    Kind(
+        "listing_pricing_settings",
+        "/listing/pricingSettings/{id}",
+        lambda source: (source.owner_id,),
+        settings.pricing_settings,
+        owner="listing",
+    ),
+)
+KINDS: Final = {kind.name: kind for kind in (*_ALL, *_PEOPLE, *_TEXTS, *_FINANCE)}
 """Every kind by its name."""

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LANDED = Path(__file__).with_name("landed.sha256")
-# The environment runs the migrations, and is none.
+# The environment runs the migrations, and is no migration.
 KINDS = ("versions/*.py", "**/*.sql")
 
 
 def pinned() -> dict[str, str]:
-    """Give the hash of each file that landed, by its path."""
+    """Return the hash of each file that landed, by its path."""
     lines = (line.split() for line in LANDED.read_text(encoding="ascii").splitlines())
     return {path: digest for digest, path in lines}
 
 
 def found(directory: Path) -> dict[str, str]:
-    """Give the hash of each file that a database may have run."""
+    """Return the hash of each file that a database may have run."""
     files = {path for kind in KINDS for path in directory.glob(kind)}
     return {path.relative_to(directory).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def faults(landed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Say what is wrong with each file, and what to do."""
+    """Return what is wrong with each file, and what to do."""
     edited = [
         f"migrations/{path} was edited or removed after it landed: restore it"
         f" (`git checkout main -- migrations/{path}`) and write what you want to change into a new migration"
@@ -52,20 +52,20 @@ def faults(landed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def test_landed_migrations_are_unchanged() -> None:
-    """Neither a version, nor a file of SQL that one loads; a new one is pinned with the command that is printed."""
+    """Neither a version nor a file of SQL that it loads; the printed command pins a new one."""
     assert faults(pinned(), found(revisions.migrations_directory())) == []
 
 
 @pytest.mark.parametrize("path", sorted(pinned()))
 def test_every_edit_of_a_migration_is_noticed(path: str) -> None:
-    """One changed byte, or a file that is gone, is named together with the way back."""
+    """One changed byte, or a deleted file, is named together with the command that restores it."""
     landed = pinned()
     for now in ({**landed, path: "0" * 64}, {name: digest for name, digest in landed.items() if name != path}):
         (fault,) = faults(landed, now)
         assert f"git checkout main -- migrations/{path}" in fault
 
 
-def test_a_new_migration_is_told_how_to_be_pinned() -> None:
+def test_new_migration_is_reported_with_the_pinning_command() -> None:
     """The sentence holds the whole command."""
     (fault,) = faults({}, {"versions/9999_new.py": "0" * 64})
     assert "sha256sum versions/9999_new.py) >> tests/migrations/landed.sha256" in fault
@@ -73,7 +73,7 @@ def test_a_new_migration_is_told_how_to_be_pinned() -> None:
 
 @pytest.fixture
 def before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Database]:
-    """Give a database at revision 0015."""
+    """Return a database at revision 0015."""
     older = Path(shutil.copytree(revisions.migrations_directory(), tmp_path / "migrations"))
     for path in (older / "versions").glob("*.py"):
         if path.name > "0016":
@@ -86,8 +86,8 @@ def before(empty_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     database.close()
 
 
-def test_bindings_get_a_key_and_lose_doubles(before: Database) -> None:
-    """Rows that stand twice because the unique key was lost become one; all others stay, each with its number."""
+def test_reader_bindings_get_a_key_and_lose_duplicates(before: Database) -> None:
+    """Without the unique key, rows could be stored twice; all others stay, each with its number."""
     sql.execute(before, "ALTER TABLE reader_bindings DROP CONSTRAINT reader_bindings_key")
     customer = "'00000000-0000-0000-0000-000000000001'"
     rows = ["'a', 1, NULL", "'a', 1, NULL", "'a', 2, NULL", "'b', 1, NULL", *[f"'b', NULL, {customer}"] * 3]
@@ -100,8 +100,8 @@ def test_bindings_get_a_key_and_lose_doubles(before: Database) -> None:
         sql.execute(before, "INSERT INTO reader_bindings OVERRIDING SYSTEM VALUE SELECT * FROM reader_bindings LIMIT 1")
 
 
-def test_a_ledger_of_the_first_0014_gets_its_columns(before: Database) -> None:
-    """A database that was migrated before that file was edited ends up as every other one."""
+def test_ledger_of_the_first_0014_gets_its_columns(before: Database) -> None:
+    """A database that was migrated before that file was edited becomes equal to all others."""
     for column in ("is_queued", "quiet_hours", "not_before_at"):
         sql.execute(before, f"ALTER TABLE sent_messages DROP COLUMN {column}")
     rule = "dead_letters_kind_known_check"

@@ -53,7 +53,7 @@ CATALOG = {
             AND contype <> 'n' AND conrelid::regclass::text !~ 'procrastinate_' ORDER BY 1, 2
     """,
 }
-# What the queue's engine is made of.
+# The objects of the queue's engine.
 ENGINE = {
     "tables": """
         SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c
@@ -65,7 +65,7 @@ ENGINE = {
         WHERE pronamespace = 'hostaway'::regnamespace AND proname ~ '^procrastinate_' ORDER BY 1
     """,
 }
-# What only migrations create.
+# Objects that only migrations create.
 REST = {
     "views": """
         SELECT relname, reloptions, pg_get_viewdef(oid) AS definition FROM pg_class
@@ -80,14 +80,14 @@ REST = {
 
 @pytest.fixture
 def empty(empty_database_url: str) -> Iterator[Database]:
-    """Give a database in which nothing was migrated yet."""
+    """Return a database without any migration."""
     database = Database(empty_database_url, schema="hostaway")
     yield database
     database.close()
 
 
 def catalog(database: Database, queries: dict[str, str]) -> dict[str, list[Any]]:
-    """Give what PostgreSQL knows about the schema."""
+    """Return what PostgreSQL knows about the schema."""
     with database.engine.connect() as connection:
         return {
             name: [tuple(row) for row in connection.execute(sa.text(query.replace(":", r"\:")))]
@@ -107,8 +107,8 @@ def test_migrations_and_table_definitions_are_equal(database: Database, empty: D
         assert migrated[kind] == created[kind], kind
 
 
-def test_view_and_function_are_there(database: Database) -> None:
-    """The view reads with the rights of its reader; the function finds its tables whoever calls it."""
+def test_view_and_function_exist(database: Database) -> None:
+    """The view reads with the rights of its reader; the function finds its tables for every caller."""
     rest = catalog(database, REST)
     assert [(name, options) for name, options, _ in rest["views"]] == [("messages", ["security_invoker=true"])]
     definitions = dict(rest["functions"])
@@ -117,20 +117,20 @@ def test_view_and_function_are_there(database: Database) -> None:
 
 
 def test_queue_schema_equals_the_installed_procrastinate() -> None:
-    """The frozen schema is that of the version in use: another one needs a migration of its own."""
+    """The frozen schema is that of the installed version: another version needs a migration."""
     frozen = revisions.migrations_directory() / "queue" / "procrastinate_3_10.sql"
     assert frozen.read_text(encoding="utf-8") == SchemaManager.get_schema()
 
 
 def test_procrastinate_finds_its_tables(database: Database) -> None:
-    """Each function of the engine looks in our schema, so that no session needs a search path."""
+    """Each function of the engine names our schema, so that no session needs a search path."""
     functions = catalog(database, ENGINE)["functions"]
     assert functions
     assert {tuple(settings) for _, settings, _ in functions} == {("search_path=hostaway",)}
 
 
 def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) -> None:
-    """What `migrate --sql` prints, run by another client, leaves what `migrate` leaves, revision included."""
+    """The output of `migrate --sql`, run by another client, makes the same schema and revision as `migrate`."""
     printed = revisions.render_upgrade_sql(SCHEMA)
     with closing(psycopg.connect(psycopg_url(empty), autocommit=True)) as connection:
         connection.execute(printed)
@@ -141,7 +141,7 @@ def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) 
 
 
 def test_migrating_twice_changes_nothing(empty: Database) -> None:
-    """The second time finds everything done."""
+    """The second run finds no migration to do."""
     revisions.upgrade_database(empty)
     before = catalog(empty, CATALOG | REST)
     revisions.upgrade_database(empty)
@@ -163,7 +163,7 @@ database.close()
 
 
 def test_two_migrators_run_one_after_the_other(empty: Database, database: Database) -> None:
-    """Of two processes that start together one migrates, the other waits and finds it done."""
+    """Of two processes that start together one migrates, and the other waits and finds no migration to do."""
     url = empty.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", MIGRATE, url]
     migrators = [
@@ -186,7 +186,7 @@ def test_two_migrators_run_one_after_the_other(empty: Database, database: Databa
 def test_a_lock_timeout_of_a_migration_is_an_error(
     empty: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A migration that cannot have its table gives up with a sentence, and leaves no half of itself."""
+    """A migration that cannot lock its table ends with a sentence, and changes nothing."""
     impatient = Path(shutil.copytree(revisions.migrations_directory(), tmp_path / "migrations"))
     entry = impatient / "env.py"
     assert "lock_timeout = '10s'" in entry.read_text(encoding="utf-8")
@@ -203,8 +203,8 @@ def test_a_lock_timeout_of_a_migration_is_an_error(
     revisions.upgrade_database(empty)
 
 
-def test_a_user_without_rights_gets_an_error(empty: Database) -> None:
-    """Who may not create a schema is told what the server refuses."""
+def test_user_without_rights_gets_an_error(empty: Database) -> None:
+    """A user who may not create a schema learns what the server refused."""
     sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:
         visitor = Database(
@@ -217,8 +217,8 @@ def test_a_user_without_rights_gets_an_error(empty: Database) -> None:
         sql.execute(empty, "DROP ROLE visitor")
 
 
-def test_a_schema_of_another_role_is_refused(empty: Database) -> None:
-    """To look into it or to create in it is not allowed: settings or grants are wrong, and no other try helps."""
+def test_schema_of_another_role_is_refused(empty: Database) -> None:
+    """Without rights to read it or to create in it, settings or grants are wrong, and a retry is useless."""
     sql.execute(empty, "CREATE ROLE visitor LOGIN")
     try:
         sql.execute(empty, f"CREATE SCHEMA {SCHEMA}")
@@ -234,8 +234,8 @@ def test_a_schema_of_another_role_is_refused(empty: Database) -> None:
         sql.execute(empty, "DROP ROLE visitor")
 
 
-def test_a_user_who_owns_no_more_than_the_schema_can_migrate(empty: Database) -> None:
-    """No superuser and no right to create schemas is needed where an administrator has made it."""
+def test_owner_of_the_schema_alone_can_migrate(empty: Database) -> None:
+    """Where an administrator created it, no superuser and no right to create schemas is needed."""
     sql.execute(empty, "CREATE ROLE tenant LOGIN")
     try:
         sql.execute(empty, f"CREATE SCHEMA {SCHEMA} AUTHORIZATION tenant")
@@ -286,8 +286,8 @@ def insert_messages(database: Database) -> None:
                 connection.execute(sa.insert(conversation_messages).values(row | {"account_id": account_id}))
 
 
-def test_a_thread_is_one_row(database: Database) -> None:
-    """One a reservation, whichever conversations it has, and one a conversation without; missing messages left out."""
+def test_thread_is_one_row_of_the_view(database: Database) -> None:
+    """One a reservation with all its conversations, one a conversation without; missing messages are left out."""
     insert_messages(database)
     query = f"SELECT * FROM {SCHEMA}.messages ORDER BY account_id, reservation_id, conversation_id"
     with database.engine.connect() as connection:
@@ -302,5 +302,5 @@ def test_a_thread_is_one_row(database: Database) -> None:
 
 
 def psycopg_url(database: Database) -> str:
-    """Give the URL of a database as libpq reads it."""
+    """Return the URL of a database in libpq's form."""
     return database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -25,8 +25,8 @@ pytestmark = [
 ]
 
 
-def test_a_clock_that_is_changed_is_no_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
-    """An hour ahead, and two back, under cron and program: not a word, no failure, and nothing is missed."""
+def test_changed_clock_causes_no_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
+    """An hour ahead, and two back, for cron and program: no output, no failure, and no row is missing."""
     env = sync_env(accounts=[AccountSpec(id=ACCOUNT, reservations=6)])
     clock = host.directory / "clock"
     clock.write_text("+0\n")

@@ -29,8 +29,8 @@ pytestmark = [
 ]
 
 
-def test_cron_runs_it_and_hears_only_of_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
-    """A real cron: silence when well, one line and a code when not, overlaps left alone, a killed run made good."""
+def test_cron_gets_output_only_on_trouble(sync_env: Callable[..., SyncEnv], host: CronHost) -> None:
+    """A real cron: silence on success, one line on failure, overlaps skipped, a killed run made good."""
     specs = [AccountSpec(id=number, reservations=3) for number in (WELL, HUNG, FAILING)]
     env = sync_env(accounts=specs)
     gate = threading.Event()
@@ -79,6 +79,6 @@ def _is_one_readable_line(mail: str) -> None:
 
 
 def _let_90_seconds_pass(env: SyncEnv) -> None:
-    """Have the lease of the killed run expire, as it does by itself."""
+    """Make the lease of the killed run expire, as time would."""
     with env.database.engine.begin() as connection:
         connection.execute(sa.text(f"UPDATE hostaway.leases SET expires_at = now() WHERE account_id = {HUNG}"))

@@ -18,19 +18,19 @@ pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="there is no promtool h
 
 
 def promtool(*words: str, text: bytes = b"") -> None:
-    """Hold something against Prometheus's own rules."""
+    """Check a file with Prometheus's own tool."""
     answer = subprocess.run([PROMTOOL or "", *words], input=text, capture_output=True, check=False)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_metrics_are_what_prometheus_reads() -> None:
-    """Prometheus finds no fault with what `/metrics` answers: neither in form nor in names."""
+def test_prometheus_accepts_our_metrics() -> None:
+    """It finds no fault with form and names of `/metrics`."""
     meter = Meter()
     OutcomeLog(meter)
     promtool("check", "metrics", text=render_metrics(meter.samples()))
 
 
-def test_alert_rules_are_what_prometheus_reads() -> None:
-    """Prometheus finds no fault with any rules that we ship."""
+def test_prometheus_accepts_our_alert_rules() -> None:
+    """It finds no fault with any rule file of the project."""
     for rules in RULES:
         promtool("check", "rules", str(rules))

@@ -1,4 +1,4 @@
-"""Jobs that are done together: bookings of one account that wait, each with an end of its own."""
+"""Jobs in batches: waiting bookings of one account are read together, and each job has its own outcome."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     Storm = Callable[..., tuple[SyncEnv, list[int]]]
 
 BOOKING = "GET /reservations/{id}"
-# One worker that does jobs together, and hangs in the fourth object.
+# One worker that does jobs in batches, and hangs in the fourth object.
 HANGING = """
 import sys, threading
 from hostaway_sync.store.postgres.database import Database
@@ -70,14 +70,14 @@ with batching_worker(database, refreshing(database, read), policy=MANY_RETRIES, 
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with accounts 1 and 2."""
+    """Return a database with accounts 1 and 2."""
     add_account(database)
     add_account(database, 2)
     return database
 
 
 def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str, Handler]:
-    """Give handlers that note the objects of each batch."""
+    """Return handlers that record the objects of each batch."""
 
     def handler(batch: Sequence[Job]) -> JobErrors:
         batches.append([job.required_target.object_id for job in batch])
@@ -87,7 +87,7 @@ def watching(handling: dict[str, Handler], batches: list[list[int]]) -> dict[str
 
 
 def work(database: Database, read: Callable[[int], object], **options: Any) -> list[list[int]]:
-    """Work until nothing is due, and give the objects of each batch."""
+    """Work until nothing is due, and return the objects of each batch."""
     batches: list[list[int]] = []
     with batching_worker(database, watching(refreshing(database, read), batches), **options) as working:
         working.wait()
@@ -95,7 +95,7 @@ def work(database: Database, read: Callable[[int], object], **options: Any) -> l
 
 
 def failing(*numbers: int) -> Callable[[int], None]:
-    """Give something that reads all objects but these."""
+    """Return a function that reads all objects but these."""
 
     def read(number: int) -> None:
         if number in numbers:
@@ -105,22 +105,24 @@ def failing(*numbers: int) -> Callable[[int], None]:
 
 
 def is_done(database: Database) -> bool:
-    """Say whether no delivery waits and no job is left."""
-    return sql.rows(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and nobody_waits(database)
+    """Whether no delivery waits and no job is left."""
+    return sql.rows(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") == [] and is_queue_empty(
+        database
+    )
 
 
-def nobody_waits(database: Database) -> bool:
-    """Say whether the queue is empty."""
+def is_queue_empty(database: Database) -> bool:
+    """Whether the queue is empty."""
     return sql.rows(database, "SELECT 1 FROM procrastinate_jobs") == []
 
 
 def attempts(database: Database) -> list[tuple[Any, ...]]:
-    """Give the object and the number of every attempt on record."""
+    """Return the object and the number of every stored attempt."""
     return sql.rows(database, "SELECT split_part(job, ':', 4)::bigint, number FROM job_attempts ORDER BY 1, 2")
 
 
 def begun_first(database: Database) -> StartedJob:
-    """Begin the oldest job, as a worker does that lives."""
+    """Begin the oldest job, as a running worker does."""
     sql.execute(database, "INSERT INTO procrastinate_workers DEFAULT VALUES")
     sql.execute(
         database,
@@ -131,8 +133,8 @@ def begun_first(database: Database) -> StartedJob:
     return StartedJob(row_id, Job.from_arguments(arguments))
 
 
-def test_bookings_that_wait_are_done_together(box: Database) -> None:
-    """Each once, several a batch, and no lane takes more than its share."""
+def test_waiting_bookings_are_done_in_batches(box: Database) -> None:
+    """Each is read once, and no thread of the worker takes more than its share."""
     for number in range(1, 21):
         deliver(box, 1, object_id=number)
     batches = work(box, lambda _: None)
@@ -141,15 +143,15 @@ def test_bookings_that_wait_are_done_together(box: Database) -> None:
     assert is_done(box)
 
 
-def test_nothing_is_taken_along_where_every_lane_has_one_job(box: Database) -> None:
+def test_no_batch_is_made_while_every_lane_has_a_job(box: Database) -> None:
     """Two lanes and two bookings: each has its own."""
     for number in (1, 2):
         deliver(box, 1, object_id=number)
     assert sorted(work(box, lambda _: None)) == [[1], [2]]
 
 
-def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
-    """Whatever else waits: another account's, listings, conversations, and syncs."""
+def test_batch_holds_bookings_of_one_account_only(box: Database) -> None:
+    """Jobs of another account, listings, conversations and syncs stay apart."""
     for number in (1, 2, 3, 4):
         deliver(box, 1, object_id=number)
         deliver(box, 2, object_id=10 + number)
@@ -163,8 +165,8 @@ def test_only_bookings_of_one_account_are_taken_along(box: Database) -> None:
     assert is_done(box)
 
 
-def test_a_failing_job_costs_the_others_no_attempt(box: Database) -> None:
-    """Those before it are done, those after it given back and done; it is tried again by itself."""
+def test_failing_job_costs_the_rest_of_its_batch_no_attempt(box: Database) -> None:
+    """Jobs before it are done, jobs after it are returned and done; it is retried alone."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     read: list[int] = []
@@ -182,7 +184,7 @@ def test_a_failing_job_costs_the_others_no_attempt(box: Database) -> None:
 
 @pytest.mark.parametrize("error", [LeaseHeld("held"), SourceAway("away")], ids=["lease", "source"])
 def test_an_obstacle_of_one_job_delays_the_batch(box: Database, error: Exception) -> None:
-    """Each is begun once, and waits as long as the one that failed; no other has an attempt."""
+    """Each job starts once and waits as long as the failed one; no other has an attempt."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
 
@@ -198,8 +200,8 @@ def test_an_obstacle_of_one_job_delays_the_batch(box: Database, error: Exception
     assert len(attempts(box)) == (len(batches) if isinstance(error, SourceAway) else 0)
 
 
-def test_a_follower_keeps_its_own_start(database_url: str, box: Database) -> None:
-    """It is taken along and fails: the attempt knows its delivery, and a next one is planned."""
+def test_follower_keeps_its_own_start(database_url: str, box: Database) -> None:
+    """It is part of a batch and fails: its attempt has its own delivery, and a retry is planned."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     read: list[int] = []
@@ -226,8 +228,8 @@ def test_a_follower_keeps_its_own_start(database_url: str, box: Database) -> Non
     narrow.close()
 
 
-def test_an_error_after_the_last_object_counts_as_its_own(box: Database) -> None:
-    """Whatever is to be done once all are read is done again with it."""
+def test_error_after_the_last_object_belongs_to_that_object(box: Database) -> None:
+    """What follows the last reading is repeated with that object."""
     deliver(box, 1, object_id=1)
     tries: list[int] = []
 
@@ -245,8 +247,8 @@ def test_an_error_after_the_last_object_counts_as_its_own(box: Database) -> None
     assert (tries, attempts(box), is_done(box)) == ([0, 1], [(1, 1)], True)
 
 
-def test_a_leader_without_followers_is_done_alone(box: Database) -> None:
-    """The database refuses that question only, as one does that has no connection to spare: no attempt is lost."""
+def test_batch_without_an_answer_from_the_database_is_one_job(box: Database) -> None:
+    """The database refuses only the question for more jobs: no attempt is lost."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     with box.engine.begin() as connection:
@@ -262,8 +264,8 @@ def test_a_leader_without_followers_is_done_alone(box: Database) -> None:
     assert (sorted(batches), attempts(box), is_done(box)) == ([[number] for number in range(1, 7)], [], True)
 
 
-def test_a_leader_does_not_take_itself_along(box: Database) -> None:
-    """A delivery that comes for it when it was just begun has a job of its own, which waits for another turn."""
+def test_leader_is_no_follower_of_its_own_batch(box: Database) -> None:
+    """A delivery for its object after its start has a job of its own, which waits for a later batch."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
@@ -272,8 +274,8 @@ def test_a_leader_does_not_take_itself_along(box: Database) -> None:
     assert {one.job.required_target.object_id for one in along} == {2, 3}
 
 
-def test_a_leader_given_back_takes_no_follower(box: Database) -> None:
-    """Its thread may still run; nobody would hear of what it began."""
+def test_returned_leader_takes_no_follower(box: Database) -> None:
+    """Its thread may still run, but its results would be lost."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
@@ -282,17 +284,17 @@ def test_a_leader_given_back_takes_no_follower(box: Database) -> None:
 
 
 def test_each_exhausted_job_of_a_batch_becomes_a_dead_letter(box: Database) -> None:
-    """The others are processed."""
+    """The other jobs are processed."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     work(box, failing(2, 3))
     found = sql.rows(box, "SELECT object_id, status FROM webhook_log WHERE status <> 'processed' ORDER BY 1")
     assert found == [(2, "dead"), (3, "dead")]
-    assert (attempts(box), nobody_waits(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
+    assert (attempts(box), is_queue_empty(box)) == ([(2, 1), (2, 2), (3, 1), (3, 2)], True)
 
 
-def test_a_delivery_during_the_reading_is_not_settled_by_it(box: Database) -> None:
-    """All objects of a batch are read once more, though most had been taken along."""
+def test_delivery_during_a_batch_is_not_settled_by_it(box: Database) -> None:
+    """All objects of the batch are read once more, also those of followers."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     batches: list[list[int]] = []
@@ -314,17 +316,17 @@ def test_a_delivery_during_the_reading_is_not_settled_by_it(box: Database) -> No
 
 
 def test_deliveries_of_a_batch_are_ignored_for_a_disabled_account(box: Database) -> None:
-    """Nothing is read, and nothing stays."""
+    """Nothing is read, and no job is left."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     sql.execute(box, "UPDATE accounts SET is_active = false")
     work(box, lambda _: pytest.fail("it was read"))
     assert sql.rows(box, "SELECT DISTINCT status FROM webhook_log") == [("ignored",)]
-    assert nobody_waits(box)
+    assert is_queue_empty(box)
 
 
-def test_a_stopped_worker_gives_back_the_whole_batch(box: Database) -> None:
-    """Those that were taken along, too; no attempt is counted."""
+def test_stopped_worker_returns_its_whole_batch(box: Database) -> None:
+    """Followers, too; no attempt is counted."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     begun, go_on = threading.Event(), threading.Event()
@@ -346,8 +348,8 @@ def test_a_stopped_worker_gives_back_the_whole_batch(box: Database) -> None:
     assert is_done(box)
 
 
-def test_a_batch_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
-    """SIGKILL in the middle of a batch: another worker does all of it, each by itself."""
+def test_batch_of_a_killed_worker_is_returned_whole(box: Database) -> None:
+    """SIGKILL in the middle of a batch: another worker does all of it, each job alone."""
     for number in range(1, 13):
         deliver(box, 1, object_id=number)
     killed = start_worker_program(HANGING, box)
@@ -362,7 +364,7 @@ def test_a_batch_of_a_killed_worker_is_given_back_whole(box: Database) -> None:
 
 
 def test_followers_begun_without_an_answer_return_with_their_leader(box: Database) -> None:
-    """The answer to the question for company was lost, and the worker lives on: nothing waits for its end."""
+    """The answer with the followers was lost while the worker lives: no job waits for the worker's end."""
     for number in range(1, 7):
         deliver(box, 1, object_id=number)
     leader = begun_first(box)
@@ -376,7 +378,7 @@ def test_followers_begun_without_an_answer_return_with_their_leader(box: Databas
 
 @pytest.fixture
 def storm(sync_env: Build) -> Storm:
-    """Give a function that builds a mirrored environment whose bookings have changed, and wait to be read."""
+    """Return a function that builds a mirrored environment with many changed bookings whose jobs wait."""
 
     def build(**options: Any) -> tuple[SyncEnv, list[int]]:
         env = sync_env(**options)
@@ -392,13 +394,13 @@ def storm(sync_env: Build) -> Storm:
 
 
 def settle(env: SyncEnv) -> None:
-    """Work off what waits, as `worker --drain` does."""
+    """Work off all waiting jobs, as `worker --drain` does."""
     with env.mirror(retry_attempts=1).jobs.start_worker(drain=True) as working:
         working.wait()
 
 
-def test_a_batch_locks_the_account_before_any_row(storm: Storm) -> None:
-    """Whoever gives an account to another customer holds its rows alone: a batch waits, and has none in hand."""
+def test_batch_locks_the_account_before_any_row(storm: Storm) -> None:
+    """A change of the customer holds the account's rows alone: a batch waits, and holds none of them."""
     env, moved = storm(reservations=30)
     with env.database.engine.begin() as connection:
         account_owner.lock_rows_exclusively(connection, env.account_id)
@@ -412,8 +414,8 @@ def test_a_batch_locks_the_account_before_any_row(storm: Storm) -> None:
     assert env.differences() == {}
 
 
-def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
-    """One request a booking, and what hangs on it; each delivery is settled."""
+def test_burst_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
+    """One request a booking, and one for each dependent object; every delivery is settled."""
     env, moved = storm(reservations=30)
     settle(env)
     assert env.sandbox.calls[BOOKING] == len(moved)
@@ -422,8 +424,8 @@ def test_a_storm_of_deliveries_ends_with_every_row_right(storm: Storm) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_an_object_that_is_gone_delays_no_other(storm: Storm, status: Any) -> None:
-    """With 404 it is suspected to be gone, and not marked; 403 says nothing."""
+def test_missing_object_delays_no_other(storm: Storm, status: Any) -> None:
+    """404 makes it a suspect without a mark; 403 proves nothing."""
     env, moved = storm(reservations=30, switches=Switches(deleted_object=status))
     env.sandbox.world.delete_reservation(moved[5])
     settle(env)
@@ -433,8 +435,8 @@ def test_an_object_that_is_gone_delays_no_other(storm: Storm, status: Any) -> No
     assert is_done(env.database)
 
 
-def test_an_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> None:
-    """The mirror has never seen it, and a batch holds several of its bookings."""
+def test_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> None:
+    """The mirror does not have it yet, and a batch holds several of its bookings."""
     env, _ = storm(reservations=30, listings=1)
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM hostaway.listings")
@@ -444,8 +446,8 @@ def test_an_unknown_listing_is_read_once_for_all_its_bookings(storm: Storm) -> N
     assert env.differences() == {}
 
 
-def test_a_source_that_fails_in_the_middle_loses_nothing(storm: Storm) -> None:
-    """What was read before is stored; everything else is read by a later attempt."""
+def test_source_failure_in_a_batch_loses_nothing(storm: Storm) -> None:
+    """Objects read before it are stored; a later attempt reads all others."""
     env, _ = storm(reservations=30)
     env.sandbox.faults.add(faults.bad_gateway(), route=BOOKING, skip=7)
     settle(env)

@@ -1,4 +1,4 @@
-"""A worker that is killed takes everything in hand along: only the job that kills it is given up."""
+"""A killed worker interrupts all its jobs: only the job that kills it is given up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hostaway_sync.store.jobs import Job
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
-# A worker that dies of object 7, unless it finds nothing to do.
+# A worker that dies when it reads object 7, unless it has no job.
 POISONED = """
 import os, signal, sys
 from datetime import timedelta
@@ -42,7 +42,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with account 1."""
+    """Return a database with account 1."""
     add_account(database)
     return database
 
@@ -59,13 +59,13 @@ def letters(box: Database) -> list[str]:
     return [job for (job,) in sql.rows(box, "SELECT job FROM dead_letters")]
 
 
-def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> None:
-    """Other deliveries are worked off between its deaths; none of them is given up."""
+def test_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> None:
+    """Other deliveries are processed between its deaths; none of them is given up."""
     deliver(box, 1, object_id=7)
     for death in range(3):
         assert die(box) == -SIGKILL
         assert letters(box) == []
-        # Another worker did something else meanwhile.
+        # Another worker did another job meanwhile.
         deliver(box, 1, object_id=100 + death)
         sql.execute(
             box,
@@ -76,8 +76,8 @@ def test_a_job_that_kills_its_workers_ends_as_a_dead_letter(box: Database) -> No
     assert letters(box) == [Job(1, RefreshTarget(Resource.RESERVATIONS, 7)).key]
 
 
-def test_deaths_without_any_success_between_give_nothing_up(box: Database) -> None:
-    """The machine, or the database, may as well be what kills; with a better one, the job is done."""
+def test_deaths_without_a_success_between_give_nothing_up(box: Database) -> None:
+    """The machine or the database may be what kills; when it is repaired, the job is done."""
     deliver(box, 1, object_id=7)
     for _ in range(5):
         assert die(box) == -SIGKILL
@@ -87,7 +87,7 @@ def test_deaths_without_any_success_between_give_nothing_up(box: Database) -> No
 
 
 def test_deaths_use_up_no_attempts(box: Database) -> None:
-    """After deaths, a job still has every attempt that its policy gives it."""
+    """After deaths, a job still has every attempt of its policy."""
     deliver(box, 1, object_id=7)
     for _ in range(2):
         die(box)

@@ -1,4 +1,4 @@
-"""Whatever any role notifies, on whichever channel: the worker works on, and does what the tables say."""
+"""Any role may notify on any channel: the worker goes on, and does what the tables say."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ GARBAGE = (
 
 @pytest.fixture
 def stranger(db_roles: DbRoles) -> Iterator[psycopg.Connection[Any]]:
-    """Give a connection of a role that may do nothing but log in."""
+    """Return a connection of a role that may only log in."""
     url = db_roles.database.engine.url.set(drivername="postgresql", username=db_roles.create_login("stranger"))
     with closing(psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)) as connection:
         yield connection
@@ -58,20 +58,20 @@ def notify(connection: psycopg.Connection[Any], payload: str) -> None:
 
 
 def worker_rows(database: Database) -> set[int]:
-    """Give which engines are registered: one that begins anew gets another number."""
+    """Return the registered engines: an engine that starts anew gets another number."""
     query = "SELECT array_agg(id) AS ids FROM procrastinate_workers"
     return set(sql.row(database, query).ids or ())
 
 
 def is_processed(database: Database) -> bool:
-    """Say whether no delivery waits."""
+    """Whether no delivery waits."""
     return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
 
 
 def test_no_notification_ends_a_worker(
     database: Database, stranger: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each payload goes to each channel; the same engines go on, say so once, and do the next job."""
+    """Each payload goes to each channel; the same engines go on, log it once, and do the next job."""
 
     def is_said() -> bool:
         notify(stranger, GARBAGE[0])
@@ -84,8 +84,8 @@ def test_no_notification_ends_a_worker(
             notify(stranger, payload)
         deliver(database, 1, object_id=1)
         eventually(lambda: is_processed(database), "it still works")
-        # The listener passes on what it heard in the order in which it came: it has heard all of the above.
-        # What was said before a worker listened, it did not hear: so it is said again.
+        # The listener handles notifications in order: it has handled all of the above.
+        # A worker gets no notification from before it listened: so it is sent again.
         eventually(is_said, "it says so")
         assert worker_rows(database) == engines
     assert caplog.text.count("another session of the database sends notifications") == 1
@@ -96,7 +96,7 @@ def test_no_notification_ends_a_worker(
 def test_no_notification_aborts_a_job(
     database: Database, stranger: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A stranger that names the job in hand does not end it: only its row could."""
+    """A notification that names the running job does not end it: only its row could."""
     add_account(database)
     begun, may_end, reads = threading.Event(), threading.Event(), []
 
@@ -110,7 +110,7 @@ def test_no_notification_aborts_a_job(
         assert begun.wait(30)
         job = sql.row(database, "SELECT id FROM procrastinate_jobs WHERE status = 'doing'").id
         notify(stranger, f'{{"type": "abort_job_requested", "job_id": {job}}}')
-        # Another delivery is done after that notification was heard, by the other place of the same lane.
+        # Another delivery is done after that notification came, by the other thread of the same lane.
         deliver(database, 1, object_id=2)
         eventually(lambda: 2 in reads, "it hears")
         may_end.set()
@@ -123,7 +123,7 @@ def test_no_notification_aborts_a_job(
 
 
 def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: psycopg.Connection[Any]) -> None:
-    """While one session notifies without a pause, deliveries are worked off, and the worker lives."""
+    """While one session notifies without a pause, deliveries are processed, and the worker lives."""
     add_account(database)
     enough = threading.Event()
 
@@ -148,8 +148,8 @@ def test_a_flood_of_notifications_starves_no_job(database: Database, stranger: p
         assert worker_rows(database) == engines
 
 
-def test_notifications_wake_together_and_none_is_lost() -> None:
-    """Ten thousand in one go are two looks: one at once, and one for all that came after it began."""
+def test_notifications_are_handled_together_and_none_is_lost() -> None:
+    """Ten thousand at once make two queries: one at once, and one for all that came after it began."""
 
     async def count() -> int:
         looks = 0

@@ -39,13 +39,13 @@ AWAY = SourceUnavailable("the source is away")
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with account 1."""
+    """Return a database with account 1."""
     add_account(database)
     return database
 
 
 def fail(error: Exception) -> Callable[..., Any]:
-    """Give something that raises."""
+    """Return a function that raises."""
 
     def raise_it(*_: Any) -> Any:
         raise error
@@ -54,12 +54,12 @@ def fail(error: Exception) -> Callable[..., Any]:
 
 
 def statuses(database: Database) -> list[str]:
-    """Give the status of every delivery, oldest first."""
+    """Return the status of every delivery, oldest first."""
     return [status for (status,) in sql.rows(database, "SELECT status FROM webhook_log ORDER BY created_at")]
 
 
 def test_fifty_waiting_deliveries_cause_one_refresh(box: Database) -> None:
-    """All fifty are processed by it, and nothing stays in the queue."""
+    """It processes all fifty, and leaves no job in the queue."""
     for _ in range(50):
         deliver(box, 1, object_id=7)
     read: list[int] = []
@@ -69,8 +69,8 @@ def test_fifty_waiting_deliveries_cause_one_refresh(box: Database) -> None:
     assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_delivery_during_the_reading_is_not_settled(box: Database) -> None:
-    """It waits for a reading of its own, which follows."""
+def test_delivery_during_a_reading_is_not_settled_by_it(box: Database) -> None:
+    """It waits for the next reading."""
     deliver(box, 1, object_id=7)
     seen: list[list[str]] = []
 
@@ -84,8 +84,8 @@ def test_a_delivery_during_the_reading_is_not_settled(box: Database) -> None:
     assert statuses(box) == ["processed", "processed"]
 
 
-def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
-    """Its deliveries were settled by another one: no request is spent."""
+def test_job_without_waiting_deliveries_sends_no_request(box: Database) -> None:
+    """Another job settled its deliveries."""
     deliver(box, 1, object_id=7)
     sql.execute(box, "UPDATE webhook_log SET status = 'processed', processed_at = now()")
     read: list[int] = []
@@ -94,15 +94,15 @@ def test_a_job_for_which_nothing_waits_reads_nothing(box: Database) -> None:
 
 
 def test_deliveries_of_a_disabled_account_are_ignored(box: Database) -> None:
-    """Nothing is read, and the row says why."""
+    """No object is read, and the row says why."""
     deliver(box, 1)
     sql.execute(box, "UPDATE accounts SET is_active = false")
     drain(box, refreshing(box, fail(AssertionError("read"))))
     assert sql.rows(box, "SELECT status, error FROM webhook_log") == [("ignored", "the account is disabled")]
 
 
-def test_a_failed_attempt_is_stored_and_retried(box: Database) -> None:
-    """Attempt, error and time of the next one are in our tables, and a new job waits for that time."""
+def test_failed_attempt_is_stored_and_retried(box: Database) -> None:
+    """Our tables have attempt, error and next time, and a new job waits for that time."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     assert sql.rows(box, "SELECT status, attempts, error FROM webhook_log") == [("failed", 1, "the source is away")]
@@ -116,15 +116,15 @@ def test_a_failed_attempt_is_stored_and_retried(box: Database) -> None:
 
 
 def test_draining_ends_when_nothing_is_due(box: Database) -> None:
-    """A job that waits for its next attempt is left waiting."""
+    """A job that waits for its next attempt stays."""
     for number in range(3):
         deliver(box, 1, object_id=number + 1)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     assert sql.rows(box, "SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY 1") == [("todo", 3)]
 
 
-def test_draining_defers_forgotten_deliveries(box: Database) -> None:
-    """Whoever has cron and no worker loses no delivery that has lost its job."""
+def test_draining_creates_jobs_for_deliveries_without_one(box: Database) -> None:
+    """An operator with cron and no worker loses no delivery."""
     deliver(box, 1)
     sql.execute(box, "DELETE FROM procrastinate_jobs")
     drain(box, refreshing(box, lambda _: None))
@@ -132,7 +132,7 @@ def test_draining_defers_forgotten_deliveries(box: Database) -> None:
 
 
 def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
-    """Each pulls the next attempt forward; those tries are written down, and the attempt keeps number and time."""
+    """Each makes the job due at once; the extra tries are stored, and the attempt keeps number and time."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=PATIENT)
     planned = sql.row(box, "SELECT scheduled_at, args->>'attempt' AS number FROM procrastinate_jobs")
@@ -143,8 +143,8 @@ def test_new_deliveries_do_not_use_up_the_attempts(box: Database) -> None:
     assert sql.rows(box, "SELECT number FROM job_attempts ORDER BY started_at") == [(1,), (2,), (2,), (2,)]
 
 
-def test_an_obstacle_is_no_attempt(box: Database) -> None:
-    """A held lease leaves no trace but a job that waits: neither attempt nor failed delivery."""
+def test_held_lease_counts_as_no_attempt(box: Database) -> None:
+    """It leaves a waiting job only: neither an attempt nor a failed delivery."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(LeaseHeld("held"))), policy=PATIENT)
     assert statuses(box) == ["pending"]
@@ -153,7 +153,7 @@ def test_an_obstacle_is_no_attempt(box: Database) -> None:
 
 
 def test_one_failing_job_blocks_no_other(box: Database) -> None:
-    """Poison fails by itself; everything else of the same account is processed."""
+    """All other deliveries of the same account are processed."""
     for number in range(1, 21):
         deliver(box, 1, object_id=number)
 
@@ -167,8 +167,8 @@ def test_one_failing_job_blocks_no_other(box: Database) -> None:
     ]
 
 
-def test_exhausted_attempts_are_a_dead_letter_with_its_history(box: Database) -> None:
-    """Payload, headers, traceback and every attempt are in it, and its deliveries are dead."""
+def test_exhausted_job_becomes_a_dead_letter_with_its_history(box: Database) -> None:
+    """It has payload, headers, traceback and every attempt, and its deliveries are dead."""
     for _ in range(2):
         deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
@@ -192,16 +192,16 @@ def test_exhausted_attempts_are_a_dead_letter_with_its_history(box: Database) ->
     assert sql.rows(box, "SELECT number, next_at IS NULL FROM job_attempts ORDER BY number") == [(1, False), (2, True)]
 
 
-def test_a_permanent_error_is_a_dead_letter_at_once(box: Database) -> None:
-    """No second attempt is made."""
+def test_permanent_error_makes_a_dead_letter_at_once(box: Database) -> None:
+    """There is no second attempt."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(CredentialsRejected("wrong secret"))))
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (len(letter.history), statuses(box)) == (1, ["dead"])
 
 
-def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
-    """When the attempts of an older one are used up, it is not buried with it."""
+def test_late_delivery_has_its_own_attempts(box: Database) -> None:
+    """When the attempts of an older delivery are used up, the late one is not dead with it."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)), policy=JobRetryPolicy(ladder=(timedelta(0), timedelta(hours=1))))
     sql.execute(box, 'UPDATE procrastinate_jobs SET args = args || \'{"retry_at": "2020-01-01T00:00:00+00:00"}\'')
@@ -221,7 +221,7 @@ def test_a_delivery_that_came_late_has_its_own_attempts(box: Database) -> None:
 
 
 def test_retrying_a_dead_letter_does_its_job(box: Database) -> None:
-    """Its deliveries wait again, with fresh attempts; the letter stays, resolved."""
+    """Its deliveries wait again with all attempts; the dead letter stays, resolved."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
@@ -237,8 +237,8 @@ def test_retrying_a_dead_letter_does_its_job(box: Database) -> None:
         dead_letters.retry_dead_letter(box, letter.dead_letter_id)
 
 
-def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
-    """It has all its attempts anew, and then there is a second letter."""
+def test_retried_dead_letter_may_fail_again(box: Database) -> None:
+    """It has all its attempts once more, and then makes a second dead letter."""
     deliver(box, 1, object_id=7)
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
@@ -249,8 +249,8 @@ def test_a_retried_dead_letter_may_die_again(box: Database) -> None:
     assert len(second.history) == 2
 
 
-def test_a_discarded_dead_letter_is_resolved(box: Database) -> None:
-    """Its deliveries stay dead and may be pruned one day; an unknown number is an error."""
+def test_discarded_dead_letter_is_resolved(box: Database) -> None:
+    """Its deliveries stay dead and can be pruned; an unknown number is an error."""
     deliver(box, 1)
     drain(box, refreshing(box, fail(AWAY)))
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
@@ -265,8 +265,8 @@ def test_a_discarded_dead_letter_is_resolved(box: Database) -> None:
         dead_letters.discard_dead_letter(box, 99)
 
 
-def test_a_stopped_worker_gives_back_unfinished_jobs(box: Database) -> None:
-    """The job waits again, as the attempt that it was, and whatever its thread still does is no harm."""
+def test_stopped_worker_returns_unfinished_jobs(box: Database) -> None:
+    """The job waits with the same attempt, and what its thread still does changes nothing."""
     deliver(box, 1, object_id=7)
     begun, go_on = threading.Event(), threading.Event()
 
@@ -284,8 +284,8 @@ def test_a_stopped_worker_gives_back_unfinished_jobs(box: Database) -> None:
     assert statuses(box) == ["processed"]
 
 
-def test_a_stopped_worker_lets_jobs_finish(box: Database) -> None:
-    """A job that ends within the grace is finished, and nothing new is begun."""
+def test_stopped_worker_finishes_short_jobs(box: Database) -> None:
+    """A job that ends within the grace period is finished, and no new one starts."""
     for number in (1, 2, 3, 4, 5):
         deliver(box, 1, object_id=number)
     begun, go_on = threading.Barrier(3), threading.Event()
@@ -305,7 +305,7 @@ def test_a_stopped_worker_lets_jobs_finish(box: Database) -> None:
 
 
 def test_dropped_jobs_are_rescued(box: Database) -> None:
-    """A job that the engine ended without us, as failed, is given back like that of a worker that died."""
+    """A job that the engine marked as failed without our code is returned like that of a dead worker."""
     deliver(box, 1, object_id=7)
     sql.execute(box, "UPDATE procrastinate_jobs SET status = 'failed'")
     drain(box, refreshing(box, lambda _: None))
@@ -314,7 +314,7 @@ def test_dropped_jobs_are_rescued(box: Database) -> None:
 
 
 def test_concurrent_rescuers_rescue_once(box: Database) -> None:
-    """Each stalled job is given back by one of them: one attempt, one new job."""
+    """One of them returns a stalled job: one attempt, one new job."""
     for number in range(1, 9):
         deliver(box, 1, object_id=number)
     sql.execute(box, "UPDATE procrastinate_jobs SET status = 'doing'")
@@ -334,8 +334,8 @@ def test_concurrent_rescuers_rescue_once(box: Database) -> None:
     assert sql.rows(box, "SELECT count(*) FROM job_attempts") == [(8,)]
 
 
-def test_a_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> None:
-    """It died three times in a row, while a delivery of another object was worked off between any two deaths."""
+def test_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> None:
+    """It killed three in a row, while a delivery of another object was processed between any two deaths."""
     deliver(box, 1, object_id=7)
     policy = JobRetryPolicy(death_ladder=(timedelta(0),) * 2)
     for death in range(3):
@@ -355,8 +355,8 @@ def test_a_job_that_kills_its_workers_becomes_a_dead_letter(box: Database) -> No
     assert sql.rows(box, "SELECT status FROM webhook_log WHERE object_id = 7") == [("dead",)]
 
 
-def test_a_worker_does_jobs_that_become_due(box: Database) -> None:
-    """Failed work is tried again by the same worker, and forgotten deliveries are found, without anybody's help."""
+def test_worker_does_jobs_that_become_due(box: Database) -> None:
+    """The same worker retries failed jobs, and finds deliveries without a job."""
     calls: list[int] = []
 
     def read(object_id: int) -> None:
@@ -374,7 +374,7 @@ def test_a_worker_does_jobs_that_become_due(box: Database) -> None:
 
 
 def test_queued_syncs_are_done_and_fail_like_deliveries(box: Database) -> None:
-    """One that fails for good is a dead letter of its own kind; retried, it is asked for as it was."""
+    """A sync that fails for good is a dead letter of its own kind; its retry has the same options."""
     asked: list[tuple[int, bool]] = []
 
     def attempt(account: Account, full: bool) -> Any:  # noqa: FBT001  (as handed in)
@@ -392,8 +392,8 @@ def test_queued_syncs_are_done_and_fail_like_deliveries(box: Database) -> None:
     assert len(dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)) == 1
 
 
-def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
-    """Nobody wants it any more."""
+def test_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
+    """No account needs it any more."""
     sql.execute(box, "UPDATE accounts SET is_active = false")
     box.transaction(partial(jobs.defer_job, job=Job(1)))
     syncing = partial(run_sync_job, box, fail(AssertionError("synced")))
@@ -401,7 +401,7 @@ def test_a_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:
     assert sql.rows(box, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_long_sync_keeps_no_delivery_waiting(box: Database) -> None:
+def test_long_sync_delays_no_delivery(box: Database) -> None:
     """Deliveries have workers of their own."""
     go_on = threading.Event()
     handling: dict[str, Callable[..., Any]] = {**refreshing(box, lambda _: None), jobs.SYNC: lambda _: go_on.wait()}

@@ -1,4 +1,4 @@
-"""What a killed worker had in hand is taken over at once, and no living worker loses anything by that.
+"""The jobs of a killed worker are taken over at once, and no living worker loses a job by that.
 
 Silence proves a worker dead after a day here. Whatever is taken over sooner, its process was seen to be gone.
 """
@@ -48,7 +48,7 @@ DAY = timedelta(days=1)
 PATIENT = replace(QUICK, silent_s=DAY.total_seconds())
 ELSEWHERE = "far/boot/pid:[1]/77/123"
 
-# A worker whose first job hangs until a line comes; silence proves nothing to it.
+# A worker whose first job hangs until a line comes; to it, silence of other workers proves nothing.
 HANGING = """
 import sys
 from dataclasses import replace
@@ -65,7 +65,7 @@ with worker(database, refreshing(database, hang), policy=MANY_RETRIES, drain=Fal
     working.wait()
 """
 
-# Every session of a process that listens, or fetches jobs, but none of those that do them.
+# Every session of a process that listens or fetches jobs, but none of those that do jobs.
 OF_THE_QUEUE = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%: queue'"
 SESSIONS = f"SELECT count(*) {OF_THE_QUEUE}"
 CUT = f"SELECT count(pg_terminate_backend(pid, 10000)) {OF_THE_QUEUE}"
@@ -73,14 +73,14 @@ CUT = f"SELECT count(pg_terminate_backend(pid, 10000)) {OF_THE_QUEUE}"
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with account 1."""
+    """Return a database with account 1."""
     add_account(database)
     return database
 
 
 @pytest.fixture
 def hanging(box: Database) -> Iterator[subprocess.Popen[str]]:
-    """Give a worker in a process of its own that hangs in a job for object 7."""
+    """Return a worker in a process of its own that hangs in a job for object 7."""
     deliver(box, 1, object_id=7)
     process = start_worker_program(HANGING, box)
     try:
@@ -92,10 +92,10 @@ def hanging(box: Database) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize("drain", [False, True])
-def test_a_successor_takes_over_the_jobs_of_a_killed_worker(
+def test_successor_takes_over_the_jobs_of_a_killed_worker(
     box: Database, hanging: subprocess.Popen[str], *, drain: bool
 ) -> None:
-    """It works until it is stopped, or until nothing is due: the job is done, and the attempt that died is told."""
+    """With and without --drain: the job is done, and the interrupted attempt is stored."""
     end_process(hanging, signal.SIGKILL)
     with worker(box, no_op_handlers(box), drain=drain, timings=PATIENT) as working:
         if drain:
@@ -106,16 +106,16 @@ def test_a_successor_takes_over_the_jobs_of_a_killed_worker(
     assert sql.row(box, "SELECT count(*) FROM procrastinate_jobs") == (0,)
 
 
-def test_a_worker_that_runs_already_takes_over(box: Database, hanging: subprocess.Popen[str]) -> None:
-    """It looks for the dead by itself, and finds none before the other one is killed."""
+def test_running_worker_takes_over_jobs_of_a_killed_one(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """It looks for dead workers by itself, and finds none before the kill."""
     with worker(box, no_op_handlers(box), drain=False, timings=PATIENT):
         assert not is_processed(box)
         end_process(hanging, signal.SIGKILL)
         eventually(lambda: is_processed(box), "it was taken over")
 
 
-def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[str]) -> None:
-    """A process that stands still for long lives: what a killed one had is taken over, its job is not."""
+def test_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """A process that stands still for long is alive: only the jobs of the killed one are taken over."""
     hanging.send_signal(signal.SIGSTOP)
     deliver(box, 1, object_id=8)
     killed = start_worker_program(HANGING, box)
@@ -135,8 +135,8 @@ def test_a_paused_worker_keeps_its_job(box: Database, hanging: subprocess.Popen[
     assert [row.number for row in rows(box, "SELECT number FROM job_attempts")] == [1]
 
 
-def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: subprocess.Popen[str]) -> None:
-    """It comes back with other connections, and does its work; at no moment between is it taken for dead."""
+def test_worker_with_broken_connections_is_not_dead(box: Database, hanging: subprocess.Popen[str]) -> None:
+    """It reconnects and does its job; at no moment between does it count as dead."""
     assert sql.row(box, CUT)[0] > 0
     removed: list[int] = []
 
@@ -168,7 +168,7 @@ def test_a_worker_whose_connections_broke_is_not_dead(box: Database, hanging: su
 def test_only_jobs_of_dead_workers_are_taken_over(
     box: Database, owner: str | None, beat_ago: timedelta, *, is_taken: bool
 ) -> None:
-    """A dead process of this host loses it at once, every other one by its silence alone."""
+    """A dead process of this host loses them at once, a process of another host after its silence only."""
     names = {"killed": a_dead_process(), "here": name_this_process(), "elsewhere": ELSEWHERE}
     number = registered(box, owner and names[owner], beat_ago)
     begin(box, number)
@@ -178,7 +178,7 @@ def test_only_jobs_of_dead_workers_are_taken_over(
 
 
 def test_only_dead_workers_are_removed(box: Database) -> None:
-    """With their rights, and what else was claimed stays; a worker that is being removed elsewhere is left to that."""
+    """Their claims go with them, other claims stay; a worker that another process removes is skipped."""
     names = [a_dead_process(), name_this_process(), ELSEWHERE, a_dead_process()]
     numbers = [registered(box, name, timedelta(0)) for name in names]
     box.transaction(partial(rights.claim_right, right="sender of something", owner=ELSEWHERE))
@@ -192,8 +192,8 @@ def test_only_dead_workers_are_removed(box: Database) -> None:
     assert left == {"sender of something", *(workers.name_worker_right(number) for number in numbers[1:3])}
 
 
-def test_a_registered_worker_claims_its_right(box: Database) -> None:
-    """It is renewed with each heartbeat, and given back at the end."""
+def test_registered_worker_holds_a_claim(box: Database) -> None:
+    """Each heartbeat renews it, and the end of the worker releases it."""
     claims = "SELECT name, expires_at FROM rights WHERE name LIKE 'worker %' ORDER BY name"
     registered_ones = "SELECT 'worker ' || id AS name FROM procrastinate_workers ORDER BY name"
     with worker(box, no_op_handlers(box), drain=False, timings=PATIENT):
@@ -207,8 +207,8 @@ def test_a_registered_worker_claims_its_right(box: Database) -> None:
 
 
 @pytest.mark.parametrize("words", [("worker",), ("serve-webhooks", "--port", "0")])
-def test_a_killed_program_loses_its_job_to_its_successor(sync_env: Build, words: tuple[str, ...]) -> None:
-    """The worker and the receiver: each was heard a moment ago when it was killed, and is no reason to wait."""
+def test_killed_program_loses_its_job_to_its_successor(sync_env: Build, words: tuple[str, ...]) -> None:
+    """Worker and receiver: both sent a heartbeat just before the kill, and their successors do not wait."""
     env = sync_env()
     asked, gate = threading.Event(), threading.Event()
     env.sandbox.on_request(lambda _: asked.set())
@@ -220,7 +220,7 @@ def test_a_killed_program_loses_its_job_to_its_successor(sync_env: Build, words:
     finally:
         first.kill()
         first.wait()
-    # As if it had been heard four minutes later than now: by silence alone, none takes over for so long.
+    # As if its last heartbeat lay four minutes ahead: by silence alone, no worker takes over for so long.
     sql.execute(env.database, "UPDATE procrastinate_workers SET last_heartbeat = now() + interval '4 min'")
     successor = program(env, *words)
     try:
@@ -239,13 +239,13 @@ def program(env: SyncEnv, *words: str) -> subprocess.Popen[bytes]:
 
 
 def a_dead_process() -> str:
-    """Give the name of a process of this host that has ended."""
+    """Return the name of a process of this host that has ended."""
     naming = "from hostaway_sync.store.processes.names import name_this_process; print(name_this_process())"
     return subprocess.run([sys.executable, "-c", naming], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def registered(database: Database, owner: str | None, beat_ago: timedelta) -> int:
-    """Register a worker that was last heard so long ago; give its number."""
+    """Register a worker with its last heartbeat so long ago; return its number."""
 
     def register(connection: sa.Connection) -> int:
         insert = sa.text(
@@ -260,13 +260,13 @@ def registered(database: Database, owner: str | None, beat_ago: timedelta) -> in
 
 
 def begin(database: Database, worker_id: int) -> None:
-    """Put a job into the hands of a worker."""
+    """Give a job to a worker."""
     deliver(database, 1, object_id=7)
     sql.execute(database, f"UPDATE procrastinate_jobs SET status = 'doing', worker_id = {worker_id}")
 
 
 def rows(database: Database, query: str) -> list[Any]:
-    """Give the rows of a query on our tables."""
+    """Return the rows of a query on our tables."""
 
     def read(connection: sa.Connection) -> list[Any]:
         connection.execute(sa.text("SET LOCAL search_path TO hostaway"))

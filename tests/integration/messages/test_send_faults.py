@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a message to a guest, in any order: it is heard once, and nothing is forgotten."""
+"""All faults of sending a message, in any order: the guest gets it once, and no message is forgotten."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOAK = 100
 
 
 def go_through(sync_env: Build, seed: int, log: pytest.LogCaptureFixture) -> None:
-    """Have every mishap happen once, in an order of chance, to several guests of two accounts."""
+    """Cause every fault once, in an order of chance, for several guests of two accounts."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     switches = Switches(
         sent_body=chance.choice(("plain", "html")),
@@ -56,12 +56,14 @@ def go_through(sync_env: Build, seed: int, log: pytest.LogCaptureFixture) -> Non
 
 @pytest.mark.no_cover
 def test_faults_in_random_order_lose_and_repeat_nothing(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
-    """No text arrives twice for one intent, each ends as it truly went or waits for a person, none is forgotten."""
+    """Each message ends as it really went, or waits for a person."""
     go_through(sync_env, random.randrange(1 << 30), caplog)  # noqa: S311  (pytest-randomly seeds it)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SOAK))
-def test_a_hundred_rounds_of_faults(sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int) -> None:
-    """The same, for as long as it takes."""
+def test_hundred_rounds_of_faults_lose_and_repeat_nothing(
+    sync_env: Build, caplog: pytest.LogCaptureFixture, turn: int
+) -> None:
+    """The same, for longer."""
     go_through(sync_env, turn, caplog)

@@ -1,4 +1,4 @@
-"""Messages that wait for a worker: queued once, sent once, whoever dies meanwhile."""
+"""Messages that wait for a worker: queued once and sent once, also where workers die."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# An attempt that fails has no other after it: what is due again would be done in the same breath.
+# A failed attempt has no other after it: a job that is due again would be done at once.
 ONE_ATTEMPT = JobRetryPolicy(ladder=(timedelta(hours=1),), snooze=timedelta(hours=1))
 
 
 def line(case: MessageCase, text: str = TEXT, key: str = "k", number: int = 1) -> BatchLine:
-    """Give one line of a batch, to this guest."""
+    """Return one line of a batch, to this guest."""
     return BatchLine(number, MessageRequest(case.reservation_id, text, key=key))
 
 
 def queue(case: MessageCase, *lines: BatchLine, **options: Any) -> list[BatchLineResult]:
-    """Queue lines, and give what became of each; guests of the sandbox may have left long ago."""
+    """Queue lines, and return the result of each; guests of the sandbox may have left long ago."""
     wanted: dict[str, Any] = {"yes": True, **options}
     return list(case.mirror.batches.queue(lines or [line(case)], **wanted))
 
 
 def placed(outcomes: list[BatchLineResult]) -> list[BatchLineState]:
-    """Give what became of each line."""
+    """Return the result of each line."""
     return [outcome.state for outcome in outcomes]
 
 
-def test_a_repeated_batch_is_sent_once(sync_env: Build) -> None:
-    """Queued with a job each and no text in the queue; handed in again before and after, nothing is sent twice."""
+def test_repeated_batch_is_sent_once(sync_env: Build) -> None:
+    """Each message has a job without its text; the same batch before and after sends nothing more."""
     case = message_case(sync_env)
     lines = [line(case, f"text {number}", f"k{number}", number) for number in range(3)]
     assert placed(queue(case, *lines, dry_run=True)) == [BatchLineState.QUEUED] * 3
@@ -75,8 +75,8 @@ def test_a_repeated_batch_is_sent_once(sync_env: Build) -> None:
     assert len(case.accepted) == 3
 
 
-def test_a_refused_line_does_not_stop_the_others(sync_env: Build) -> None:
-    """Another text under a key, the same words, a stay that is off, no such guest: the others are queued."""
+def test_refused_line_does_not_stop_the_others(sync_env: Build) -> None:
+    """Other text with a known key, the same words, a cancelled stay, an unknown guest: the rest is queued."""
     case = message_case(sync_env)
     case.env.sandbox.world.cancel_reservation(case.reservation_id)
     case.mirror.sync.run(case.env.account_id)
@@ -94,8 +94,8 @@ def test_a_refused_line_does_not_stop_the_others(sync_env: Build) -> None:
     assert case.accepted == [TEXT, TEXT]
 
 
-def test_a_passing_fault_is_retried_on_the_same_row(sync_env: Build) -> None:
-    """429 and a source that is away: the row waits, with its reason, and is sent once the source answers."""
+def test_temporary_failure_is_retried_on_the_same_row(sync_env: Build) -> None:
+    """429 or no answer: the row waits with its reason, and is sent once the source answers."""
     case = message_case(sync_env)
     queue(case)
     case.add_send_fault(faults.rate_limited())
@@ -114,8 +114,8 @@ def test_a_passing_fault_is_retried_on_the_same_row(sync_env: Build) -> None:
     assert (case.ledger("state, attempt, error"), case.accepted) == ([("sent", 3, None)], [TEXT])
 
 
-def test_a_permanent_refusal_stays_failed(sync_env: Build) -> None:
-    """No dead letter, no other attempt; the batch handed in again asks for one, unless a person took it back."""
+def test_permanent_refusal_stays_failed(sync_env: Build) -> None:
+    """No dead letter, no retry; the same batch sends it again, unless a person cancelled it."""
     case = message_case(sync_env)
     queue(case, line(case), line(case, "Other", "l", 2))
     case.add_send_fault(faults.status(400), times=None)
@@ -134,8 +134,8 @@ def test_a_permanent_refusal_stays_failed(sync_env: Build) -> None:
         case.mirror.messages.cancel(case.ledger("intent_id")[0])
 
 
-def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build) -> None:
-    """Its rows say why; enabled again, the batch handed in again is sent."""
+def test_disabled_account_sends_no_queued_message(sync_env: Build) -> None:
+    """Its rows say why; enabled again, the same batch is sent."""
     case = message_case(sync_env)
     queue(case)
     case.mirror.accounts.disable(case.env.account_id)
@@ -147,8 +147,8 @@ def test_an_account_that_was_disabled_sends_nothing_of_its_queue(sync_env: Build
     assert case.accepted == [TEXT]
 
 
-def test_a_dead_letter_keeps_its_row_pending(sync_env: Build) -> None:
-    """Attempts used up: the row waits with its dead letter; retried it is sent once, discarded it is given up."""
+def test_dead_letter_keeps_its_message_pending(sync_env: Build) -> None:
+    """Retried, the message is sent once; discarded, it is given up."""
     case = message_case(sync_env)
     never = JobRetryPolicy(ladder=())
     away = case.env.mirror(api_url="http://127.0.0.1:9/v1", retry_attempts=1)
@@ -165,8 +165,8 @@ def test_a_dead_letter_keeps_its_row_pending(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_taken: bool) -> None:
-    """Never a second request: after half a minute, two and ten it is found, or left to a person."""
+def test_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_taken: bool) -> None:
+    """No second request: after half a minute, two and ten it is found, or left to a person."""
     case = message_case(sync_env)
     queue(case)
     case.add_send_fault(faults.accepted_then(faults.bad_gateway()) if is_taken else faults.bad_gateway())
@@ -187,8 +187,8 @@ def test_an_unknown_outcome_is_looked_for_and_then_waits(sync_env: Build, *, is_
     assert len(case.accepted) == is_taken
 
 
-def test_a_stopping_worker_returns_unsent_messages(sync_env: Build) -> None:
-    """Told to stop before the request, it sends nothing more; the next worker does, on the same row."""
+def test_stopping_worker_returns_unsent_messages(sync_env: Build) -> None:
+    """Stopped before the request it sends nothing; the next worker sends the same row."""
     case = message_case(sync_env)
     queue(case)
     with Barrier(case.env.sandbox, THREAD) as reading:
@@ -203,8 +203,8 @@ def test_a_stopping_worker_returns_unsent_messages(sync_env: Build) -> None:
     assert (case.ledger(), case.accepted) == (["sent"], [TEXT])
 
 
-def test_a_message_waits_in_quiet_hours(sync_env: Build) -> None:
-    """The row shows until when, and health stays good; an early job waits on; then it is sent."""
+def test_message_waits_in_quiet_hours(sync_env: Build) -> None:
+    """The row shows until when, and health stays good; a job that runs early waits on."""
     case = message_case(sync_env)
     hours = quiet_hours_now(case)
     sent = case.send(quiet_hours=hours)
@@ -226,7 +226,7 @@ def test_a_message_waits_in_quiet_hours(sync_env: Build) -> None:
 
 
 def test_at_once_sends_a_queued_message(sync_env: Build) -> None:
-    """By the settings it waits; `at_once` takes it from the queue, whose job finds nothing left to do."""
+    """The settings make it wait; `at_once` sends it, and its job then has nothing to do."""
     case = message_case(sync_env)
     mirror = case.env.mirror(quiet_hours=quiet_hours_now(case))
     for at_once, step in ((False, Step.SEND), (True, Step.TAKE_UP)):
@@ -242,7 +242,7 @@ def test_at_once_sends_a_queued_message(sync_env: Build) -> None:
 
 
 def test_workers_together_keep_the_rate_limit(sync_env: Build) -> None:
-    """Three at once with a limit of two a minute: no more go out; when the minute is over, others do."""
+    """Three workers with a limit of two a minute send two, and others after the minute."""
     case = message_case(sync_env, accounts=[AccountSpec(reservations=12)])
     limits = {"rate_limit_send": RateLimit(2, timedelta(minutes=1))}
     queue(case, *(line(case, f"text {number}", f"k{number}", number) for number in range(5)))
@@ -265,8 +265,8 @@ def test_workers_together_keep_the_rate_limit(sync_env: Build) -> None:
     assert sql.rows(case.env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)]
 
 
-def test_a_waiting_row_has_one_job(sync_env: Build) -> None:
-    """One job a row waits; it is read back as it was written."""
+def test_waiting_message_has_one_job(sync_env: Build) -> None:
+    """Its arguments are read back as they were written."""
     case = message_case(sync_env)
     queue(case)
     job = jobs.Job(case.env.account_id, intent_id=case.ledger("intent_id")[0], looks=2)

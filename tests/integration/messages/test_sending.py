@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# What surely was not sent, and may be sent again.
+# Faults after which the message was certainly not sent, and may be sent again.
 REFUSALS: dict[str, Effect] = {
     "400": faults.status(400, b'{"status":"fail","message":"body is required"}'),
     "401": faults.denied(401),
@@ -30,7 +30,7 @@ REFUSALS: dict[str, Effect] = {
     "422": faults.status(422),
     "429": faults.rate_limited(),
 }
-# What says nothing about whether it was sent, and must not be sent again by itself.
+# Faults after which the message may have been sent, and must not be sent again automatically.
 RIDDLES: dict[str, Effect] = {
     "reset": faults.connection_reset(),
     "408": faults.status(408),
@@ -48,8 +48,8 @@ RIDDLES: dict[str, Effect] = {
 TORN: dict[str, Effect] = {"torn JSON": faults.torn_json(), "torn connection": faults.torn_connection()}
 
 
-def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
-    """Two requests, the text as it is, the answer in the thread, the ledger with its message."""
+def test_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
+    """Two requests, the unchanged text, the answer in the thread, and the ledger with its message id."""
     case = message_case(sync_env)
     sent = case.send()
     assert (sent.step, case.accepted) == (Step.SEND, [TEXT])
@@ -65,8 +65,8 @@ def test_a_message_is_sent_once_and_stored_at_once(sync_env: Build) -> None:
     assert case.ledger() == ["sent"]
 
 
-def test_a_message_takes_the_channel_of_the_last_guest_message(sync_env: Build) -> None:
-    """Unless another type is named; by e-mail where the guest has not written yet."""
+def test_message_takes_the_channel_of_the_last_guest_message(sync_env: Build) -> None:
+    """A named type comes first; e-mail is used where the guest has not written yet."""
     case = message_case(sync_env)
     world = case.env.sandbox.world
     written = world.guest_message(case.conversation_id)
@@ -81,8 +81,8 @@ def test_a_message_takes_the_channel_of_the_last_guest_message(sync_env: Build) 
     assert [said[number]["communicationType"] for number in case.ledger("message_id")] == ["whatsapp", "sms", "email"]
 
 
-def test_a_guest_who_is_not_mirrored_is_asked_for(sync_env: Build) -> None:
-    """A reservation and its conversation that no run has met: with the account named, both are found and stored."""
+def test_guest_who_is_not_mirrored_is_read_and_stored(sync_env: Build) -> None:
+    """With the account named, reservation and conversation are read from Hostaway."""
     env = sync_env()
     reservation_id = next(iter(env.truth("conversations").values()))["reservationId"]
     mirror = env.mirror()
@@ -102,8 +102,8 @@ def test_a_guest_who_is_not_mirrored_is_asked_for(sync_env: Build) -> None:
         pass
 
 
-def test_an_ambiguous_or_unreachable_guest_is_refused(sync_env: Build) -> None:
-    """Two accounts with one reservation id need --account; without a conversation a guest cannot be written to."""
+def test_ambiguous_or_unreachable_guest_is_refused(sync_env: Build) -> None:
+    """A reservation id of two accounts needs --account; without a conversation no message can be sent."""
     env = sync_env(
         accounts=[AccountSpec(reservations=12), AccountSpec(id=70002, reservations=12, same_ids_as_first=True)]
     )
@@ -127,8 +127,8 @@ def test_an_ambiguous_or_unreachable_guest_is_refused(sync_env: Build) -> None:
     assert env.sandbox.world.accepted == []
 
 
-def test_an_account_that_is_disabled_meanwhile_sends_nothing(sync_env: Build) -> None:
-    """It failed before its request left, and says why."""
+def test_account_disabled_before_the_request_sends_nothing(sync_env: Build) -> None:
+    """The message has failed and says why."""
     case = message_case(sync_env)
     with Barrier(case.env.sandbox, THREAD) as reading, ThreadPoolExecutor(1) as pool:
         telling = pool.submit(case.send)
@@ -143,8 +143,8 @@ def test_an_account_that_is_disabled_meanwhile_sends_nothing(sync_env: Build) ->
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refused_message_is_not_sent_and_can_be_repeated(sync_env: Build, refusal: str) -> None:
-    """One request, `failed`; the same again is sent on the same row."""
+def test_refused_message_is_not_sent_and_can_be_repeated(sync_env: Build, refusal: str) -> None:
+    """One request, `failed`; the same command sends it on the same row."""
     case = message_case(sync_env)
     case.add_send_fault(REFUSALS[refusal])
     case.send(key="k")
@@ -156,7 +156,7 @@ def test_a_refused_message_is_not_sent_and_can_be_repeated(sync_env: Build, refu
     assert (case.ledger("state, attempt"), case.accepted) == ([("sent", 2)], [TEXT])
 
 
-def test_an_unreachable_source_counts_as_a_refusal(sync_env: Build) -> None:
+def test_unreachable_source_counts_as_a_refusal(sync_env: Build) -> None:
     """No request left this machine; without a key the same words find the same row."""
     case = message_case(sync_env)
     conversation_id = case.conversation_id
@@ -171,8 +171,8 @@ def test_an_unreachable_source_counts_as_a_refusal(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("riddle", RIDDLES)
-def test_an_unclear_answer_is_never_sent_again(sync_env: Build, riddle: str) -> None:
-    """The outcome stays unknown, however often it is looked for: a message that is not found settles nothing."""
+def test_message_without_a_clear_answer_is_never_resent(sync_env: Build, riddle: str) -> None:
+    """The outcome stays unknown, however often it is looked for: not finding it proves nothing."""
     case = message_case(sync_env)
     case.add_send_fault(RIDDLES[riddle])
     case.send(key="k")
@@ -187,7 +187,7 @@ def test_an_unclear_answer_is_never_sent_again(sync_env: Build, riddle: str) -> 
 
 
 @pytest.mark.parametrize("answer", ["reset", "500", "200 with a failure", "200 with nothing", *TORN])
-def test_a_message_whose_answer_failed_is_found_in_its_thread(sync_env: Build, answer: str) -> None:
+def test_message_with_a_failed_answer_is_found_in_its_thread(sync_env: Build, answer: str) -> None:
     """The source accepted it and then failed: one look settles it, and it is not sent twice."""
     case = message_case(sync_env, switches=Switches(sent_body="html"))
     case.add_send_fault(TORN[answer] if answer in TORN else faults.accepted_then(RIDDLES[answer]))
@@ -198,8 +198,8 @@ def test_a_message_whose_answer_failed_is_found_in_its_thread(sync_env: Build, a
     assert case.accepted == [TEXT]
 
 
-def test_the_same_words_within_ten_minutes_need_again(sync_env: Build) -> None:
-    """Other white space is no other text; with --again it is sent twice; a key stands for one text."""
+def test_same_words_within_ten_minutes_need_again(sync_env: Build) -> None:
+    """Other white space is the same text; with --again it is sent twice; a key stands for one text."""
     case = message_case(sync_env)
     assert case.send(key="k").step is Step.SEND
     assert case.send(f" {TEXT}\n").step is Step.REPEATED
@@ -214,8 +214,8 @@ def test_the_same_words_within_ten_minutes_need_again(sync_env: Build) -> None:
     assert case.send(key="k").step is Step.EARLIER
 
 
-def test_a_forbidden_message_makes_no_request(sync_env: Build) -> None:
-    """No text, too long a text, a guest who may not be written to: no request, no row."""
+def test_forbidden_message_makes_no_request(sync_env: Build) -> None:
+    """No text, too long a text, or a guest who may not be written to: no request, no row."""
     case = message_case(sync_env)
     for text in ("", " \n\t", "x" * 10_001, "a\0b", "\ud800"):
         with pytest.raises(UsageError):

@@ -1,4 +1,4 @@
-"""What others, and the source itself, may do to a thread while nobody knows whether our message arrived."""
+"""Other people, and the source itself, change a thread while the outcome of our message is unknown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 WORDS = "Grüße  from the e\u0301cole\r\n <3 & 🗝️ - see https://example.com/a?b=1&c=2 \n"
-# How a source may keep what it was given, each with whether that is still known for ours.
+# How a source may store a text that it was given, each with whether that is still recognised as ours.
 KEPT: dict[str, tuple[Callable[[str], str], bool]] = {
     "CRLF": (lambda text: text.replace("\n", "\r\n"), True),
     "trimmed": (str.strip, True),
@@ -45,7 +45,7 @@ KEPT: dict[str, tuple[Callable[[str], str], bool]] = {
 
 
 def lose(case: MessageCase, text: str = TEXT, *, is_taken: bool = False) -> None:
-    """Send a message whose outcome nobody sees."""
+    """Send a message whose outcome stays unknown."""
     lost = faults.bad_gateway()
     sandbox = case.env.sandbox
     sandbox.faults.add(faults.accepted_then(lost) if is_taken else lost, route=SEND)
@@ -56,14 +56,14 @@ def lose(case: MessageCase, text: str = TEXT, *, is_taken: bool = False) -> None
 
 
 def settle(case: MessageCase) -> None:
-    """Let two runs read what there is, a minute apart."""
+    """Let two runs read the thread, a minute apart."""
     for _ in range(2):
         case.mirror.sync.run(case.env.account_id, full=True)
         case.let_a_minute_pass()
 
 
 @pytest.mark.parametrize("manner", KEPT)
-def test_a_reformatted_message_is_recognised(sync_env: Build, manner: str) -> None:
+def test_reformatted_message_is_recognised(sync_env: Build, manner: str) -> None:
     """White space, HTML, entities, forms of Unicode: it is found. Other words: it waits for a person."""
     case = message_case(sync_env)
     change, is_known = KEPT[manner]
@@ -77,8 +77,8 @@ def test_a_reformatted_message_is_recognised(sync_env: Build, manner: str) -> No
     assert case.accepted == [WORDS]
 
 
-def test_the_same_words_of_others_settle_nothing(sync_env: Build) -> None:
-    """A guest who repeats them, an automation that writes them, now or later, and the thread of another guest."""
+def test_same_words_of_others_settle_nothing(sync_env: Build) -> None:
+    """A guest who repeats them, an automation, and the thread of another guest."""
     case = message_case(sync_env)
     world = case.env.sandbox.world
     planned = world.schedule_message(case.conversation_id, world.now, TEXT)
@@ -93,8 +93,8 @@ def test_the_same_words_of_others_settle_nothing(sync_env: Build) -> None:
     assert case.ledger("state, looks") == [("outcome_unknown", 2)]
 
 
-def test_the_same_words_of_a_colleague_are_taken_for_ours(sync_env: Build) -> None:
-    """Known limit: who types the very same within minutes is taken for us; the guest still hears it once, not twice."""
+def test_same_words_of_a_colleague_count_as_ours(sync_env: Build) -> None:
+    """A known limit: the same text typed within minutes counts as ours; the guest still gets it once."""
     case = message_case(sync_env)
     lose(case)
     case.env.sandbox.world.host_reply(case.conversation_id, TEXT)
@@ -102,8 +102,8 @@ def test_the_same_words_of_a_colleague_are_taken_for_ours(sync_env: Build) -> No
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "thread")], [])
 
 
-def test_a_message_beyond_the_newest_page_is_found_by_a_run(sync_env: Build) -> None:
-    """A look reads one page; a run reads the thread, so that it is found below what was said since."""
+def test_message_beyond_the_newest_page_is_found_by_a_run(sync_env: Build) -> None:
+    """A look reads one page only; a run reads the whole thread."""
     case = message_case(sync_env, switches=Switches(max_limit=20))
     lose(case, is_taken=True)
     for _ in range(30):
@@ -115,7 +115,7 @@ def test_a_message_beyond_the_newest_page_is_found_by_a_run(sync_env: Build) -> 
     assert case.ledger("state, proof") == [("sent", "thread")]
 
 
-def test_the_first_message_of_a_thread_is_found(sync_env: Build) -> None:
+def test_first_message_of_a_thread_is_found(sync_env: Build) -> None:
     """A thread that only seems empty sends nothing."""
     case = message_case(sync_env)
     env, world = case.env, case.env.sandbox.world
@@ -133,7 +133,7 @@ def test_the_first_message_of_a_thread_is_found(sync_env: Build) -> None:
     assert case.accepted == [TEXT]
 
 
-def test_ids_that_do_not_rise_wait_for_a_person(sync_env: Build) -> None:
+def test_message_with_a_lower_id_waits_for_a_person(sync_env: Build) -> None:
     """An id below those before it proves nothing, in the answer and in the thread."""
     case = message_case(sync_env)
 
@@ -150,8 +150,8 @@ def test_ids_that_do_not_rise_wait_for_a_person(sync_env: Build) -> None:
     assert case.send().step is Step.UNSETTLED
 
 
-def test_an_answer_without_its_thread_is_sent_and_stored_by_a_run(sync_env: Build) -> None:
-    """It names the message, so that it was sent; where it belongs is what the next reading of the thread says."""
+def test_answer_without_a_conversation_is_stored_by_a_run(sync_env: Build) -> None:
+    """It has the message's id, so that the message was sent; the next reading of the thread stores it."""
     case = message_case(sync_env)
 
     def moved(body: bytes) -> bytes:
@@ -167,8 +167,8 @@ def test_an_answer_without_its_thread_is_sent_and_stored_by_a_run(sync_env: Buil
     assert sent.message_id in case.env.rows("messages")
 
 
-def test_two_threads_with_one_prepared_message_send_once(sync_env: Build) -> None:
-    """Each sending has a name of its own: neither takes the row of the other for its own."""
+def test_one_prepared_message_in_two_threads_is_sent_once(sync_env: Build) -> None:
+    """Each sending has a name of its own, so that neither takes the other's row for its own."""
     case = message_case(sync_env)
     with (
         case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft,
@@ -179,7 +179,7 @@ def test_two_threads_with_one_prepared_message_send_once(sync_env: Build) -> Non
     assert case.accepted == [TEXT]
 
 
-def test_a_text_as_long_as_a_file_is_refused(sync_env: Build) -> None:
+def test_very_long_text_is_refused(sync_env: Build) -> None:
     """64 KB are no message: no request, no row."""
     case = message_case(sync_env)
     with pytest.raises(UsageError, match="65,536 characters"):

@@ -1,4 +1,4 @@
-"""A sender that lost its connection, or its time, while its message was on the way: the guest hears it once."""
+"""A sender loses its connection, or its time, during the request: the guest gets the message once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# As `idle_session_timeout`, a pooler, a firewall or a restarted network does it.
+# As `idle_session_timeout`, a pooler, a firewall or a restarted network cuts it.
 CUT = """
 SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -33,15 +33,15 @@ LONG_AGO = "UPDATE sent_messages SET sending_at = sending_at - interval '11 minu
 
 
 def others_try(case: MessageCase, **options: Any) -> Step:
-    """Have another process of this program try the same message, and settle what is open."""
+    """Make another process of this program try the same message, and settle open ones."""
     mirror = case.env.mirror()
     mirror.sync.run(case.env.account_id)
     with mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT, **options)) as draft:
         return draft.send().step
 
 
-def test_a_sender_that_lost_its_connection_keeps_its_message(sync_env: Build) -> None:
-    """Every connection is cut while the request is under way: it stays one that is being sent, and ends as it does."""
+def test_sender_with_a_lost_connection_keeps_its_message(sync_env: Build) -> None:
+    """All connections are cut during the request: the row stays `sending`, and gets the request's outcome."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
         sending = pool.submit(case.send)
@@ -54,8 +54,8 @@ def test_a_sender_that_lost_its_connection_keeps_its_message(sync_env: Build) ->
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "answer")], [TEXT])
 
 
-def test_a_message_is_given_up_only_after_its_longest_request(sync_env: Build) -> None:
-    """Its right has run out: its message is given up when no request can be under way, and not sent again."""
+def test_message_is_given_up_only_after_its_longest_request(sync_env: Build) -> None:
+    """Its claim has expired: it is given up when no request can be running, and not sent again."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, SEND) as barrier:
         sending = pool.submit(case.send)
@@ -68,12 +68,12 @@ def test_a_message_is_given_up_only_after_its_longest_request(sync_env: Build) -
         assert case.ledger() == ["outcome_unknown"]
         barrier.open.set()
         sending.result(PATIENCE)
-    # Its answer is believed whenever it comes.
+    # Its answer counts whenever it comes.
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "answer")], [TEXT])
 
 
-def test_a_sender_whose_row_was_taken_sends_nothing(sync_env: Build) -> None:
-    """Its right has run out before anything left: another one sends, and it finds its row taken."""
+def test_sender_whose_row_was_taken_sends_nothing(sync_env: Build) -> None:
+    """Its claim expired before the request: another process sends, and this one finds its row taken."""
     case = message_case(sync_env)
     with ThreadPoolExecutor() as pool, Barrier(case.env.sandbox, THREAD) as barrier:
         sending = pool.submit(case.send)
@@ -87,8 +87,8 @@ def test_a_sender_whose_row_was_taken_sends_nothing(sync_env: Build) -> None:
     assert (case.ledger("state, proof"), case.accepted) == ([("sent", "answer")], [TEXT])
 
 
-def test_a_sender_that_slept_after_its_mark_sends_nothing(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that slept for so long that others may have given the row up lets the request go no more."""
+def test_sender_that_slept_after_its_mark_sends_nothing(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine slept so long that others may have given the row up: the request does not leave."""
     case = message_case(sync_env)
     monkeypatch.setattr(liveness, "LEAVES_WITHIN", timedelta(microseconds=-1))
     sent = case.send()
@@ -100,8 +100,8 @@ def test_a_sender_that_slept_after_its_mark_sends_nothing(sync_env: Build, monke
     assert (case.ledger(), case.accepted) == (["sent"], [TEXT])
 
 
-def test_a_sender_gives_its_right_back(sync_env: Build) -> None:
-    """However it ends, no row is left behind."""
+def test_sender_releases_its_claim(sync_env: Build) -> None:
+    """However the sending ends, no row of the claim is left."""
     case = message_case(sync_env)
     for effect in (faults.status(422), faults.connection_reset()):
         case.add_send_fault(effect)

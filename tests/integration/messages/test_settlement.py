@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def late(sync_env: Build) -> tuple[MessageCase, int]:
-    """Give a guest to whom something was sent that nobody could see in the thread yet, and its number."""
+    """Return a guest with a sent message that is not in the thread yet, and its number."""
     case = message_case(sync_env)
     case.add_send_fault(faults.accepted_then(faults.bad_gateway()))
     case.env.sandbox.faults.add(faults.bad_gateway(503), route=THREAD, skip=1, times=5)
@@ -33,16 +33,16 @@ def late(sync_env: Build) -> tuple[MessageCase, int]:
     return case, sent.intent_id
 
 
-def test_the_next_message_settles_the_open_ones_first(sync_env: Build) -> None:
-    """It looks first, and then sends its own words."""
+def test_next_message_settles_the_open_ones_first(sync_env: Build) -> None:
+    """It looks for them first, and sends its own text next."""
     guest, _ = late(sync_env)
     guest.send("Another thing")
     assert guest.ledger("state, proof") == [("sent", "thread"), ("sent", "answer")]
     assert guest.accepted == [TEXT, "Another thing"]
 
 
-def test_the_next_sync_settles_open_messages(sync_env: Build) -> None:
-    """It reads the thread because it was marked, and asks nothing more; a settled ledger costs no request."""
+def test_next_sync_settles_open_messages(sync_env: Build) -> None:
+    """It reads the marked thread anyway; a ledger without open messages costs no request."""
     guest, _ = late(sync_env)
     guest.mirror.sync.run(guest.env.account_id)
     assert guest.ledger("state, proof") == [("sent", "thread")]
@@ -53,7 +53,7 @@ def test_the_next_sync_settles_open_messages(sync_env: Build) -> None:
 
 
 def test_resolving_looks_for_one_message(sync_env: Build) -> None:
-    """Once where it is found; twice, with a wait between, where it is not."""
+    """Once where it is found; else twice, with a wait between."""
     guest, number = late(sync_env)
     assert guest.mirror.messages.resolve(number).state == "sent"
     guest.add_send_fault(faults.bad_gateway())
@@ -70,8 +70,8 @@ def test_resolving_looks_for_one_message(sync_env: Build) -> None:
     assert 25 < waits[0] <= 30
 
 
-def test_a_person_settles_a_message_that_is_not_found(sync_env: Build) -> None:
-    """Seen: it is sent. Not seen: it goes again on its own row, once more looked for before."""
+def test_person_settles_a_message_that_is_not_found(sync_env: Build) -> None:
+    """Seen: it is sent. Not seen: it is looked for once more, and sent again on its own row."""
     case = message_case(sync_env)
     case.add_send_fault(faults.bad_gateway(), times=2)
     first, second = (case.send(words).intent for words in ("first", "second"))
@@ -87,15 +87,15 @@ def test_a_person_settles_a_message_that_is_not_found(sync_env: Build) -> None:
         case.mirror.messages.confirm_sent(99)
 
 
-def test_a_mistaken_person_sends_no_message_twice(sync_env: Build) -> None:
-    """They did not see the message, and it is in the thread: it is found, and no request is made."""
+def test_mistaken_person_sends_no_message_twice(sync_env: Build) -> None:
+    """The person did not see the message, which is in the thread: it is found, and no request is made."""
     guest, number = late(sync_env)
     assert guest.mirror.messages.confirm_unsent_and_resend(number).step is Step.EARLIER
     assert (guest.ledger("state, proof"), guest.accepted) == ([("sent", "thread")], [TEXT])
 
 
-def test_an_undelivered_message_is_reported(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
-    """A sync that finds it `failed` changes the ledger, says so without a word of the text, and status shows it."""
+def test_undelivered_message_is_reported(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
+    """A sync finds it `failed`, changes the ledger, and logs it without its text; status shows it."""
     case = message_case(sync_env)
     sent = case.send(key="k").intent
     assert sent is not None
@@ -111,8 +111,8 @@ def test_an_undelivered_message_is_reported(sync_env: Build, caplog: pytest.LogC
     assert case.accepted == [TEXT, TEXT]
 
 
-def test_a_refresh_job_settles_what_it_read_before_it_failed(sync_env: Build) -> None:
-    """Of two bookings that are read together the second cannot be had; the thread of the first tells all the same."""
+def test_refresh_job_settles_threads_read_before_its_failure(sync_env: Build) -> None:
+    """Of two bookings in a batch the second fails; the thread of the first still settles its message."""
     guest, _ = late(sync_env)
     env = guest.env
     other = max(env.truth("reservations"))
@@ -126,8 +126,8 @@ def test_a_refresh_job_settles_what_it_read_before_it_failed(sync_env: Build) ->
     assert sql.rows(env.database, "SELECT status FROM webhook_log ORDER BY created_at") == [("processed",), ("failed",)]
 
 
-def test_a_refresh_job_settles_the_threads_it_reads(sync_env: Build) -> None:
-    """The worker finds what is open when a delivery makes it read the thread."""
+def test_refresh_job_settles_the_threads_it_reads(sync_env: Build) -> None:
+    """A delivery makes the worker read the thread, where it finds the message."""
     guest, _ = late(sync_env)
     env = guest.env
     guest.mirror.jobs.enqueue_syncs()

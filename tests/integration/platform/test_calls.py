@@ -1,4 +1,4 @@
-"""What the client tells of its requests: each of them once, with its outcome and why it was made."""
+"""What the client reports of its requests: each once, with its outcome and the reason for it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Watcher:
         self.threads: set[int] = set()
 
     def __call__(self, call: ApiCall) -> None:
-        """Take one."""
+        """Record one."""
         self.calls.append(call)
         self.threads.add(get_ident())
 
     @property
     def outcomes(self) -> list[tuple[int | None, str]]:
-        """Give status and step of each."""
+        """Return status and step of each."""
         return [(call.status, call.step) for call in self.calls]
 
 
 def watched(env: ClientEnv, **options: Any) -> tuple[Client, Watcher]:
-    """Make a client that holds a token already, and who watches it from now on."""
+    """Return a client that has a token and reports to this observer from now on."""
     env.client().check_credentials()
     env.sandbox.forget()
     watcher = Watcher()
@@ -51,7 +51,7 @@ def watched(env: ClientEnv, **options: Any) -> tuple[Client, Watcher]:
 
 
 def test_every_request_is_reported_once() -> None:
-    """From whichever thread it was sent, with what the server saw of it."""
+    """From whichever thread it was sent, with what the server received."""
     with client_env(reservations=60) as env:
         watcher = Watcher()
         client = env.client(observe=watcher)
@@ -70,7 +70,7 @@ def test_every_request_is_reported_once() -> None:
 
 
 def test_pages_have_different_steps() -> None:
-    """By cursor and by offset, with the parameters that the server got."""
+    """By cursor and by offset, with the parameters that the server received."""
     with client_env(listings=50, switches=Switches(max_limit=20)) as env:
         client, watcher = watched(env, pages_in_flight=1)
         list(client.walk(Resource.LISTINGS, why=WHY))
@@ -85,7 +85,7 @@ def test_pages_have_different_steps() -> None:
 
 
 def test_attempts_name_the_failure_before_them() -> None:
-    """A bad gateway, a torn connection, a useless answer, and too many requests."""
+    """A bad gateway, a torn connection, an unusable answer, and too many requests."""
     with client_env(reservations=3) as env:
         client, watcher = watched(env)
         for effect in (faults.bad_gateway(), faults.torn_connection(), faults.fail_with_200(), faults.rate_limited()):
@@ -103,7 +103,7 @@ def test_attempts_name_the_failure_before_them() -> None:
 
 
 def test_request_that_fails_for_good_is_reported() -> None:
-    """Whether refused or never answered."""
+    """Whether it was refused or never answered."""
     with client_env(reservations=3) as env:
         client, watcher = watched(env, attempts=2)
         with pytest.raises(NotFound):
@@ -119,7 +119,7 @@ def test_request_that_fails_for_good_is_reported() -> None:
 
 
 def test_request_that_was_never_sent_is_not_reported() -> None:
-    """It does not count either."""
+    """It is not counted, either."""
     with client_env(reservations=1) as env:
         watcher = Watcher()
         client = env.client(api_url="http://127.0.0.1:1/v1", observe=watcher)
@@ -128,8 +128,8 @@ def test_request_that_was_never_sent_is_not_reported() -> None:
         assert (watcher.calls, client.api_calls) == ([], 0)
 
 
-def test_a_renewed_token_is_explained() -> None:
-    """The refusal, the new token, and the request once more."""
+def test_renewed_token_is_explained() -> None:
+    """The refusal, the new token, and the repeated request."""
     with client_env(reservations=3) as env:
         client, watcher = watched(env)
         env.sandbox.revoke_tokens()
@@ -142,7 +142,7 @@ def test_a_renewed_token_is_explained() -> None:
 
 
 def test_token_check_is_explained_to_the_observer() -> None:
-    """It is asked when even a new one was refused."""
+    """The check follows when a new token was refused, too."""
     with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
         client, watcher = watched(env)
         with pytest.raises(Forbidden):
@@ -152,8 +152,8 @@ def test_token_check_is_explained_to_the_observer() -> None:
         assert len(watcher.calls) == client.api_calls == 4
 
 
-def test_reports_hold_nothing_secret() -> None:
-    """Neither the secret nor a token, in no field, not even in the representation."""
+def test_reports_hold_no_secret() -> None:
+    """Neither secret nor token, in any field or in the representation."""
     with client_env(reservations=3) as env:
         watcher = Watcher()
         client = env.client(observe=watcher)

@@ -1,4 +1,4 @@
-"""The client's connections: silent, endless, closed, late, unreachable."""
+"""The client's connections: silent, endless, closed, late or unreachable ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def test_silent_server_runs_into_the_timeout() -> None:
-    """A silent request ends by its timeout and is made again."""
+    """A request without an answer ends by its timeout and is sent again."""
     with client_env(reservations=3) as env:
         client = env.client(read_timeout=timedelta(seconds=0.2))
         client.check_credentials()
@@ -44,7 +44,7 @@ def test_silent_server_runs_into_the_timeout() -> None:
 
 
 def test_endless_body_is_given_up() -> None:
-    """However steadily it drips."""
+    """Also where it arrives steadily."""
     with client_env(reservations=3) as env:
         late: list[float] = []
         client = env.client(monotonic=lambda: sum(late), attempts=1)
@@ -82,8 +82,8 @@ def _gzip_of_zeros(size: int, *, times: int) -> bytes:
         ("GZIP , identity", 1, "larger than"),
     ],
 )
-def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, sentence: str) -> None:
-    """However it is packed: 100 MB in 100 KB, or in less than 1 KB when packed twice."""
+def test_compressed_answer_never_fills_the_memory(encoding: str, times: int, sentence: str) -> None:
+    """100 MB compressed to 100 KB, or to less than 1 KB by compressing twice."""
     with client_env(reservations=1) as env:
         client = env.client(attempts=1)
         client.check_credentials()
@@ -108,8 +108,8 @@ def test_a_small_answer_never_fills_the_memory(encoding: str, times: int, senten
         ("", bytes),
     ],
 )
-def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
-    """Proxies pack and unpack as they like."""
+def test_answers_that_are_compressed_once_are_read(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    """Proxies compress and decompress as they like."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -125,7 +125,7 @@ def test_answers_that_are_packed_once_are_read(encoding: str, pack: Callable[[by
 
 @pytest.mark.parametrize("change", [lambda body: body[:-12], lambda body: body[:10], lambda _: b"no gzip at all"])
 def test_incomplete_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) -> None:
-    """Half of an answer is none."""
+    """Half of an answer is no answer."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -142,7 +142,7 @@ def test_incomplete_gzip_is_asked_for_again(change: Callable[[bytes], bytes]) ->
 
 
 def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
-    """From another thread, without waiting for a timeout."""
+    """From another thread, before any timeout."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -157,8 +157,8 @@ def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
                 reading.result(30)
 
 
-def test_closing_ends_a_wait() -> None:
-    """Also the wait for a slot in the budget."""
+def test_closing_ends_the_wait_for_a_slot() -> None:
+    """A closed client waits for no slot of the budget."""
     with client_env(reservations=3) as env:
         asked = Event()
 
@@ -177,8 +177,8 @@ def test_closing_ends_a_wait() -> None:
         assert client.api_calls == 0
 
 
-def test_a_request_that_would_leave_late_takes_another_slot() -> None:
-    """The page was observed at the moment of the last grant."""
+def test_late_request_takes_another_slot() -> None:
+    """`observed_at` of the page is the moment of the last slot."""
     with client_env(reservations=3) as env:
         jumps = iter([0.0] * 3 + [5.0] * 1000)
         client = env.client(monotonic=lambda: next(jumps))
@@ -187,7 +187,7 @@ def test_a_request_that_would_leave_late_takes_another_slot() -> None:
 
 
 def test_unreachable_api_is_one_clear_sentence() -> None:
-    """Refused connections pass, perhaps; an address that is none does not."""
+    """A refused connection may be temporary; an address that is none is not."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
@@ -200,8 +200,8 @@ def test_unreachable_api_is_one_clear_sentence() -> None:
             assert env.client().api_calls == 0
 
 
-def test_every_exception_of_the_library_means_a_source_error() -> None:
-    """None of them is let through, and none shows the request."""
+def test_every_exception_of_httpx_becomes_a_source_error() -> None:
+    """None leaves the client, and none shows the request."""
     request = httpx.Request("GET", "http://127.0.0.1", headers={"Authorization": "Bearer hunter2"})
     made = {
         httpx.HTTPStatusError: lambda: httpx.HTTPStatusError("", request=request, response=httpx.Response(500)),
@@ -221,7 +221,7 @@ def test_every_exception_of_the_library_means_a_source_error() -> None:
 
 
 def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """At the most talkative level, with renewals and failures."""
+    """At DEBUG, with renewals and failures."""
     caplog.set_level(logging.DEBUG)
     with client_env(reservations=3) as env:
         client = env.client()
@@ -237,8 +237,8 @@ def test_secrets_are_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) ->
         assert env.sandbox.client_secret not in caplog.text
 
 
-def test_unusable_rows_do_not_cost_their_page() -> None:
-    """They come as records without an id, with their bytes; a lone surrogate is cleaned."""
+def test_unusable_rows_do_not_spoil_their_page() -> None:
+    """They become records without an id, with their bytes; a lone surrogate is cleaned."""
     with client_env(reservations=20) as env:
         world = env.sandbox.world
         odd = max(truth(env.sandbox, Resource.RESERVATIONS))
@@ -252,16 +252,16 @@ def test_unusable_rows_do_not_cost_their_page() -> None:
 
 
 def test_walk_may_be_left_in_the_middle() -> None:
-    """What was fetched ahead is forgotten."""
+    """Pages that were fetched ahead are dropped."""
     with client_env(listings=400, reservations=1) as env:
         walk = env.client().walk(Resource.LISTINGS)
         next(walk)
-        walk.close()  # type: ignore[attr-defined]  # a generator has it
+        walk.close()  # type: ignore[attr-defined]  # a generator has this method
         assert env.calls("GET /listings") <= 5
 
 
 def test_pages_ahead_are_not_asked_for_twice() -> None:
-    """A quiet list takes as many requests as it has pages."""
+    """A list without changes takes as many requests as it has pages."""
     with client_env(listings=400, reservations=1, switches=Switches(max_limit=20)) as env:
         pages = list(env.client().walk(Resource.LISTINGS))
         assert len(ids_of(pages)) == 400

@@ -1,4 +1,4 @@
-"""The client's lists against a real HTTP server that behaves, and misbehaves, as Hostaway does."""
+"""The client's lists against a real HTTP server that behaves, and fails, as Hostaway does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def test_every_list_is_read_whole() -> None:
-    """All rows, as they are, with a total and without a doubt; every request is counted."""
+    """All rows unchanged, with a total and without a doubt; every request is counted."""
     with client_env() as env:
-        # On a clock that stands still no slot passes, however busy the machine is: each request takes one.
+        # On a clock that stands still no slot expires, however busy the machine is: each request takes one.
         client = env.client(monotonic=env.clock.time)
         source: Source = client
         for resource in LISTED:
@@ -37,7 +37,7 @@ def test_every_list_is_read_whole() -> None:
 
 
 def test_every_thread_is_read_whole_at_the_same_time() -> None:
-    """Threads of one client do not get in each other's way."""
+    """Threads of one client do not disturb each other."""
     with client_env(reservations=30) as env:
         client = env.client()
         parents = sorted(truth(env.sandbox, Resource.CONVERSATIONS))
@@ -51,13 +51,13 @@ def test_every_thread_is_read_whole_at_the_same_time() -> None:
 
 
 def test_messages_are_read_from_a_parent() -> None:
-    """There is no list of all of them."""
+    """No list holds all of them."""
     with client_env(reservations=1) as env, pytest.raises(ValueError, match="parent"):
         env.client().walk(Resource.MESSAGES)
 
 
-def test_a_parent_that_is_gone_is_not_found() -> None:
-    """The caller may pass over it."""
+def test_missing_parent_is_not_found() -> None:
+    """The caller may skip it."""
     with client_env(reservations=1) as env, pytest.raises(NotFound):
         list(env.client().walk(Resource.MESSAGES, parent=5))
 
@@ -76,7 +76,7 @@ TRANSIENT = {
 
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_temporary_failures_are_retried(effect: Effect) -> None:
-    """Two bad answers in the middle of a walk cost two calls and two waits."""
+    """Two bad answers in the middle of a walk cost two requests and two waits."""
     with client_env(switches=Switches(max_limit=250)) as env:
         client = env.client()
         client.check_credentials()
@@ -91,7 +91,7 @@ def test_temporary_failures_are_retried(effect: Effect) -> None:
 
 @pytest.mark.parametrize("effect", TRANSIENT.values(), ids=TRANSIENT.keys())
 def test_lasting_failure_is_an_error_after_five_attempts(effect: Effect) -> None:
-    """Never an endless loop, never an empty list."""
+    """Neither an endless loop nor an empty list."""
     with client_env(reservations=3) as env:
         client = env.client()
         env.sandbox.faults.add(effect, route="GET /reservations", times=None)
@@ -100,8 +100,8 @@ def test_lasting_failure_is_an_error_after_five_attempts(effect: Effect) -> None
         assert env.calls("GET /reservations") == 5
 
 
-def test_the_number_of_attempts_is_a_setting() -> None:
-    """As is the first wait."""
+def test_number_of_attempts_is_a_setting() -> None:
+    """So is the first wait."""
     with client_env(reservations=3) as env:
         client = env.client(attempts=2, backoff=timedelta(seconds=8))
         client.check_credentials()
@@ -112,8 +112,8 @@ def test_the_number_of_attempts_is_a_setting() -> None:
         assert env.clock.slept == [4.0]
 
 
-def test_a_refusal_is_not_tried_again() -> None:
-    """400 says no and means it."""
+def test_refused_request_is_not_repeated() -> None:
+    """400 will stay 400."""
     with client_env(reservations=3) as env:
         env.sandbox.faults.add(faults.status(400), route="GET /reservations", times=None)
         with pytest.raises(RequestRejected):
@@ -126,8 +126,8 @@ def test_a_refusal_is_not_tried_again() -> None:
     [({"retry_at": 8.0}, 8), ({}, 10), ({"retry_at": -900.0}, 1), ({"retry_at": 900.0}, 60)],
     ids=["unix time", "no headers", "skewed into the past", "skewed into the future"],
 )
-def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], wait: float) -> None:
-    """The call survives ten of them in a row, and each penalizes the budget."""
+def test_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], wait: float) -> None:
+    """The request survives ten of them in a row, and each reduces the budget."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -147,7 +147,7 @@ def test_a_429_waits_for_its_window_and_is_no_attempt(headers: dict[str, Any], w
 
 
 def test_endless_429_is_an_error_after_ten_minutes() -> None:
-    """Waited for in whole windows, and not a window longer."""
+    """The client waits whole windows, and no window longer."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()

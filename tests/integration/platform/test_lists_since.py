@@ -1,4 +1,4 @@
-"""The client's walks that read only what is new, against a real HTTP server."""
+"""The client's walks that read only new rows, against a real HTTP server."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def walked(env: ClientEnv, resource: Resource, since: datetime | None = None) ->
 
 
 def stamps(pages: list[Page]) -> dict[int | None, datetime]:
-    """Give the stamp of each row that has one."""
+    """Return the stamp of each row that has one."""
     records: list[Record] = [record for page in pages for record in page.records]
     return {record.id: record.source_updated_at for record in records if record.source_updated_at is not None}
 
 
 @pytest.mark.parametrize("resource", ROUTES)
 def test_list_without_new_rows_costs_one_call(resource: Resource) -> None:
-    """A page, without a total and without a doubt; none of it is due any more."""
+    """One page, without a total and without a doubt; none of its rows is new."""
     with client_env() as env:
         known = stamps(walked(env, resource))
         asked = env.calls(ROUTES[resource])
@@ -66,7 +66,7 @@ def test_list_without_new_rows_costs_one_call(resource: Resource) -> None:
 
 
 def test_new_reservations_are_read_a_hundred_at_a_time() -> None:
-    """As many pages as it takes to get below the moment, and no other order than the usual one is asked for."""
+    """As many pages as reach below the moment, in the usual order only."""
     with client_env() as env:
         changed = sorted(truth(env.sandbox, Resource.RESERVATIONS))[:230]
         since = env.sandbox.world.now
@@ -81,7 +81,7 @@ def test_new_reservations_are_read_a_hundred_at_a_time() -> None:
 
 @pytest.mark.parametrize("order", ["honoured", "ignored"])
 def test_edited_listing_is_found_in_any_order(order: Any) -> None:
-    """With it in one call, without it in all of the list."""
+    """One request where Hostaway sorts by activity, the whole list where it does not."""
     with client_env(listings=120, switches=Switches(sort_parameters=order)) as env:
         since = max(stamps(walked(env, Resource.LISTINGS)).values()) - LAG
         edited = max(truth(env.sandbox, Resource.LISTINGS)) - 9
@@ -105,10 +105,10 @@ def test_edited_listing_is_found_in_any_order(order: Any) -> None:
         max_size=6,
     ),
 )
-def test_no_reservation_that_changed_before_is_missed_without_a_doubt(
+def test_changed_reservation_is_found_or_doubted(
     switches: dict[str, Any], before: list[int], during: list[list[tuple[str, int]]]
 ) -> None:
-    """Under every switch, whatever else changes while the walk goes on."""
+    """Under every switch, whatever else changes during the walk."""
     with client_env(reservations=120, listings=5, switches=Switches(**{**switches, "max_limit": 20})) as env:
         world = env.sandbox.world
         rows = sorted(truth(env.sandbox, Resource.RESERVATIONS))
@@ -137,8 +137,8 @@ def test_no_reservation_that_changed_before_is_missed_without_a_doubt(
 
 @settings(max_examples=15, deadline=None)
 @given(switches=SWITCHES, numbers=st.lists(st.integers(0, 10**6), max_size=30))
-def test_no_listing_that_was_edited_is_missed_under_any_switch(switches: dict[str, Any], numbers: list[int]) -> None:
-    """And on a quiet account there is no doubt."""
+def test_edited_listing_is_found_under_every_switch(switches: dict[str, Any], numbers: list[int]) -> None:
+    """On a quiet account there is no doubt."""
     with client_env(reservations=1, listings=70, switches=Switches(**switches)) as env:
         rows = sorted(truth(env.sandbox, Resource.LISTINGS))
         since = env.sandbox.world.now
@@ -150,8 +150,8 @@ def test_no_listing_that_was_edited_is_missed_under_any_switch(switches: dict[st
         assert pages[-1].doubt is None
 
 
-def test_the_conversations_of_a_reservation_cost_one_call() -> None:
-    """All of them, a second one too, in the shape of the list of all."""
+def test_conversations_of_a_reservation_cost_one_call() -> None:
+    """All of them, also a second one, in the shape of the whole list."""
     with client_env(reservations=9) as env:
         parent = max(truth(env.sandbox, Resource.RESERVATIONS))
         second = env.sandbox.world.create_conversation(parent)
@@ -166,7 +166,7 @@ def test_the_conversations_of_a_reservation_cost_one_call() -> None:
 
 
 def test_list_without_stamps_is_read_whole() -> None:
-    """A moment changes nothing of the lists of conversations and of messages."""
+    """The lists of conversations and messages cannot start at a moment."""
     with client_env(reservations=30) as env:
         client = env.client()
         later = START + timedelta(days=900)
@@ -178,7 +178,7 @@ def test_list_without_stamps_is_read_whole() -> None:
         assert ids_of(list(client.walk(Resource.MESSAGES, parent=thread, since=later))) == ids_of(whole)
 
 
-def test_a_thread_of_hundreds_costs_one_call() -> None:
+def test_thread_of_hundreds_costs_one_call() -> None:
     """A page holds five hundred messages."""
     with client_env(reservations=3) as env:
         thread = min(truth(env.sandbox, Resource.CONVERSATIONS))
@@ -190,7 +190,7 @@ def test_a_thread_of_hundreds_costs_one_call() -> None:
 
 
 def test_activity_moves_with_a_message_and_not_with_a_payment() -> None:
-    """That of the reservation and that of its conversation."""
+    """The activity of the reservation and of its conversation."""
     with client_env(reservations=3) as env:
         world = env.sandbox.world
         thread = min(truth(env.sandbox, Resource.CONVERSATIONS))

@@ -20,12 +20,12 @@ BUCKETS = (Bucket("ip:here", 5, timedelta(seconds=10)),)
 
 
 def circuit_breaker(database: Database, *, force_probe: bool = False) -> StoredCircuitBreaker:
-    """Give what one process sees."""
+    """Return the circuit breaker of one process."""
     return StoredCircuitBreaker(database, egress="here", api_url="http://127.0.0.1/v1", force_probe=force_probe)
 
 
 def break_it(database: Database) -> None:
-    """Have so many requests fail that the source counts as away."""
+    """Make so many requests fail that the source counts as unreachable."""
     seen = circuit_breaker(database)
     for _ in range(FAILURES_TO_OPEN):
         seen.record_failure("it answered 503")
@@ -43,13 +43,13 @@ def let_time_pass(database: Database) -> None:
 
 
 def slots(database: Database) -> int:
-    """Give how many slots are taken."""
+    """Return how many slots are taken."""
     query = sa.text("SELECT coalesce(sum(cardinality(slots)), 0) FROM hostaway.request_budget")
     return int(database.transaction(lambda connection: connection.execute(query)).scalar_one())
 
 
 def taken(database: Database, seen: StoredCircuitBreaker) -> bool:
-    """Say whether a slot is granted."""
+    """Whether a slot is granted."""
     try:
         reserve(database, seen)
     except SourceAway:
@@ -57,7 +57,7 @@ def taken(database: Database, seen: StoredCircuitBreaker) -> bool:
     return True
 
 
-def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> None:
+def test_unreachable_source_gets_one_probe_only(database: Database) -> None:
     """No request gets a slot during the outage; then one probe does, and its answer ends the outage."""
     break_it(database)
     first, second = circuit_breaker(database), circuit_breaker(database)
@@ -75,7 +75,7 @@ def test_source_that_is_away_is_asked_by_one_probe_only(database: Database) -> N
 
 
 def test_forced_probe_asks_once(database: Database) -> None:
-    """Someone at a terminal need not wait for the next probe; when that fails it is as for everybody."""
+    """A user at a terminal need not wait for the next probe; where it fails, no second one follows."""
     break_it(database)
     seen = circuit_breaker(database, force_probe=True)
     reserve(database, seen)
@@ -84,7 +84,7 @@ def test_forced_probe_asks_once(database: Database) -> None:
 
 
 def test_healthy_source_costs_no_extra_statement(database: Database) -> None:
-    """Where nothing failed, a request and its answer cost one statement, which takes the slot."""
+    """Without failures, a request and its answer cost one statement, which takes the slot."""
     seen = circuit_breaker(database)
     reserve(database, seen)
     said: list[str] = []

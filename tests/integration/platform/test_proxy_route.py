@@ -1,4 +1,4 @@
-"""What the environment of a process says about the way to the source."""
+"""How the environment of a process changes the route to the source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROXY = "http://someone:hunter2@127.0.0.1:9"
 
 
 def test_loopback_address_is_reached_without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An API on a loopback address is asked directly, whatever the environment says."""
+    """Whatever the environment says."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, PROXY)
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
@@ -21,7 +21,7 @@ def test_loopback_address_is_reached_without_proxy(monkeypatch: pytest.MonkeyPat
 
 
 def test_other_addresses_are_reached_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in, taken for a proxy, is asked to reach the API, and does not know how; a name may only look local."""
+    """The sandbox in place of a proxy gets the request and cannot serve it; a name may only look local."""
     with client_env(reservations=1) as env:
         monkeypatch.setenv("ALL_PROXY", env.sandbox.url.removesuffix("/v1"))
         asked: list[str] = []
@@ -36,7 +36,7 @@ def test_other_addresses_are_reached_through_the_proxy(monkeypatch: pytest.Monke
     [("SSL_CERT_FILE", "/nonexistent"), ("ALL_PROXY", "hunter2://hunter2"), ("ALL_PROXY", "http://h:hunter2")],
 )
 def test_unusable_environment_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """One sentence that names the variable, and nothing of its value."""
+    """One sentence that names the variable, and no part of its value."""
     monkeypatch.setenv(name, value)
     with client_env(reservations=1) as env, pytest.raises(ConfigurationError, match=name) as caught:
         env.client(api_url="https://api.example/v1")

@@ -1,4 +1,4 @@
-"""One request to send a message: how far it came, and what that proves."""
+"""One request to send a message: how far it went, and what that proves."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def a_thread() -> Iterator[tuple[ClientEnv, OutgoingMessage]]:
     ids=["silence", "silence after it was taken", "half an answer", "a reset after it was taken"],
 )
 def test_outcome_is_unknown_without_a_whole_answer(effect: Effect, *, is_taken: bool) -> None:
-    """One request, whether the source had taken it or not; the message has a limit of its own, and goes first."""
+    """One request, whether the source accepted it or not; messages have a limit of their own, and go first."""
     with a_thread() as (env, message):
         env.sandbox.faults.add(effect, route=SEND)
         result = env.client(read_timeout=BRIEFLY, urgent=True).message_api.send(message, before_send=lambda: None)
@@ -75,14 +75,14 @@ def test_message_to_an_unreachable_source_failed() -> None:
 
 
 def test_message_to_an_unknown_host_failed() -> None:
-    """A name that cannot be resolved."""
+    """The name cannot be resolved."""
     with a_thread() as (env, message):
         result = env.client(api_url="https://nowhere.invalid/v1").message_api.send(message, before_send=lambda: None)
         assert result.state is FAILED
 
 
 def test_before_send_can_keep_the_message_back() -> None:
-    """What it raises keeps the request from being sent."""
+    """An exception of `before_send` stops the request."""
 
     def refuse() -> None:
         raise LeaseLost("another process owns it")
@@ -93,7 +93,7 @@ def test_before_send_can_keep_the_message_back() -> None:
 
 
 def test_message_is_not_sent_without_a_budget() -> None:
-    """The database is away: nothing left."""
+    """The database is unreachable: no request left."""
     with a_thread() as (env, message):
 
         class Away:
@@ -116,7 +116,7 @@ def test_message_answered_429_penalizes_budget_without_waiting() -> None:
 
 
 def test_request_sent_once_uses_its_own_connection() -> None:
-    """The source ends a connection that was kept alive at the moment a message, or a registration, leaves over it."""
+    """The source closes a kept connection at the moment in which a message or registration would use it."""
     with a_thread() as (env, message), TcpProxy(env.sandbox.url, forgets=True) as proxy:
         client = env.client(api_url=proxy.url)
         client.check_credentials()
@@ -128,11 +128,11 @@ def test_request_sent_once_uses_its_own_connection() -> None:
 
 
 def test_connection_closed_during_the_wait_sends_nothing() -> None:
-    """The budget grants another moment once the connection is there, and the source hangs up until then."""
+    """The budget grants a later slot once the connection is open, and the source closes it meanwhile."""
     with a_thread() as (env, message), socket.create_server(("127.0.0.1", 0)) as listener:
 
         class Slow(OpenBudget):
-            """Grants a second moment only after the source has hung up."""
+            """Grants a second slot only after the source has closed the connection."""
 
             def reserve(self, buckets: Sequence[Bucket], *, priority: Priority = Priority.NORMAL) -> Grant:
                 if self.reserved:

@@ -32,26 +32,26 @@ GONE = {
 
 
 def first(env: ClientEnv, resource: Resource) -> tuple[int, int | None]:
-    """Give the id of an object, and the id of its conversation where it is a message."""
+    """Return the id of an object, and for a message the id of its conversation."""
     number, payload = min(env.sandbox.world.truth(resource), key=lambda row: row[0])
     return number, payload["conversationId"] if resource is Resource.MESSAGES else None
 
 
 def listed(source: Source, resource: Resource, number: int, parent: int | None) -> Record:
-    """Give an object's row in its list."""
+    """Return an object's row in its list."""
     pages = list(source.walk(resource, parent=parent))
     return next(record for page in pages for record in page.records if record.id == number)
 
 
 def compared(record: Record, shape: Shape) -> dict[str, Any]:
-    """Give what the store compares of a payload that holds no signed URL."""
+    """Return what the store compares of a payload without signed URLs."""
     return {key: value for key, value in json.loads(record.payload).items() if key not in shape.volatile}
 
 
 @pytest.mark.parametrize("resource", OBJECTS)
 @pytest.mark.parametrize("extra", [{}, {"single_extra_keys": False}, {"single_conversation_messages": "all"}], ids=str)
-def test_an_object_is_the_same_alone_and_in_its_list(resource: Resource, extra: dict[str, Any]) -> None:
-    """A page of one record; keys that only one of the two has are never compared, and stamps and columns are equal."""
+def test_object_is_the_same_alone_and_in_its_list(resource: Resource, extra: dict[str, Any]) -> None:
+    """A page of one record; keys that only one of them has are not compared, stamps and columns are equal."""
     with client_env(reservations=30, listings=3, switches=Switches(**extra)) as env:
         source: Source = env.client()
         number, parent = first(env, resource)
@@ -66,8 +66,8 @@ def test_an_object_is_the_same_alone_and_in_its_list(resource: Resource, extra: 
         assert env.calls(ROUTES[resource]) == 1
 
 
-def test_a_single_reservation_has_keys_of_its_own() -> None:
-    """They are stored, and are no change beside a row without them."""
+def test_single_reservation_has_additional_keys() -> None:
+    """They are stored, and make no change beside a row without them."""
     with client_env(reservations=3) as env:
         number, _ = first(env, Resource.RESERVATIONS)
         client = env.client()
@@ -79,8 +79,8 @@ def test_a_single_reservation_has_keys_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("resource", OBJECTS)
-def test_an_object_is_asked_for_with_everything_in_it(resource: Resource) -> None:
-    """As its list is, without a limit or a place."""
+def test_object_is_requested_with_all_its_parts(resource: Resource) -> None:
+    """With the parameters of its list, without limit and offset."""
     with client_env(reservations=30, listings=3) as env:
         number, parent = first(env, resource)
         env.client().get(resource, number, parent=parent)
@@ -89,8 +89,8 @@ def test_an_object_is_asked_for_with_everything_in_it(resource: Resource) -> Non
         assert query.keys() <= {"includeResources", "includeScheduledMessages"}
 
 
-def test_a_message_is_read_from_its_conversation() -> None:
-    """Without one nothing is asked; any other object needs none."""
+def test_message_is_read_from_its_conversation() -> None:
+    """Without a conversation no request is sent; other objects need none."""
     with client_env(reservations=3) as env:
         client = env.client()
         with pytest.raises(ValueError, match="parent"):
@@ -101,8 +101,8 @@ def test_a_message_is_read_from_its_conversation() -> None:
 
 
 @pytest.mark.parametrize(("resource", "gone"), GONE.items(), ids=str)
-def test_an_object_that_is_not_there_is_not_found(resource: Resource, gone: tuple[int, int | None]) -> None:
-    """Asked for once."""
+def test_unknown_object_is_not_found(resource: Resource, gone: tuple[int, int | None]) -> None:
+    """One request."""
     with client_env(reservations=3) as env:
         client = env.client()
         client.check_credentials()
@@ -113,8 +113,8 @@ def test_an_object_that_is_not_there_is_not_found(resource: Resource, gone: tupl
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, NotFound), (403, Forbidden)])
-def test_a_deleted_object_is_gone_or_refused(status: Any, error: type[Exception]) -> None:
-    """Where Hostaway refuses instead, one renewal and one request show that the token is not the reason."""
+def test_deleted_object_is_gone_or_refused(status: Any, error: type[Exception]) -> None:
+    """Where Hostaway refuses, one renewal and one request show that the token is not the reason."""
     with client_env(reservations=5, switches=Switches(deleted_object=status)) as env:
         client = env.client()
         number, _ = first(env, Resource.RESERVATIONS)
@@ -130,8 +130,8 @@ def test_a_deleted_object_is_gone_or_refused(status: Any, error: type[Exception]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_revoked_token_is_renewed_for_an_object(status: Any) -> None:
-    """The object comes with the new one."""
+def test_revoked_token_is_renewed_for_an_object(status: Any) -> None:
+    """The object comes with the new token."""
     with client_env(reservations=3, switches=Switches(bad_bearer=status)) as env:
         client = env.client()
         client.check_credentials()
@@ -141,8 +141,8 @@ def test_a_revoked_token_is_renewed_for_an_object(status: Any) -> None:
         assert env.calls("POST /accessTokens") == 2
 
 
-def test_an_account_that_is_refused_everywhere_gets_no_object() -> None:
-    """Its credentials are bad, not the object's rights."""
+def test_account_refused_everywhere_has_bad_credentials() -> None:
+    """The object's rights are not the reason."""
     with client_env(reservations=3) as env:
         env.sandbox.faults.add(faults.denied(), method="GET", times=None)
         with pytest.raises(CredentialsRejected):
@@ -168,7 +168,7 @@ PASSING = {
 
 
 def ask(env: ClientEnv, effect: Effect, times: int | None) -> Page:
-    """Read a reservation whose first answers are spoiled."""
+    """Read a reservation after these bad answers."""
     client = env.client()
     client.check_credentials()
     number, _ = first(env, Resource.RESERVATIONS)
@@ -178,23 +178,23 @@ def ask(env: ClientEnv, effect: Effect, times: int | None) -> Page:
 
 
 @pytest.mark.parametrize("effect", PASSING.values(), ids=PASSING.keys())
-def test_what_is_not_the_object_is_asked_for_again(effect: Effect) -> None:
-    """Two bad answers cost two calls and two waits."""
+def test_wrong_answers_for_an_object_are_retried(effect: Effect) -> None:
+    """Two bad answers cost two requests and two waits."""
     with client_env(reservations=3) as env:
         assert ask(env, effect, 2).records[0].reason is None
         assert env.clock.slept == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("effect", PASSING.values(), ids=PASSING.keys())
-def test_what_never_is_the_object_is_given_up(effect: Effect) -> None:
-    """After as many requests as anything that fails for now."""
+def test_object_that_never_comes_is_given_up(effect: Effect) -> None:
+    """After as many requests as any temporary failure gets."""
     with client_env(reservations=3) as env:
         with pytest.raises(SourceUnavailable):
             ask(env, effect, None)
         assert env.calls(ROUTES[Resource.RESERVATIONS]) == 5
 
 
-def test_a_request_that_is_rejected_is_not_repeated() -> None:
+def test_rejected_request_for_an_object_is_not_repeated() -> None:
     """Hostaway understood it."""
     with client_env(reservations=3) as env:
         with pytest.raises(RequestRejected):
@@ -212,7 +212,7 @@ def test_a_request_that_is_rejected_is_not_repeated() -> None:
     ],
 )
 def test_object_that_jsonb_refuses_is_kept_exactly(broken: bytes, reason: str) -> None:
-    """Just as a row of a list is."""
+    """As a row of a list is."""
     with client_env(reservations=3) as env:
         number, _ = first(env, Resource.RESERVATIONS)
         raw = b'{"id":%d,"guestName":"%s"}' % (number, broken)

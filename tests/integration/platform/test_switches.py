@@ -1,4 +1,4 @@
-"""The client's walks under every setting of what is not known of Hostaway."""
+"""The client's walks under every possible behaviour of Hostaway that is not known."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HAPPENINGS = st.lists(
 
 @settings(max_examples=15, deadline=None)
 @given(switches=SWITCHES)
-def test_a_quiet_account_is_read_whole_under_every_switch(switches: dict[str, Any]) -> None:
+def test_quiet_account_is_read_whole_under_every_switch(switches: dict[str, Any]) -> None:
     """All rows and no doubt, however Hostaway behaves where it is not documented."""
     with client_env(reservations=230, listings=70, switches=Switches(**switches)) as env:
         client = env.client()
@@ -85,7 +85,7 @@ def test_busy_account_is_read_whole_or_in_doubt(
 
 
 def happen(world: World, kind: str, number: int, touched: set[int], cursor: int | None) -> None:
-    """Let one thing happen to a row chosen by number, or to the cursor's, and write down which rows it touches."""
+    """Change a row chosen by number, or the cursor's row, and record the changed rows."""
     reservations = sorted(dict(world.truth("reservations")))
     chosen = reservations[number % len(reservations)]
     if kind.endswith("cursor") and cursor in reservations:
@@ -109,7 +109,7 @@ CURSORS += [("delete", {"deleted_cursor": value}) for value in Switches.choices(
 
 @pytest.mark.parametrize(("kind", "switches"), CURSORS, ids=str)
 def test_moved_or_deleted_cursor_row_costs_a_step_back(kind: str, switches: dict[str, Any]) -> None:
-    """However Hostaway answers then, the walk goes on where it was and is whole."""
+    """Whatever Hostaway answers, the walk continues from the row before and is whole."""
     with client_env(switches=Switches(max_limit=250, **switches)) as env:
         world = env.sandbox.world
         expected = truth(env.sandbox, Resource.RESERVATIONS)

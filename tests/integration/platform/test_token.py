@@ -1,4 +1,4 @@
-"""The client's token: kept, renewed, refused."""
+"""The client's token: kept, renewed and refused ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hostaway_sync.sandbox import AccountSpec, Switches
 from hostaway_sync.sandbox.server import faults
 
 
-def test_a_token_is_used_again_by_the_next_run() -> None:
+def test_token_is_used_again_by_the_next_run() -> None:
     """One request for it in its whole life, and none before it works."""
     with client_env(reservations=3, token_delay=1.0) as env:
         for _ in range(3):
@@ -32,7 +32,7 @@ def test_a_token_is_used_again_by_the_next_run() -> None:
 
 
 def test_token_that_is_not_active_yet_is_renewed() -> None:
-    """Another process stored it without waiting for its activation."""
+    """Another process stored it before it was active."""
     with client_env(reservations=3, token_delay=1.0) as env:
         env.client().check_credentials()
         token = env.sandbox.tokens.issue(70001, env.clock.time(), 1e6)
@@ -41,8 +41,8 @@ def test_token_that_is_not_active_yet_is_renewed() -> None:
         assert env.vault.token.value.get_secret_value() != token
 
 
-def test_failures_of_the_token_route_are_survived() -> None:
-    """It may be asked again as a list may."""
+def test_failed_token_request_is_retried() -> None:
+    """As a request for a list is."""
     with client_env(reservations=3) as env:
         env.sandbox.faults.add(faults.bad_gateway(), route="POST /accessTokens", times=2)
         env.sandbox.faults.add(faults.rate_limited(), route="POST /accessTokens", times=1)
@@ -52,7 +52,7 @@ def test_failures_of_the_token_route_are_survived() -> None:
 
 @pytest.mark.parametrize("wrong", [{"account_id": 70002}, {"client_secret": SecretStr("hunter2")}])
 def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None:
-    """Asked once, and nothing is kept."""
+    """One request, and no token is stored."""
     with client_env(reservations=1) as env:
         client = env.client(**wrong)
         with pytest.raises(CredentialsRejected, match=r"does not know account 7000\d with this secret") as caught:
@@ -62,8 +62,8 @@ def test_wrong_credentials_are_one_clear_sentence(wrong: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
-    """The walk goes on where it was."""
+def test_token_revoked_during_a_walk_is_renewed_once(status: int) -> None:
+    """The walk continues where it was."""
     with client_env(switches=Switches(max_limit=250, bad_bearer=status)) as env:  # type: ignore[arg-type]  # a plain value where a literal is declared
         walk = env.client().walk(Resource.RESERVATIONS)
         pages = [next(walk)]
@@ -75,7 +75,7 @@ def test_a_token_revoked_in_the_middle_is_renewed_once(status: int) -> None:
 
 
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])
-def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str) -> None:
+def test_missing_inbox_rights_cost_one_renewal(inbox: str) -> None:
     """Every thread is forbidden, one renewal and one request find that out, and other lists are read."""
     with client_env(accounts=[AccountSpec(reservations=30, inbox=inbox)]) as env:  # type: ignore[arg-type]  # a plain value where a literal is declared
         client = env.client()
@@ -96,7 +96,7 @@ def test_an_account_without_inbox_rights_renews_once_for_all_threads(inbox: str)
         assert ids_of(list(client.walk(Resource.RESERVATIONS))) == truth(env.sandbox, Resource.RESERVATIONS)
 
 
-def test_an_account_that_is_refused_everywhere_has_bad_credentials() -> None:
+def test_account_refused_everywhere_has_bad_credentials() -> None:
     """Neither the object nor the age of the token is the reason."""
     with client_env(reservations=3) as env:
         env.sandbox.faults.add(faults.denied(), method="GET", times=None)
@@ -106,7 +106,7 @@ def test_an_account_that_is_refused_everywhere_has_bad_credentials() -> None:
 
 
 def test_refusal_is_checked_again_after_a_while() -> None:
-    """A key that is deleted later in the run is not mistaken for one object's rights."""
+    """A key that is deleted later in the run does not look like missing rights to one object."""
     with client_env(accounts=[AccountSpec(reservations=3, inbox="closed")]) as env:
         client = env.client()
         with pytest.raises(Forbidden):

@@ -1,4 +1,4 @@
-"""One token for all processes: who renews it, and what the others do meanwhile."""
+"""One token for all processes: one of them renews it, and the others wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOKENS = "POST /accessTokens"
 
 
 def readers(env: SyncEnv, count: int) -> list[BaseProcess]:
-    """Start processes that each read one reservation again."""
+    """Start processes that each read one reservation repeatedly."""
     (reservation_id, *_) = sorted(env.truth("reservations"))
     return [
         start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id) for _ in range(count)
@@ -35,7 +35,7 @@ def readers(env: SyncEnv, count: int) -> list[BaseProcess]:
 
 
 def end(env: SyncEnv, processes: list[BaseProcess]) -> None:
-    """Wait for processes to end well."""
+    """Wait for processes to end with 0."""
     for process in processes:
         process.join(PATIENCE)
         assert process.exitcode == 0, printed_text(env.environment())
@@ -52,7 +52,7 @@ def last_query_at(env: SyncEnv) -> object:
 
 @pytest.mark.parametrize("why", ["none is stored", "it was revoked"])
 def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: str) -> None:
-    """While the first one's request is under way the others wait, and then take what it stored."""
+    """During the first one's request the others wait, and then read the token that it stored."""
     env = sync_env(token_delay=1.0)
     if why == "none is stored":
         sql.execute(env.database, "UPDATE accounts SET access_token = NULL")
@@ -72,8 +72,8 @@ def test_processes_that_need_a_token_at_once_ask_for_one(sync_env: Build, why: s
     assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_right_to_renew_ends_with_its_process(sync_env: Build) -> None:
-    """Killed during its request, it does not block the others."""
+def test_claim_to_renew_ends_with_its_process(sync_env: Build) -> None:
+    """A process killed during its request does not block the others."""
     env = sync_env()
     env.sandbox.revoke_tokens()
     with Barrier(env.sandbox, TOKENS) as barrier:
@@ -85,7 +85,7 @@ def test_right_to_renew_ends_with_its_process(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_a_renewal_that_fails_lets_the_next_one_try(sync_env: Build) -> None:
+def test_failed_renewal_lets_the_next_process_try(sync_env: Build) -> None:
     """The others do not wait for a token that never comes."""
     env = sync_env()
     env.sandbox.revoke_tokens()
@@ -98,8 +98,8 @@ def test_a_renewal_that_fails_lets_the_next_one_try(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM reservations") == [(1,)]
 
 
-def test_a_right_has_one_holder(database: Database, database_url: str) -> None:
-    """Of all connections; rights of other names and schemas are others, and it is free again after its block."""
+def test_claim_has_one_holder(database: Database, database_url: str) -> None:
+    """Of all connections; other names and schemas have claims of their own; it is free again after its block."""
     other = Database(database_url, schema="hostaway")
     elsewhere = Database(database_url, schema="elsewhere")
     with database.claim("token of account 1") as first, other.claim("token of account 1") as second:
@@ -112,8 +112,8 @@ def test_a_right_has_one_holder(database: Database, database_url: str) -> None:
     elsewhere.close()
 
 
-def test_holders_of_rights_keep_no_connection_from_others(database_url: str) -> None:
-    """However many renew at once, each still reaches the database."""
+def test_claims_leave_connections_to_other_threads(database_url: str) -> None:
+    """However many threads renew at once, each still reaches the database."""
     small = Database(database_url, schema="hostaway", pool_size=2)
     held = threading.Barrier(6)
 

@@ -1,4 +1,4 @@
-"""A token that is to end: never seen, and asked for as often as it is worth it."""
+"""Revoking a token: it is never shown, and revoked with few requests."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ROUTE = "DELETE /accessTokens"
 
 
 def token_of(env: ClientEnv) -> AccessToken:
-    """Give a token that works."""
+    """Return a token that works."""
     env.client().check_credentials()
     assert env.vault.token is not None
     return env.vault.token
 
 
-def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither in the calls that an observer gets nor in the debug log."""
+def test_revoked_token_is_refused_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither in the requests that an observer gets nor in the DEBUG log."""
     calls: list[ApiCall] = []
     with client_env(reservations=3) as env, caplog.at_level(logging.DEBUG, logger="hostaway_sync"):
         token = token_of(env)
@@ -44,8 +44,8 @@ def test_a_revoked_token_opens_nothing_and_was_never_shown(caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_token_that_is_refused_already_needs_no_revoking(status: int) -> None:
-    """No new one is made for it."""
+def test_refused_token_needs_no_revoking(status: int) -> None:
+    """No new token is requested for it."""
     with client_env(reservations=3) as env:
         token = token_of(env)
         env.sandbox.faults.add(faults.status(status, b'{"status":"fail"}'), route=ROUTE, times=None)
@@ -54,7 +54,7 @@ def test_a_token_that_is_refused_already_needs_no_revoking(status: int) -> None:
 
 
 def test_unknown_outcome_is_reported_without_the_token() -> None:
-    """Even where the source repeats it."""
+    """Also where the source quotes it."""
     with client_env(reservations=3) as env:
         token = token_of(env)
         value = token.value.get_secret_value()

@@ -1,4 +1,4 @@
-"""Sentences that say why Hostaway is not reached, and which proxy is on the way."""
+"""Sentences that say why Hostaway is unreachable, and which proxy is on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PASSWORD = "hunter2"  # noqa: S105  (of nobody)
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own proxies are out of the way."""
+    """Remove the machine's own proxies from the environment."""
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -29,7 +29,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """Give the port of a server that reads something from each caller, says the same to all, and hangs up."""
+    """Return the port of a server that reads from each client, sends the same bytes to all, and disconnects."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def run() -> None:
@@ -58,14 +58,14 @@ def refusing() -> Iterator[int]:
 
 
 def error_of(api_url: str) -> str:
-    """Return what a client says that does not reach the API."""
+    """Return the error of a client that does not reach the API."""
     with client_env(reservations=1) as env, pytest.raises(SourceUnavailable) as caught:
         env.client(api_url=api_url).check_credentials()
     return str(caught.value)
 
 
-def test_causes_are_told_apart() -> None:
-    """Refused, no such name, no TLS, and a connection that breaks: each has its own words, and no name of a class."""
+def test_each_cause_has_its_own_sentence() -> None:
+    """Refused, unknown name, no TLS, broken connection: no sentence has the name of a class."""
     with ExitStack() as stack:
         silent = stack.enter_context(answering(b""))
         found = {
@@ -80,8 +80,8 @@ def test_causes_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_that_fails_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """Whether it refuses, has no name, or answers something: never its password."""
+def test_failing_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    """It refuses, has no name, or answers wrongly: its password is never shown."""
 
     def through(host: str, port: int) -> str:
         monkeypatch.setenv(variable, f"http://u:{PASSWORD}@{host}:{port}")

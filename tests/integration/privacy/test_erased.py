@@ -1,4 +1,4 @@
-"""Erasure is a property: afterwards no byte of the guest is in the database, whatever the source says from then on."""
+"""After an erasure no byte of the guest is in the database, whatever the source sends afterwards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HEADERS = {"x-from": NAME, "x-request-id": "0b9fdf4c-1d0a-4f0e-9c43-0a6f1f1c9a11
 
 
 def try_all(env: SyncEnv, *doings: Callable[[], object]) -> None:
-    """Do one after the other, whatever fails, and then what deliveries made necessary."""
+    """Run these in order, whatever fails, and then the jobs of their deliveries."""
     for do in doings:
         try:
             do()
@@ -53,7 +53,7 @@ def try_all(env: SyncEnv, *doings: Callable[[], object]) -> None:
 
 
 def everywhere(case: MessageCase) -> None:
-    """Put a guest into every table that can hold one: by syncs, deliveries, messages and failures of each."""
+    """Put a guest into every table that can hold one: by syncs, deliveries, messages and their failures."""
     env, number, thread = case.env, case.reservation_id, case.conversation_id
     world, mirror = env.sandbox.account(env.account_id), env.mirror(retry_attempts=1)
     world.update_reservation(number, **FIELDS)
@@ -78,7 +78,7 @@ def everywhere(case: MessageCase) -> None:
     world.append_raw("conversations", json.dumps([FIELDS]).encode())
     mirror.sync.run(env.account_id, full=True)
     for table in ("sent_messages", "webhook_log", "job_attempts", "dead_letters", "sync_runs", "sync_run_resources"):
-        # Written before sentences passed a gate.
+        # Written by a release that did not filter sentences.
         sql.execute(
             env.database, f"UPDATE {table} SET error = 'cannot store {NAME.upper()}, {PHONE}' WHERE error <> ''"
         )
@@ -89,12 +89,12 @@ def everywhere(case: MessageCase) -> None:
 
 
 def places(env: SyncEnv) -> set[str]:
-    """Give the columns that hold anything of the guest."""
+    """Return the columns that hold any data of the guest."""
     return {place.removeprefix("hostaway.") for place, _ in find_texts(dump_columns(env.database), CANARIES)}
 
 
 def lie(case: MessageCase, kind: str) -> None:
-    """Have the source answer about a forgotten guest in a way that hides whose it is."""
+    """Make the source answer about a forgotten guest in a way that hides whose data it is."""
     number, thread = case.reservation_id, case.conversation_id
     kinds: dict[str, dict[str, Any]] = {
         "other owners": {"reservationId": 7, "conversationId": 8},
@@ -142,8 +142,8 @@ LIES = (
 )
 
 
-def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> None:
-    """Planted in every table by real work; erased; and then told again in every way that hides whose it is."""
+def test_no_byte_of_a_forgotten_guest_is_left_or_returns(sync_env: Build) -> None:
+    """Stored in every table by real work, erased, and then sent again in every way that hides the owner."""
     case = message_case(sync_env)
     env, number, thread = case.env, case.reservation_id, case.conversation_id
     everywhere(case)
@@ -183,8 +183,8 @@ def test_no_byte_of_a_forgotten_guest_is_left_or_comes_back(sync_env: Build) -> 
         assert (kind, places(env)) == (kind, set())
 
 
-def test_a_key_that_was_erased_still_keeps_the_message_from_being_sent_again(sync_env: Build) -> None:
-    """The same key says nothing to a guest who is forgotten, and another key is refused."""
+def test_erased_idempotency_key_still_prevents_a_second_message(sync_env: Build) -> None:
+    """The same key sends nothing to a forgotten guest, and another key is refused."""
     case = message_case(sync_env)
     assert case.send("hello", key=f"welcome {NAME}").intent
     case.env.mirror().privacy.forget_guests(case.env.account_id, [case.reservation_id], [])
@@ -211,8 +211,8 @@ STORED = (
 
 
 @pytest.mark.parametrize("hashed", [False, True])
-def test_an_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bool) -> None:
-    """In bookings, threads and deliveries, where they are hashed, too; another guest's is not."""
+def test_address_is_found_however_it_is_stored(sync_env: Build, *, hashed: bool) -> None:
+    """In bookings, threads and deliveries, also where it is hashed; another guest's is not."""
     env = sync_env(reservations=12)
     mirror = env.mirror(payload_fields="*.guestEmail=hash" if hashed else "")
     world = env.sandbox.account(env.account_id)

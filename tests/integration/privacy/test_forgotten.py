@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# Letters that JSON escapes, and some that need more than one byte.
+# Characters that JSON escapes, and some that need more than one byte.
 NAMES = st.text(st.sampled_from('aeoßøЖ漢"\\/\n🙂z'), min_size=6, max_size=20)
 
 
 def forms(text: str) -> set[str]:
-    """Give the ways in which a text may be written in JSON or in Python."""
+    """Return the forms in which JSON or Python may write a text."""
     written = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     return {text, repr(text)[1:-1], repr(text.encode())[2:-1], *written, *(repr(one)[1:-1] for one in written)}
 
 
-def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
-    """After forgetting, a whole sync, deliveries and a repair, the guest is in no row; nights and money are."""
+def test_no_trace_of_a_forgotten_guest_returns(sync_env: Build) -> None:
+    """After a whole sync, deliveries and a repair no row has the guest; nights and amounts stay."""
     env = sync_env(reservations=5, listings=2)
     ids = iter(sorted(env.truth("reservations")))
     env.mirror().sync.run(env.account_id)
@@ -69,7 +69,7 @@ def test_no_trace_of_a_forgotten_guest_comes_back(sync_env: Build) -> None:
 
 
 def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
-    """The next sync finds a forgotten guest's rows as they are, by their hash alone, and so does the one after it."""
+    """The next two syncs find a forgotten guest's rows unchanged, by their hash alone."""
     env = sync_env(reservations=6)
     env.mirror().sync.run(env.account_id)
     number = min(env.truth("reservations"))
@@ -83,8 +83,8 @@ def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT id, updated_at FROM reservations") == before
 
 
-def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
-    """Capital letters make no difference; a rehearsal says the same and changes nothing; the log names no guest."""
+def test_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
+    """Letter case does not matter; a dry run reports the same; the audit log names no guest."""
     env = sync_env(reservations=6)
     world = env.sandbox.account(env.account_id)
     theirs = sorted(env.truth("reservations"))[:2]
@@ -102,8 +102,8 @@ def test_an_address_finds_every_reservation_of_a_guest(sync_env: Build) -> None:
     assert changes["reservations"] == theirs
 
 
-def test_an_unknown_reservation_can_be_forgotten_in_advance(sync_env: Build) -> None:
-    """A reservation may be forgotten before it was ever mirrored: neither it nor its thread brings the guest in."""
+def test_unknown_reservation_can_be_forgotten_in_advance(sync_env: Build) -> None:
+    """It is not mirrored yet: later neither it nor its thread stores the guest."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     world = env.sandbox.account(env.account_id)
@@ -117,7 +117,7 @@ def test_an_unknown_reservation_can_be_forgotten_in_advance(sync_env: Build) -> 
 
 
 def test_records_without_an_owner_are_kept_as_a_size(sync_env: Build) -> None:
-    """Once a guest is forgotten, records without an id and deliveries that name nobody are kept as a size alone."""
+    """Once a guest is forgotten, only the size of records without an id, and of unclear deliveries, is stored."""
     env = sync_env(reservations=6)
     number, other, *_ = sorted(env.truth("reservations"))
     nameless = json.dumps({"guestName": "Ida Berg-Hansen", "id": None}).encode()
@@ -139,8 +139,8 @@ def test_records_without_an_owner_are_kept_as_a_size(sync_env: Build) -> None:
     assert said.count("Bo Lind") == 4
 
 
-def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
-    """Dead letters and attempts about a guest's objects, or with words of the guest in an error, say nothing more."""
+def test_dead_letters_and_attempts_lose_the_guest(sync_env: Build) -> None:
+    """Those about the guest's objects, and those with words of the guest in an error."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestName="Ida Berg-Hansen")
@@ -157,8 +157,8 @@ def test_failures_lose_the_guest_as_well(sync_env: Build) -> None:
     assert "Berg-Hansen" not in dump_rows(env)
 
 
-def test_a_pending_message_to_a_forgotten_guest_is_given_up(sync_env: Build) -> None:
-    """What waits in the ledger is given up, and loses its words; what may have been sent says no more than that."""
+def test_pending_message_to_a_forgotten_guest_is_given_up(sync_env: Build) -> None:
+    """It loses its text; a message that may have been sent keeps only that fact."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     sql.execute(
@@ -173,6 +173,6 @@ def test_a_pending_message_to_a_forgotten_guest_is_given_up(sync_env: Build) -> 
 
 
 def test_every_table_is_listed_with_or_without_guest_data() -> None:
-    """A table that is added must be in one of the two lists, or be one of the mirror's own."""
+    """A new table must be in one of the two lists, or be a mirrored one."""
     known = {words.table.name for words in GUEST_TABLES} | {MIRRORED[resource].name for resource in OBJECTS}
     assert known | TABLES_WITHOUT_GUESTS | {"quarantined_records"} == set(metadata.tables)

@@ -1,4 +1,4 @@
-"""Deliveries that name a forgotten guest without naming an object of that guest, before and after the forgetting."""
+"""Deliveries that name a forgotten guest without an object of that guest, before and after the erasure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIRST, LAST, SHORT = "Ydalinn", "Bergströmsen", "Øy"
 UNKNOWN, UNMIRRORED = 990_000_009, 990_000_010
-# What names the guest by a part of the name alone, under keys that nobody foresaw.
+# Texts with a part of the guest's name only, under unknown keys.
 NAMED: tuple[dict[str, Any], ...] = (
     {"guestLastName": LAST},
     {"Nachname": LAST.upper()},
@@ -44,7 +44,7 @@ def left(env: SyncEnv, *texts: str) -> set[str]:
 
 
 def work(env: SyncEnv, **options: Any) -> None:
-    """Let a worker do what waits; each job gets two attempts."""
+    """Let a worker do all waiting jobs; each gets two attempts."""
     with env.mirror(retry_attempts=1, **options).jobs.start_worker(
         drain=True, policy=ONE_RETRY, timings=QUICK
     ) as working:
@@ -67,8 +67,8 @@ def guests(env: SyncEnv) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("is_dead", [False, True])
-def test_deliveries_that_came_before_lose_the_guest(sync_env: Build, *, is_dead: bool) -> None:
-    """Whatever they are about, under whichever key they name the guest, and as dead letters too."""
+def test_earlier_deliveries_lose_the_guest(sync_env: Build, *, is_dead: bool) -> None:
+    """About any object, with the guest under any key, and as dead letters too."""
     env = sync_env(reservations=6)
     number, other = guests(env)
     listing = min(env.truth("listings"))
@@ -82,7 +82,7 @@ def test_deliveries_that_came_before_lose_the_guest(sync_env: Build, *, is_dead:
     accept_delivery(env, "message.received", {"conversationId": UNKNOWN, "body": "see you at five"})
     accept_delivery(env, "reservation.updated", {"id": other, "guestName": "Bo Lind", "city": "Bergen, Øygarden"})
     if is_dead:
-        # Each delivery has a letter of its own, as if it had been the newest one when its job failed for good.
+        # Each delivery has a dead letter, as if it had been the newest one when its job failed for good.
         sql.execute(
             env.database,
             "INSERT INTO dead_letters (attempt_id, kind, account_id, target_resource, target_id, job, deliveries,"
@@ -95,8 +95,8 @@ def test_deliveries_that_came_before_lose_the_guest(sync_env: Build, *, is_dead:
     assert left(env, "Bo Lind")
 
 
-def test_deliveries_that_come_afterwards_bring_no_guest_back(sync_env: Build) -> None:
-    """Of an unknown conversation nobody can tell whose it is; what another guest's delivery says stays."""
+def test_later_deliveries_store_no_forgotten_guest(sync_env: Build) -> None:
+    """The owner of an unknown conversation cannot be told; the words of another guest's delivery stay."""
     env = sync_env(reservations=6)
     number, other = guests(env)
     thread = min(env.sandbox.account(env.account_id).conversations_of(other))
@@ -118,8 +118,8 @@ def test_deliveries_that_come_afterwards_bring_no_guest_back(sync_env: Build) ->
         assert left(env, text) >= {"hostaway.dead_letters.payload", "hostaway.webhook_log.payload"}
 
 
-def test_a_dead_letter_written_meanwhile_has_no_guest(sync_env: Build) -> None:
-    """Its transaction read the delivery before the guest was forgotten, and stores the letter afterwards."""
+def test_dead_letter_written_during_an_erasure_has_no_guest(sync_env: Build) -> None:
+    """Its transaction read the delivery before the erasure, and writes the dead letter after it."""
     env = sync_env(reservations=6)
     number, _ = guests(env)
     accept_delivery(env, "reservation.updated", {"id": number, "guestLastName": LAST})
@@ -130,8 +130,8 @@ def test_a_dead_letter_written_meanwhile_has_no_guest(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT payload FROM dead_letters") == [(None,)]
 
 
-def test_a_conversation_that_is_found_later_takes_its_dead_letters_along(sync_env: Build) -> None:
-    """A reservation was forgotten before its conversation was mirrored; both lists of deliveries lose it."""
+def test_conversation_found_later_erases_its_dead_letters(sync_env: Build) -> None:
+    """Its reservation was forgotten before it was mirrored; inbox and dead letters lose the guest."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     world = env.sandbox.account(env.account_id)

@@ -44,20 +44,20 @@ SETTING = (
 
 
 def a_guest(env: SyncEnv, *, told: bool = True) -> int:
-    """Let a guest be everywhere, also in the inbox if it is `told`, and give the reservation."""
+    """Store a guest in all tables, also in the inbox if it is `told`, and return the reservation."""
     number = min(env.truth("reservations"))
     store_guest(env, number, NAME, told=told)
     return number
 
 
 def stored_words(env: SyncEnv) -> list[str]:
-    """Give the words of the guest that are in a row."""
+    """Return the words of the guest that a row holds."""
     said = dump_rows(env)
     return [word for word in ("Bergstr", "@guests.example", "\\u6f22") if word in said]
 
 
-def test_hidden_fields_are_nowhere(sync_env: Build) -> None:
-    """Sync, deliveries, quarantine and a repair store them hidden; what did not change is unchanged by its hash."""
+def test_hidden_fields_are_in_no_row(sync_env: Build) -> None:
+    """Sync, deliveries, quarantine and repair hide them; unchanged records are unchanged by their hash."""
     env = sync_env(reservations=6)
     mirror = env.mirror(payload_fields=SETTING)
     a_guest(env, told=False)
@@ -72,8 +72,8 @@ def test_hidden_fields_are_nowhere(sync_env: Build) -> None:
     assert stored_words(env) == []
 
 
-def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next sync hides in every row what is hidden now, goes on after a kill, and does nothing a second time."""
+def test_changed_setting_rewrites_stored_rows(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next sync hides the fields in every row, continues after a kill, and finds nothing a second time."""
     env = sync_env(reservations=6)
     number = a_guest(env)
     refresh_and_sync(env)
@@ -94,8 +94,8 @@ def test_a_changed_setting_rewrites_what_is_stored(sync_env: Build, monkeypatch:
     assert sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
-def test_fields_come_back_when_the_rule_is_loosened(sync_env: Build) -> None:
-    """With the next full sync; set once more, they are hidden again."""
+def test_loosened_rule_restores_fields_with_a_full_sync(sync_env: Build) -> None:
+    """Set again, it hides them again."""
     env = sync_env(reservations=6)
     env.mirror(payload_fields="reservations.guestName=drop").sync.run(env.account_id)
     assert not any("guestName" in row for row in env.rows("reservations").values())
@@ -106,8 +106,8 @@ def test_fields_come_back_when_the_rule_is_loosened(sync_env: Build) -> None:
     assert not any("guestName" in row for row in env.rows("reservations").values())
 
 
-def test_the_stricter_setting_is_the_rule_from_then_on(sync_env: Build) -> None:
-    """However it is written; what hides less, or something else, is refused, and the rule says what it is."""
+def test_stricter_setting_becomes_the_rule(sync_env: Build) -> None:
+    """In any notation; a setting that hides less, or other fields, is refused with the rule."""
     env = sync_env(reservations=3)
     begun = env.mirror(payload_fields="reservations.guestName=hash")
     rules = [begun.payload_fields.rule]
@@ -126,8 +126,8 @@ def test_the_stricter_setting_is_the_rule_from_then_on(sync_env: Build) -> None:
     assert dump_rows(env) == before
 
 
-def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Build) -> None:
-    """Its rows follow a setting that it does not name: a process without any is refused, and one with any adopted."""
+def test_database_of_an_earlier_release_takes_the_first_setting(sync_env: Build) -> None:
+    """Its rows follow an unknown setting: a process without one is refused, the first with one is accepted."""
     env = sync_env(reservations=3)
     env.mirror(payload_fields="reservations.guestName=drop").sync.run(env.account_id)
     with env.database.engine.begin() as connection:
@@ -141,8 +141,8 @@ def test_a_database_of_an_earlier_release_takes_the_first_setting(sync_env: Buil
     assert sql.rows(env.database, "SELECT id, payload_hash, updated_at FROM reservations ORDER BY id") == versions
 
 
-def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -> None:
-    """It was begun before the rule: its next page is refused, whatever its setting was."""
+def test_running_run_stores_no_newly_hidden_field(sync_env: Build) -> None:
+    """It began before the rule: its next page is refused, whatever its setting was."""
     env = sync_env(reservations=6)
     a_guest(env)
     lax = env.mirror()
@@ -161,8 +161,8 @@ def test_a_run_under_way_stores_nothing_that_a_new_rule_hides(sync_env: Build) -
     assert stored_words(env) == []
 
 
-def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
-    """Its transaction copies a delivery as it was before: the rewriting is not done before that ends, and sees it."""
+def test_dead_letter_written_during_a_rewrite_is_hidden(sync_env: Build) -> None:
+    """Its transaction copies an old delivery: the rewriting waits for it, and sees its row."""
     env = sync_env(reservations=3)
     number = a_guest(env)
     redaction = env.mirror(payload_fields=SETTING)._container.redaction()  # noqa: SLF001  (the rule begins here)
@@ -189,8 +189,8 @@ def test_a_dead_letter_written_meanwhile_is_hidden(sync_env: Build) -> None:
     assert stored_words(env) == []
 
 
-def test_two_processes_begin_a_rule_at_once(sync_env: Build) -> None:
-    """One of two settings that do not fit each other is the rule, and the other one's process is refused."""
+def test_concurrent_processes_agree_on_one_rule(sync_env: Build) -> None:
+    """One of two different settings becomes the rule, and the process with the other is refused."""
     env = sync_env(reservations=3)
     settings = ("reservations.guestName=drop", "reservations.phone=drop")
     mirrors = [env.mirror(payload_fields=setting) for setting in settings]
@@ -212,8 +212,8 @@ def test_two_processes_begin_a_rule_at_once(sync_env: Build) -> None:
     assert mirrors[0].payload_fields.rule == settings[said.index(None)]
 
 
-def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Build) -> None:
-    """The delivery comes again to one that hides it; nothing is lost, nothing is stored."""
+def test_running_receiver_stores_no_newly_hidden_field(sync_env: Build) -> None:
+    """Hostaway sends the delivery again to a receiver with the new rule; none is lost."""
     env = sync_env(reservations=3)
     credentials = renew(env.database, env.account_id)
     with running_receiver(env.database, ring=KeyRing([MASTER_KEY])) as receiver:
@@ -224,8 +224,8 @@ def test_a_receiver_under_way_takes_nothing_that_a_new_rule_hides(sync_env: Buil
     assert "Berg" not in dump_rows(env)
 
 
-def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
-    """An address in plain text finds the guests that are stored under its hash."""
+def test_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
+    """An address in plain text finds the guests that are stored with its hash."""
     env = sync_env(reservations=6)
     number = min(env.truth("reservations"))
     env.sandbox.account(env.account_id).update_reservation(number, guestEmail=MAIL)
@@ -235,8 +235,8 @@ def test_a_hashed_address_still_finds_its_guest(sync_env: Build) -> None:
     assert mirror.privacy.forget_guests(env.account_id, [], [MAIL.upper()]).reservations == (number,)
 
 
-def test_deliveries_are_stored_hidden(database: Database) -> None:
-    """A receiver stores neither the payload nor the bytes of a hidden field; what cannot be read is only counted."""
+def test_receiver_stores_deliveries_without_hidden_fields(database: Database) -> None:
+    """Neither payload nor bytes of a hidden field; of an unreadable body only the size."""
     store_account(database)
     credentials = renew(database)
     redaction = Redaction(parse_rules("*.guestName=drop,messages.body=hash"), b"s" * 32, VOCABULARY)

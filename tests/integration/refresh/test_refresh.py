@@ -29,15 +29,15 @@ DUE = (
 
 
 def missing(env: SyncEnv, resource: Resource) -> list[int]:
-    """Give the ids of the rows that are marked."""
+    """Return the ids of the rows that are marked as missing."""
     table = "conversation_messages" if resource is Resource.MESSAGES else resource.value
     return [
         row[0] for row in sql.rows(env.database, f"SELECT id FROM {table} WHERE missing_since IS NOT NULL ORDER BY id")
     ]
 
 
-def test_a_listing_is_read_again(sync_env: Build) -> None:
-    """One call, one row."""
+def test_refreshed_listing_costs_one_call(sync_env: Build) -> None:
+    """One row changes."""
     env = mirrored_env(sync_env)
     listing_id = next(iter(env.truth("listings")))
     env.sandbox.world.edit_listing(listing_id, name="Renamed")
@@ -48,8 +48,8 @@ def test_a_listing_is_read_again(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_an_unchanged_reservation_costs_one_call(sync_env: Build) -> None:
-    """No thread is due, so nothing else is read."""
+def test_unchanged_reservation_costs_one_call(sync_env: Build) -> None:
+    """Its thread is not due, so that it is not read."""
     env = mirrored_env(sync_env)
     _, reservation_id = single_thread(env)
     env.sandbox.world.pay(reservation_id)
@@ -59,8 +59,8 @@ def test_an_unchanged_reservation_costs_one_call(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_moved_reservation_reads_its_thread(sync_env: Build) -> None:
-    """The thread's messages are stored and no longer due, so that the next run has nothing to do."""
+def test_reservation_with_activity_reads_its_thread(sync_env: Build) -> None:
+    """The messages are stored and no longer due, so that the next run has nothing to do."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -71,8 +71,8 @@ def test_a_moved_reservation_reads_its_thread(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
-def test_a_new_reservation_reads_its_conversation_and_listing(sync_env: Build) -> None:
-    """Neither was known; both are read at once."""
+def test_new_reservation_reads_its_conversation_and_listing(sync_env: Build) -> None:
+    """The mirror had neither."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     booked = world.create_reservation(listingMapId=world.create_listing())
@@ -84,7 +84,7 @@ def test_a_new_reservation_reads_its_conversation_and_listing(sync_env: Build) -
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_an_unreadable_listing_does_not_stop_its_reservation(sync_env: Build) -> None:
+def test_unreadable_listing_does_not_stop_its_reservation(sync_env: Build) -> None:
     """The listing has no row yet; the reservation has one."""
     env = mirrored_env(sync_env)
     booked = env.sandbox.world.create_reservation(listingMapId=987_654, conversation=False)
@@ -93,8 +93,8 @@ def test_an_unreadable_listing_does_not_stop_its_reservation(sync_env: Build) ->
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_a_conversation_reads_its_thread_reservation_and_listing(sync_env: Build) -> None:
-    """A message of an unknown booking leaves nothing out."""
+def test_conversation_reads_its_thread_reservation_and_listing(sync_env: Build) -> None:
+    """A message about an unknown booking leaves nothing out."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     conversation_id = world.conversations_of(world.create_reservation(listingMapId=world.create_listing()))[0]
@@ -104,7 +104,7 @@ def test_a_conversation_reads_its_thread_reservation_and_listing(sync_env: Build
     assert sql.rows(env.database, DUE) == [(0,)]
 
 
-def test_an_inquiry_reads_no_reservation(sync_env: Build) -> None:
+def test_inquiry_reads_no_reservation(sync_env: Build) -> None:
     """It has only a conversation and a thread."""
     env = mirrored_env(sync_env)
     inquiry = env.sandbox.world.create_conversation()
@@ -115,8 +115,8 @@ def test_an_inquiry_reads_no_reservation(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("resource", [LISTINGS, RESERVATIONS, CONVERSATIONS])
-def test_a_404_raises_a_suspicion_for_the_next_run(sync_env: Build, resource: Resource) -> None:
-    """One 404 marks nothing, be it said twice; the next run sweeps that list alone, and marks the row."""
+def test_404_raises_a_suspicion_for_the_next_run(sync_env: Build, resource: Resource) -> None:
+    """Also two 404s mark nothing; the next run sweeps that list alone, and marks the row."""
     env = mirrored_env(sync_env, switches=Switches(deleted_reservation_keeps_threads=True))
     gone = next(iter(env.truth(resource)))
     getattr(env.sandbox.world, f"delete_{resource.value.removesuffix('s')}")(gone)
@@ -132,15 +132,15 @@ def test_a_404_raises_a_suspicion_for_the_next_run(sync_env: Build, resource: Re
     assert env.differences() == {}
 
 
-def test_a_404_for_an_unknown_object_stores_nothing(sync_env: Build) -> None:
-    """Neither row nor error."""
+def test_404_for_an_unknown_object_stores_nothing(sync_env: Build) -> None:
+    """Neither a row nor an error."""
     env = mirrored_env(sync_env)
     assert env.mirror().sync.refresh(env.account_id, RESERVATIONS, 987_654) == RefreshResult(RefreshFinding.GONE)
     assert 987_654 not in env.rows("reservations")
 
 
-def test_a_forbidden_object_is_left_alone(sync_env: Build) -> None:
-    """403 is no proof."""
+def test_forbidden_object_is_left_alone(sync_env: Build) -> None:
+    """403 does not prove that it is gone."""
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = next(iter(env.truth("reservations")))
     env.sandbox.world.delete_reservation(gone)
@@ -148,8 +148,8 @@ def test_a_forbidden_object_is_left_alone(sync_env: Build) -> None:
     assert missing(env, RESERVATIONS) == []
 
 
-def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
-    """Its thread may not be read: it stays due, and that is no error."""
+def test_forbidden_thread_keeps_its_reservation(sync_env: Build) -> None:
+    """The thread stays due, and there is no error."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     env.sandbox.world.guest_message(conversation_id)
@@ -159,8 +159,8 @@ def test_a_closed_inbox_keeps_the_reservation(sync_env: Build) -> None:
     assert sql.rows(env.database, DUE) == [(1,)]
 
 
-def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
-    """The reservation was stored, the error is raised, and the next run reads the thread."""
+def test_unread_thread_stays_due(sync_env: Build) -> None:
+    """The reservation is stored, the error is raised, and the next run reads the thread."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -175,8 +175,8 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     assert said in env.rows("messages")
 
 
-def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
-    """Hostaway counts more messages than it gives: what it gave is stored, and the error says so."""
+def test_partly_read_thread_stays_due(sync_env: Build) -> None:
+    """Hostaway counts more messages than it sends: those are stored, and the error says so."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -191,8 +191,8 @@ def test_a_thread_that_was_not_read_whole_stays_due(sync_env: Build) -> None:
     assert sql.rows(env.database, DUE) == [(1,)]
 
 
-def test_a_thread_with_a_lost_message_stays_due(sync_env: Build) -> None:
-    """New messages are stored at once; that one is gone is for a run to prove."""
+def test_thread_with_a_missing_message_stays_due(sync_env: Build) -> None:
+    """New messages are stored at once; whether one is gone is for a run to prove."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     message_id = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id)
@@ -209,8 +209,8 @@ def test_a_thread_with_a_lost_message_stays_due(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_single_message_is_not_refreshed(sync_env: Build) -> None:
-    """It is read as part of its conversation's thread."""
+def test_single_message_is_not_refreshed(sync_env: Build) -> None:
+    """It is read as a part of its thread."""
     env = mirrored_env(sync_env)
     with pytest.raises(ValueError, match="with their conversation"):
         env.mirror().sync.refresh(env.account_id, Resource.MESSAGES, 1)

@@ -33,25 +33,25 @@ DUE = "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL"
 
 @pytest.fixture
 def beside() -> Iterator[ThreadPoolExecutor]:
-    """Give threads for what happens at the same time."""
+    """Return threads for concurrent work."""
     with ThreadPoolExecutor(4) as pool:
         yield pool
 
 
 def a_run(env: SyncEnv, beside: ThreadPoolExecutor, **options: Any) -> Future[RunReport]:
-    """Start a run that goes on while the test does something else."""
+    """Start a run that goes on while the test continues."""
     return beside.submit(env.mirror().sync.run, env.account_id, **options)
 
 
 def end(run: Future[RunReport]) -> RunReport:
-    """Give the report of a run that was whole."""
+    """Return the report of a whole run."""
     report = run.result(PATIENCE)
     assert report.state is RunState.SUCCESS, report.error
     return report
 
 
-def test_an_earlier_page_does_not_end_a_suspicion(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """It shows the object, and was asked for before the object was gone: the next run judges, and marks the row."""
+def test_page_from_before_a_404_does_not_end_its_suspicion(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """It was requested before the object was gone: the next run judges, and marks the row."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.truth("reservations")))
     env.sandbox.world.pay(gone)
@@ -66,8 +66,8 @@ def test_an_earlier_page_does_not_end_a_suspicion(sync_env: Build, beside: Threa
     assert gone not in env.rows("reservations")
 
 
-def test_an_earlier_page_does_not_bring_back_a_missing_row(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """It shows a newer version than the stored one, and still it is older than the proof."""
+def test_page_from_before_the_proof_revives_no_missing_row(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """Its version is newer than the stored one, but older than the proof."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.truth("reservations")))
     env.sandbox.world.pay(gone)
@@ -80,10 +80,10 @@ def test_an_earlier_page_does_not_bring_back_a_missing_row(sync_env: Build, besi
 
 
 @pytest.mark.parametrize("resource", [RESERVATIONS, CONVERSATIONS])
-def test_a_page_without_news_outweighs_an_earlier_answer(
+def test_unchanged_page_outweighs_an_earlier_answer(
     sync_env: Build, beside: ThreadPoolExecutor, resource: Resource
 ) -> None:
-    """A run read the row after a delivery had asked for it: what the delivery brings afterwards is older."""
+    """A run read the row after a delivery had requested it: the delivery's answer is older."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     conversation_id, reservation_id = single_thread(env)
@@ -101,8 +101,8 @@ def test_a_page_without_news_outweighs_an_earlier_answer(
 
 
 @pytest.mark.parametrize("unread", [True, False])
-def test_an_earlier_page_does_not_undo_a_refresh(sync_env: Build, beside: ThreadPoolExecutor, *, unread: bool) -> None:
-    """A conversation has no stamp: the later request decides, even where it found what was stored already."""
+def test_earlier_page_does_not_undo_a_refresh(sync_env: Build, beside: ThreadPoolExecutor, *, unread: bool) -> None:
+    """A conversation has no stamp: the later request decides, also where it found nothing new."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     conversation_id, _ = single_thread(env)
@@ -120,8 +120,8 @@ def test_an_earlier_page_does_not_undo_a_refresh(sync_env: Build, beside: Thread
     assert env.differences().keys() <= {RESERVATIONS}
 
 
-def test_a_row_read_during_a_sweep_is_not_asked_for(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """The sweep did not list it; that a delivery read it since the sweep began is enough."""
+def test_row_read_during_a_sweep_is_not_requested_again(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """The sweep did not list it, but a delivery read it since the sweep began."""
     env = mirrored_env(sync_env, switches=Switches(reservations_count="absent"))
     new = env.sandbox.world.create_reservation(conversation=False)
     env.sandbox.faults.add(
@@ -138,8 +138,8 @@ def test_a_row_read_during_a_sweep_is_not_asked_for(sync_env: Build, beside: Thr
     assert env.differences() == {}
 
 
-def test_a_thread_read_beside_a_run_loses_no_message(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """The run did not read them, and so it may not conclude from them that messages are gone."""
+def test_concurrent_thread_readings_lose_no_message(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """The run did not see the new messages, and must not conclude that they are gone."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     with Barrier(env.sandbox, "GET /listings") as beginning:
@@ -150,8 +150,8 @@ def test_a_thread_read_beside_a_run_loses_no_message(sync_env: Build, beside: Th
     assert env.sandbox.calls["GET /conversations/{id}/messages/{id}"] == 0
 
 
-def test_a_message_during_a_threads_reading_is_not_lost(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """The refresh marks the thread, fails to read it, and the run, whose reading began before, leaves the mark."""
+def test_thread_marked_during_its_reading_stays_due(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """The refresh marks it and fails; the run, whose reading began earlier, leaves the mark."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     env.sandbox.world.guest_message(conversation_id)
@@ -170,8 +170,8 @@ def test_a_message_during_a_threads_reading_is_not_lost(sync_env: Build, beside:
     assert sql.rows(env.database, DUE) == []
 
 
-def test_a_thread_may_be_read_twice_at_once(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """The one that began later knows more; what the other one brings afterwards changes nothing."""
+def test_later_of_two_concurrent_thread_readings_wins(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """What the earlier one stores afterwards changes nothing."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     first = env.sandbox.world.guest_message(conversation_id)
@@ -201,8 +201,8 @@ def test_many_refreshes_of_one_reservation_store_it_once(sync_env: Build, beside
     assert sql.rows(env.database, DUE) == []
 
 
-def test_a_row_that_came_back_is_not_marked_missing(sync_env: Build, beside: ThreadPoolExecutor) -> None:
-    """A delivery was told 404 and a run has read the row since: nothing is marked, and it is no loss either."""
+def test_row_that_returned_is_not_marked_missing(sync_env: Build, beside: ThreadPoolExecutor) -> None:
+    """A delivery got a 404 and a run has read the row since: it is not marked and not counted."""
     env = mirrored_env(sync_env)
     listing_id = next(iter(env.truth("listings")))
     env.sandbox.world.delete_listing(listing_id)

@@ -1,4 +1,4 @@
-"""A single 404 marks nothing, whoever meets it: it is a suspicion, and only a sweep judges."""
+"""A single 404 marks no row: it is a suspicion, and only a sweep judges."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ SUSPECTED = "SELECT resource, record_id FROM suspicions ORDER BY record_id"
 
 
 def wrong(env: SyncEnv) -> str:
-    """Give what `status` says is wrong with the account."""
+    """Return the problems that `status` names for the account."""
     overview = env.mirror().status.overview(env.account_id)
     return "; ".join(assess_health(overview.accounts[0], overview.now).problems)
 
 
 def later(env: SyncEnv, span: timedelta) -> None:
-    """Let the last sweeps, and what made them, lie so much further back."""
+    """Move the last sweeps, and their causes, so much further back."""
     moments = ", ".join(f"{name} = {name} - interval '{span.total_seconds()} s'" for name in ("swept_at", "hurried_at"))
     sql.execute(env.database, f"UPDATE watermarks SET {moments}")
 
 
 def by_delivery(env: SyncEnv, resource: Resource, row_id: int) -> None:
-    """Read one object again, as for a delivery."""
+    """Read one object again, as a delivery makes a worker do."""
     env.mirror().sync.refresh(env.account_id, resource, row_id)
 
 
@@ -59,7 +59,7 @@ def by_lookup(env: SyncEnv, _resource: Resource, row_id: int) -> None:
 
 
 def by_message(env: SyncEnv, _resource: Resource, row_id: int) -> None:
-    """Look for the thread of a guest who is to be written to."""
+    """Look for the thread of a guest who gets a message."""
     sql.execute(env.database, f"DELETE FROM conversations WHERE reservation_id = {row_id}")
     with pytest.raises(MessageRefused), env.mirror().messages.prepare(MessageRequest(row_id, "Welcome")):
         pass
@@ -76,10 +76,10 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("way", "resource", "route"), WAYS)
-def test_a_temporary_404_marks_no_row(
+def test_temporary_404_marks_no_row(
     sync_env: Build, way: Callable[[SyncEnv, Resource, int], None], resource: Resource, route: str
 ) -> None:
-    """Nothing is marked, `status` speaks of it, and the next run sweeps that list and finds the row there."""
+    """`status` names it, and the next run sweeps that list and finds the row there."""
     env = mirrored_env(sync_env)
     conversation_id, reservation_id = single_thread(env)
     row_id = {LISTINGS: next(iter(env.truth("listings"))), RESERVATIONS: reservation_id}.get(resource, conversation_id)
@@ -97,7 +97,7 @@ def test_a_temporary_404_marks_no_row(
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
 
 
-def test_an_object_that_answers_again_is_no_longer_suspected(sync_env: Build) -> None:
+def test_object_that_answers_again_is_no_longer_suspected(sync_env: Build) -> None:
     """The next delivery read it: no sweep is needed."""
     env = mirrored_env(sync_env)
     _, reservation_id = single_thread(env)
@@ -109,7 +109,7 @@ def test_an_object_that_answers_again_is_no_longer_suspected(sync_env: Build) ->
 
 
 def test_many_404s_mark_no_row_and_cost_one_sweep(sync_env: Build) -> None:
-    """Each run would sweep because of new suspicions: the first does, the next one only hours later."""
+    """New suspicions come with each run: the first run sweeps, the next sweep comes hours later."""
     env = mirrored_env(sync_env, reservations=40, conversations=False)
     mirror = env.mirror()
     modes = []
@@ -128,7 +128,7 @@ def test_many_404s_mark_no_row_and_cost_one_sweep(sync_env: Build) -> None:
 
 
 def hide(env: SyncEnv, rows: list[int]) -> None:
-    """Have the source neither list these reservations nor find them."""
+    """Make the source neither list these reservations nor find them."""
     env.sandbox.faults.clear()
     env.sandbox.faults.add(
         faults.change_rows(lambda found: [row for row in found if row["id"] not in rows]),
@@ -140,8 +140,8 @@ def hide(env: SyncEnv, rows: list[int]) -> None:
 
 @pytest.mark.parametrize("first", ["sync", "verify"])
 @pytest.mark.parametrize("second", ["sync", "verify"])
-def test_the_brake_counts_rows_marked_by_any_reading(sync_env: Build, first: str, second: str) -> None:
-    """Six rows a time are too few for it, but twelve within a day are not, whichever reading finds them."""
+def test_brake_counts_rows_marked_by_any_reading(sync_env: Build, first: str, second: str) -> None:
+    """Six rows at a time are too few for it, but twelve within a day are not, whichever reading finds them."""
     env = mirrored_env(sync_env, reservations=60, conversations=False, switches=Switches(reservations_count="absent"))
     rows = list(env.truth("reservations"))
     mirror = env.mirror()
@@ -162,8 +162,8 @@ def test_the_brake_counts_rows_marked_by_any_reading(sync_env: Build, first: str
     assert sql.rows(env.database, MISSING.format("reservations")) == [(12,)]
 
 
-def test_the_brake_does_not_count_accepted_rows(sync_env: Build) -> None:
-    """After --accept-missing, one more row that is gone is one row."""
+def test_brake_does_not_count_accepted_rows(sync_env: Build) -> None:
+    """After --accept-missing, one more missing row is one row."""
     env = mirrored_env(sync_env, reservations=40, conversations=False)
     rows = list(env.truth("reservations"))
     mirror = env.mirror()
@@ -176,8 +176,8 @@ def test_the_brake_does_not_count_accepted_rows(sync_env: Build) -> None:
     assert sql.rows(env.database, MISSING.format("reservations")) == [(16,)]
 
 
-def test_the_brake_does_not_count_messages_of_missing_conversations(sync_env: Build) -> None:
-    """No walk found them missing; a message that is lost beside them is marked."""
+def test_brake_ignores_messages_of_missing_conversations(sync_env: Build) -> None:
+    """No walk found them missing; a message that is gone besides is marked."""
     env = mirrored_env(sync_env, reservations=12)
     mirror = env.mirror()
     conversations = list(env.truth("conversations"))
@@ -190,7 +190,7 @@ def test_the_brake_does_not_count_messages_of_missing_conversations(sync_env: Bu
 
 
 def test_verify_raises_a_suspicion_for_a_404(sync_env: Build) -> None:
-    """Its row knows later facts than the list, so it is asked for by itself; a 404 then marks nothing."""
+    """The row is newer than the list, so that it is requested alone; a 404 then marks nothing."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = next(iter(env.truth("reservations")))
     sql.execute(
@@ -203,7 +203,7 @@ def test_verify_raises_a_suspicion_for_a_404(sync_env: Build) -> None:
     assert sql.rows(env.database, SUSPECTED) == [("reservations", row_id)]
 
 
-def test_a_suspicion_has_the_time_of_the_database(sync_env: Build) -> None:
+def test_suspicion_has_the_time_of_the_database(sync_env: Build) -> None:
     """It is compared with the moments of readings, which are the database's, too."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.status(404), route="GET /listings/{id}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# Those are other numbers a few seconds later.
+# These values change within seconds.
 PASSING = {metric_catalog.QUEUE_AGE.name, metric_catalog.OLDEST_WAITING.name, metric_catalog.BUDGET_USED.name}
 MEASURED = tuple(metric.name for metric in metric_catalog.ALL if not metric.is_stored)
 
@@ -51,8 +51,8 @@ def test_textfile_and_receiver_give_the_same_stored_metrics(sync_env: Build, tmp
     assert {name for name, _ in stored(written)} == {metric.name for metric in metric_catalog.ALL if metric.is_stored}
 
 
-def test_metrics_count_what_happened(sync_env: Build, tmp_path: Path) -> None:
-    """Runs, rows, requests, waiting jobs and the failing account are in the metrics that are named for them."""
+def test_metrics_count_runs_rows_requests_and_failures(sync_env: Build, tmp_path: Path) -> None:
+    """Waiting jobs and the failing account are in them, too."""
     env = sync_env(accounts=[AccountSpec(number, reservations=2, listings=1) for number in (70001, 70002)])
     mirror = env.mirror(retry_attempts=1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /listings", account_id=70002, times=None)
@@ -87,8 +87,8 @@ def test_metrics_count_what_happened(sync_env: Build, tmp_path: Path) -> None:
     assert operations >= {"select", "insert", "update"}
 
 
-def test_an_unreadable_database_is_a_metric(sync_env: Build) -> None:
-    """The receiver still answers, with what it measured itself."""
+def test_unreadable_database_is_a_metric(sync_env: Build) -> None:
+    """The receiver still answers with its own measurements."""
     env = sync_env(store=False)
     container = env.mirror()._container  # noqa: SLF001  (as `serve-webhooks` has it)
     with running_receiver(env.database, container=container) as receiver:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 PATIENCE = 30.0
-# No test waits for so long: an end that waited for it would never come.
+# No test waits so long: an end that waited for it would never come.
 AN_HOUR = 3600.0
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -50,7 +50,7 @@ def switched_on(monkeypatch: pytest.MonkeyPatch, url: str, *, within: float = PA
 
 
 @pytest.fixture(autouse=True)
-def nobody_left() -> Iterator[None]:
+def no_exporting_threads() -> Iterator[None]:
     """Wait for threads that still try to reach a collector: their warnings would appear in another test."""
     yield
     for thread in threading.enumerate():
@@ -95,7 +95,7 @@ def private_words(env: SyncEnv) -> set[str]:
 
 
 def require_discreet(collector: OtlpCollector, *secrets: str, words: set[str]) -> None:
-    """Fail if any byte that was sent holds a secret or a private word, or a span has an event such as a traceback."""
+    """Fail if any sent byte holds a secret or a private word, or a span has an event such as a traceback."""
     sent = b"".join(post.body for post in collector.posts).decode("utf-8", errors="replace")
     assert words
     assert [
@@ -109,8 +109,8 @@ def rows(one: ReceivedSpan) -> dict[str, int]:
     return {name.removeprefix("rows_"): fact for name, fact in one.facts.items() if name.startswith("rows_") and fact}
 
 
-def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run has resources, those have pages and writes, and a page its requests, whichever threads did it."""
+def test_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run has resources, these have pages and writes, and a page has its requests, whichever threads did it."""
     env = sync_env(reservations=9, listings=2)
     monkeypatch.setenv("OTEL_SERVICE_NAME", "mirror of ours")
     with switched_on(monkeypatch, collector.url):
@@ -135,7 +135,7 @@ def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, mo
         assert sum(one.facts.get("rows_inserted", 0) for one in written) == counts.inserted
     pages = {one.place for one in collector.spans if one.name.startswith("page ")}
     sent = [one for one in collector.spans if one.kind == "client"]
-    # The webhook is looked after by the run itself.
+    # The run itself checks the webhook.
     assert {one.name for one in sent if (one.own.trace_id, one.own.parent_span_id) not in pages} <= {
         "GET /webhooks/unifiedWebhooks"
     }
@@ -149,10 +149,10 @@ def test_a_sync_is_a_tree_of_spans(sync_env: Build, collector: OtlpCollector, mo
     require_discreet(collector, words=private_words(env))
 
 
-def test_a_delivery_and_its_job_are_linked(
+def test_delivery_and_its_job_are_linked(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The receiver's span is a trace of its own, which the job names that reads the object again."""
+    """The receiver's span is a trace of its own; the job that reads the object has a link to it."""
     env = sync_env(reservations=3, listings=1)
     mirror = env.mirror()
     number = min(env.truth("reservations"))
@@ -180,7 +180,7 @@ def test_a_delivery_and_its_job_are_linked(
             "http.response.status_code": 200,
         }.items()
     )
-    # Whoever sends a delivery names its event: what is no name of one does not come through.
+    # The sender names the event: a text that is no name of an event is left out.
     assert (strange.facts["outcome"], strange.facts["event"]) == ("ignored", "")
     assert [one.name for one in collector.below(stored)] == ["write delivery"]
     assert (refused.facts["outcome"], refused.facts["http.response.status_code"], refused.failure) == (
@@ -203,7 +203,7 @@ def test_a_delivery_and_its_job_are_linked(
 def test_failed_spans_tell_what_failed_and_why(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each request its status, the page the class and our sentence, and resource and run that they were not whole."""
+    """Requests have their status, the page has class and sentence, resource and run say that they were not whole."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=2, listings=1)])
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
     env.sandbox.faults.add(faults.torn_connection(), route="GET /listings", times=1)
@@ -235,7 +235,7 @@ def test_failed_spans_tell_what_failed_and_why(
 def test_each_attempt_of_a_job_has_a_span(
     sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The span tells why the attempt failed, and what follows; a verification is a trace of its own."""
+    """It says why the attempt failed and what follows; a verification is a trace of its own."""
     env = sync_env(reservations=2, listings=1)
     mirror = env.mirror(retry_attempts=1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=None)
@@ -258,14 +258,14 @@ def test_each_attempt_of_a_job_has_a_span(
 
 
 @pytest.mark.parametrize("trouble", ["away", "slow", "broken", "busy"])
-def test_a_collector_in_trouble_costs_one_warning(
+def test_failing_collector_costs_one_warning(
     sync_env: Build,
     collector: OtlpCollector,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     trouble: str,
 ) -> None:
-    """The run is whole, nothing is raised, and its end waits for silence as long as is said, and not for refusals."""
+    """The run is whole, no error is raised, and its end waits for silence for a limited time, for refusals not."""
     env = sync_env(reservations=2, listings=1)
     within = 0.5 if trouble == "slow" else AN_HOUR
     if trouble == "slow":
@@ -288,7 +288,7 @@ def test_a_collector_in_trouble_costs_one_warning(
 def test_warnings_of_opentelemetry_are_repeated_without_values(
     collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A header may be a key for the collector; one that is right reaches it."""
+    """A header may be a key of the collector; a valid one reaches it."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=good,hunter-two-is-a-key")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "unknown")
     with switched_on(monkeypatch, collector.url), start_span("run"):
@@ -317,7 +317,7 @@ def test_no_spans_are_sent_without_a_usable_endpoint(
     warned: bool,  # noqa: FBT001  (pytest gives it)
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Without an endpoint, when they are disabled, or are to go a way that is not known here, which is worth a line."""
+    """Without an endpoint, while disabled, or with an unknown protocol, which is worth a log line."""
     start_tracing(environment, hide_private)
     assert switch.tracer is None
     assert len(caplog.records) == warned
@@ -325,15 +325,15 @@ def test_no_spans_are_sent_without_a_usable_endpoint(
 
 
 @pytest.mark.parametrize("address", ["collector:4318", "127.0.0.1:4318", "grpc://collector", "http://", "http:///v1"])
-def test_an_invalid_endpoint_is_named_without_its_value(address: str) -> None:
-    """It names the variable, and not what is in it."""
+def test_invalid_endpoint_is_named_without_its_value(address: str) -> None:
+    """The sentence has the variable only."""
     with pytest.raises(ConfigurationError, match=f"{ENDPOINT} is no address") as refusal:
         start_tracing({ENDPOINT: address}, hide_private)
     assert address not in str(refusal.value).replace("write http://host:4318", "")
 
 
-def test_a_refused_variable_gives_one_error_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message holds the text of OpenTelemetry, and there is no traceback."""
+def test_refused_variable_gives_one_error_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the text of OpenTelemetry, and there is no traceback."""
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "10")
     with pytest.raises(ConfigurationError, match="refuses one of its variables: max_export_batch_size must"):
         start_tracing({ENDPOINT: "http://127.0.0.1:1"}, hide_private)

@@ -46,7 +46,7 @@ def test_ready_and_stopping_are_sent_in_order(notify_socket: socket.socket) -> N
     assert received(notify_socket) == ["READY=1", "STOPPING=1"]
 
 
-def test_an_abstract_socket_name_works() -> None:
+def test_abstract_socket_name_works() -> None:
     """An address that begins with @ is an abstract one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
         notify_socket.bind(f"\0hostaway-sync-{os.getpid()}")
@@ -81,12 +81,12 @@ def test_one_hanging_part_stops_all_heartbeats(notify_socket: socket.socket) -> 
 
 @pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "soon"}])
 def test_no_heartbeat_is_sent_without_a_watchdog(notify_socket: socket.socket, more: dict[str, str]) -> None:
-    """The watchdog may be off, or meant for another process."""
+    """The watchdog may be off, or belong to another process."""
     SystemdNotifier(environment(notify_socket, **more)).register_part()()
     assert received(notify_socket) == []
 
 
-def test_a_missing_socket_raises_nothing(tmp_path: Path) -> None:
+def test_missing_socket_raises_no_error(tmp_path: Path) -> None:
     """Neither without systemd nor after its end."""
     SystemdNotifier({}).notify_ready()
     SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).notify_ready()

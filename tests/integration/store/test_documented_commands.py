@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 NUMBER = 12345
 HOW_TO = ROOT / "docs" / "how-to"
-# What comes to an end by itself and needs nothing but the database, Hostaway and the account.
+# Commands that end by themselves and need only the database, Hostaway and the account.
 ALONE = {"account", "keys", "migrate", "plan", "status", "sync", "sync-all", "verify", "worker"}
 NOT_ALONE = {"account import", "account remove", "keys rotate"}
-# What makes roles is typed by an administrator: tests/cli/data/test_roles.py.
+# An administrator types the commands that create roles: tests/cli/data/test_roles.py.
 QUERIES = [block for block in blocks("sql") if block.page.name != "roles.md"]
 
 
 def typed(page: str) -> list[list[str]]:
-    """Give the commands of a page that can be run, in order, as words."""
+    """Return the commands of a page that can be run, in order, as words."""
     lines = [line for block in blocks("sh") if block.page.name == page for line in block.text.splitlines()]
     commands = [shlex.split(command) for line in lines for command in line.split("&&")]
     return [
@@ -42,7 +42,7 @@ def typed(page: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", ["getting-started.md", "runs.md"])
 def test_commands_in_the_docs_work(sync_env: Callable[..., SyncEnv], page: str) -> None:
-    """Every command of the page that can be run alone ends well, one after the other, as the reader types them."""
+    """Every command of the page that can be run alone succeeds, in the order in which a reader types them."""
     env = sync_env(accounts=[AccountSpec(id=NUMBER, reservations=3)], store=False)
     secret = env.sandbox.accounts[NUMBER].spec.secret
     environment = env.environment(CLIENT_SECRET=secret)
@@ -58,7 +58,7 @@ def test_commands_in_the_docs_work(sync_env: Callable[..., SyncEnv], page: str) 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda block: f"{block.page.stem}: {block.text.splitlines()[0]}")
 def test_queries_in_the_docs_run(database: Database, query: Block) -> None:
-    """Every statement that a page shows is run on the tables as they are."""
+    """Every statement of a page runs on the present tables."""
     with database.engine.connect() as connection, connection.begin() as transaction:
         for statement in query.text.split(";\n"):
             if statement.strip():

@@ -1,4 +1,4 @@
-"""A real PgBouncer before the database: sessions are kept together, or we are gone before anything is left in them."""
+"""A real PgBouncer before the database: it keeps sessions together, or every program refuses to use it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
 pytestmark = needs_pgbouncer
-# What PgBouncer itself sets for each client, to what that client asked for.
+# Settings that PgBouncer itself keeps for each client.
 TRACKED = {"application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings"}
 LEFT = "SELECT name FROM pg_settings WHERE source = 'session'"
 
 
 @pytest.fixture
 def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[OwnedDatabase]:
-    """Give a database whose owner is no superuser."""
+    """Return a database whose owner is no superuser."""
     name = sa.make_url(empty_database_url).database
     assert name
     with ExitStack() as stack, owned_database(server, name, stack, tmp_path) as made:
@@ -37,7 +37,7 @@ def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> 
 
 
 def raw(url: str) -> psycopg.Connection[tuple[str, ...]]:
-    """Open a connection as another application does, with nothing of ours."""
+    """Open a connection without any of our settings, as another application does."""
     return psycopg.connect(url.replace("+psycopg", ""), autocommit=True, prepare_threshold=None)
 
 
@@ -51,7 +51,7 @@ def test_everything_works_with_session_pooling(
 
 
 def test_one_pooled_session_is_enough(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
-    """A pool that has no session left for a second look is not taken for one that mixes them."""
+    """A pool without a free session for the check does not count as one that mixes sessions."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "session", "default_pool_size": "1"}) as url:
         assert owned.run("account", "list", "--json", DATABASE_URL=url).strip() == "[]"
@@ -61,7 +61,7 @@ def test_one_pooled_session_is_enough(owned: OwnedDatabase, server: EmbeddedPost
 def test_unsupported_startup_options_are_a_configuration_error(
     owned: OwnedDatabase, server: EmbeddedPostgres, options: str
 ) -> None:
-    """Exit 78 and what to do: waiting would change nothing."""
+    """Exit 78 and what to do: a retry would change nothing."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "session"}) as url:
         joined = f"{url}{'&' if '?' in url else '?'}options={options}"
@@ -77,10 +77,10 @@ def test_unsupported_startup_options_are_a_configuration_error(
     [{}, {"server_round_robin": "1"}, {"default_pool_size": "1"}, {"min_pool_size": "5", "server_round_robin": "1"}],
     ids=["usual", "in-turns", "one", "warm-in-turns"],
 )
-def test_a_pooler_that_mixes_sessions_is_refused(
+def test_pooler_that_mixes_sessions_is_refused(
     owned: OwnedDatabase, server: EmbeddedPostgres, mode: str, options: dict[str, str]
 ) -> None:
-    """Every command ends with 78 and says what to do; what others get next has no setting of ours."""
+    """Every command ends with 78 and says what to do; no later client gets a setting of ours."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": mode} | options) as url:
         for words in (
@@ -102,10 +102,10 @@ def test_a_pooler_that_mixes_sessions_is_refused(
         assert "session pooling" in examined.stdout
 
 
-def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
+def test_move_to_a_pooler_that_mixes_sessions_is_refused(
     owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """The sentence is about the URL of the target, and nothing was moved."""
+    """The sentence names the URL of the target, and nothing was moved."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "transaction"}) as url:
         target = tmp_path / "target"
@@ -119,8 +119,8 @@ def test_a_move_to_a_pooler_that_mixes_sessions_is_refused(
     owned.run("account", "list")
 
 
-def test_a_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -> None:
-    """Statements that another session prepared, or this one never did, say the same."""
+def test_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -> None:
+    """Statements that another session prepared, or that this session never prepared, give the same sentence."""
     owned.run("migrate")
     for statement in ("EXECUTE nothing", "PREPARE twice AS SELECT 1"):
 
@@ -132,8 +132,8 @@ def test_a_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -
             owned.database.attempt(work)
 
 
-def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
-    """What other clients take in between hides nothing."""
+def test_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+    """Queries of other clients during the check hide nothing."""
     owned.run("migrate")
     stop = threading.Event()
 
@@ -155,8 +155,8 @@ def test_a_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, serv
                 other.join()
 
 
-def test_a_pooler_of_several_processes_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
-    """Each process has a pool of its own, and a client meets any of them."""
+def test_pooler_of_several_processes_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+    """Each process has a pool of its own, and a client reaches any of them."""
     owned.run("migrate")
     with pgbouncer(server, owned.url, {"pool_mode": "transaction"}, processes=2) as url:
         for _ in range(5):

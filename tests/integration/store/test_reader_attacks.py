@@ -1,4 +1,4 @@
-"""A role that may log in and read one account does all that PostgreSQL lets it: nobody else waits for it."""
+"""A role that may log in and read one account does all that PostgreSQL allows: no other role waits for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODES = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
-# All that anything of ours was ever called, for the accounts of a sandbox.
+# Every lock name of this release and of earlier ones, for the accounts of a sandbox.
 RIGHTS = (
     *(f"{kind} of account {number}" for kind in ("rows", "messages", "token") for number in (70001, 70002)),
     "the keys that seal",
@@ -48,7 +48,7 @@ RIGHTS = (
 
 
 class Reader:
-    """Sessions of a reader: one for each lock, because one that is refused ends a transaction."""
+    """Sessions of a reader: one for each lock, because a refused lock ends a transaction."""
 
     def __init__(self, db_roles: DbRoles, stack: ExitStack) -> None:
         role = db_roles.create_login("tenant", db_roles.groups.reader)
@@ -57,11 +57,11 @@ class Reader:
         self._stack = stack
 
     def session(self) -> psycopg.Connection[Any]:
-        """Open a session; it lasts as long as the attack."""
+        """Open a session; it stays open as long as the attack."""
         return self._stack.enter_context(psycopg.connect(self._url, autocommit=True))
 
     def take_every_name(self, function: str) -> None:
-        """Take the advisory lock of each name, as it was and as it is without the schema."""
+        """Take the advisory lock of each name, with and without the schema, as earlier releases did."""
         session = self.session()
         for right in RIGHTS:
             for name in (f"hostaway: {right}", right):
@@ -69,7 +69,7 @@ class Reader:
         session.execute(f"SELECT {function}(hashtext('hostaway-sync migrate'))")
 
     def lock_tables(self, tables: list[str]) -> set[tuple[str, str]]:
-        """Lock each table in each mode that is granted, and stay in that transaction; give what was."""
+        """Lock each table in each mode that is granted, and stay in that transaction; return these locks."""
         taken = set()
         session = self.session()
         session.execute("BEGIN")
@@ -86,21 +86,21 @@ class Reader:
 
 @contextmanager
 def attack(db_roles: DbRoles, function: str) -> Iterator[Reader]:
-    """Have a reader lock what it can for as long as the block runs."""
+    """Make a reader hold every lock that it can get while the block runs."""
     with ExitStack() as stack:
         reader = Reader(db_roles, stack)
         reader.take_every_name(function)
         query = "SELECT array_agg(tablename::text) AS names FROM pg_tables WHERE schemaname = 'hostaway'"
         taken = reader.lock_tables(sql.row(db_roles.database, query).names)
-        # PostgreSQL gives who may read a table the lock that every reading takes, and no other.
+        # PostgreSQL grants a role that may read a table the lock of a reading, and no other.
         assert {mode for _, mode in taken} == {"ACCESS SHARE"}
         assert {table for table, _ in taken} == {*READABLE_TABLES, "reader_bindings"} - {"messages"}
         yield reader
 
 
 @pytest.mark.parametrize("function", ["pg_advisory_lock", "pg_advisory_lock_shared"])
-def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, function: str) -> None:
-    """With all its locks in place: a full sync, a message, a worker, a token, a key rotation, a change, a migration."""
+def test_no_lock_of_a_reader_stops_a_command(sync_env: Build, db_roles: DbRoles, function: str) -> None:
+    """With all its locks held: a full sync, a message, a worker, a token, a key rotation, a change, a migration."""
     case = message_case(sync_env)
     env = case.env
     with attack(db_roles, function):
@@ -117,8 +117,8 @@ def test_no_lock_of_a_reader_stops_anything(sync_env: Build, db_roles: DbRoles, 
         revisions.upgrade_database(env.database)
 
 
-def test_a_reader_cannot_fake_a_living_process(sync_env: Build, db_roles: DbRoles) -> None:
-    """It waits for the lock of a sender of the last release, and has it when that one died: the row is given up."""
+def test_reader_cannot_pretend_to_be_a_living_process(sync_env: Build, db_roles: DbRoles) -> None:
+    """It takes the lock of a dead sender of the last release: the message is given up all the same."""
     case = message_case(sync_env)
     with ExitStack() as stack:
         reader = Reader(db_roles, stack)
@@ -135,7 +135,7 @@ def test_a_reader_cannot_fake_a_living_process(sync_env: Build, db_roles: DbRole
 
 
 def test_reader_sees_of_others_what_the_threat_model_says(sync_env: Build, db_roles: DbRoles) -> None:
-    """Which sessions and locks there are, and no statement, row, or estimate of a table that it may not read."""
+    """Sessions and locks, but no statement, row or estimate of a table that it may not read."""
     env = message_case(sync_env).env
     with ExitStack() as stack:
         session = Reader(db_roles, stack).session()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def test_writer_can_do_everything_but_migrate(sync_env: Build, db_roles: DbRoles) -> None:
-    """A whole life of an account: added, synced, verified, delivered to, worked off, keys rotated, purged."""
+    """An account is added, synced, verified, delivered to, its jobs done, its keys rotated, and it is purged."""
     env = sync_env(store=False, reservations=6)
     writer = db_roles.create_login("sync", db_roles.groups.writer)
     url = db_roles.url(writer)
@@ -68,7 +68,7 @@ def test_writer_can_do_everything_but_migrate(sync_env: Build, db_roles: DbRoles
 
 
 def test_writer_may_change_rows_only(db_roles: DbRoles) -> None:
-    """No table, no policy, no line of the audit log, nobody's binding."""
+    """No table, no policy, no line of the audit log, and no reader's binding."""
     writer = db_roles.create_login("sync", db_roles.groups.writer)
     for attempt in (
         "CREATE TABLE more (id integer)",
@@ -86,7 +86,7 @@ def test_writer_may_change_rows_only(db_roles: DbRoles) -> None:
 
 
 def test_writer_that_migrates_is_refused(sync_env: Build, db_roles: DbRoles) -> None:
-    """It finds an up-to-date schema in order, and cannot bring an old one up."""
+    """It finds a present schema in order, and cannot migrate an old one."""
     env = sync_env(store=False)
     mirror = env.mirror(database_url=db_roles.url(db_roles.create_login("sync", db_roles.groups.writer)))
     assert mirror.migrate()[0] == mirror.database.revisions()[1]

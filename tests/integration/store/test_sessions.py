@@ -1,4 +1,4 @@
-"""What roles, databases, the environment and other users make of sessions: nothing that reaches ours."""
+"""Settings of roles, databases, environment and other users do not affect our sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.embedded import EmbeddedPostgres
 
-# Every setting that any role may change, turned to what it is not; whole numbers to their least and to their most.
+# Every setting that any role may change, set to another value; whole numbers to their least and to their most.
 TURNED = """
 SELECT name, CASE vartype
     WHEN 'bool' THEN CASE setting WHEN 'on' THEN 'off' ELSE 'on' END
@@ -31,7 +31,7 @@ SELECT name, CASE vartype
 END AS value
 FROM pg_settings WHERE context = 'user' AND vartype <> 'string' AND name NOT IN ({spared})
 """
-# What an administrator decides: whether anything may be written. What only logs, or only takes time, by the megabyte.
+# An administrator decides whether writing is allowed. Others only log, or only take time, by the megabyte.
 SPARED = ("default_transaction_read_only", "transaction_read_only", "client_min_messages", "transaction_isolation")
 SPARED_TOO = ("transaction_deferrable", "post_auth_delay", "vacuum_cost_delay", "log_parser_stats", "seed")
 TEXTS = {
@@ -46,15 +46,15 @@ TEXTS = {
 
 @pytest.fixture
 def owned(server: EmbeddedPostgres, empty_database_url: str, tmp_path: Path) -> Iterator[OwnedDatabase]:
-    """Give a database whose owner is no superuser."""
+    """Return a database whose owner is no superuser."""
     name = sa.make_url(empty_database_url).database
     assert name
     with ExitStack() as stack, owned_database(server, name, stack, tmp_path) as made:
         yield made
 
 
-def test_an_owner_needs_no_superuser(owned: OwnedDatabase) -> None:
-    """Migrations, runs, deliveries, messages and keys ask for no right that the owner of a database lacks."""
+def test_owner_of_the_database_needs_no_superuser(owned: OwnedDatabase) -> None:
+    """Migrations, runs, deliveries, messages and keys need no other right."""
     assert owned.rows(f"SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = '{owned.owner}'") == [(False,)]
     owned.use_every_command()
     refused = owned.run_any("roles", "create")
@@ -62,8 +62,8 @@ def test_an_owner_needs_no_superuser(owned: OwnedDatabase) -> None:
     assert "this role may not create roles" in refused.stderr
 
 
-def test_an_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase) -> None:
-    """It makes the groups, and binds a reader, whose session shows the accounts it is bound to."""
+def test_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase) -> None:
+    """It binds a reader, whose session then shows its accounts only."""
     prefix = owned.owner.removesuffix("_owner")
     owned.execute_as_admin(f"ALTER ROLE {owned.owner} CREATEROLE")
     owned.use_every_command()
@@ -82,7 +82,7 @@ def test_an_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase)
 @pytest.mark.parametrize("number", ["min_val", "max_val"])
 @pytest.mark.parametrize("whose", ["ROLE {owner}", "DATABASE {database}"])
 def test_settings_of_a_role_or_database_are_overruled(owned: OwnedDatabase, whose: str, number: str) -> None:
-    """Whatever can be set for those who log in is turned around, and everything works as before."""
+    """Every setting that can be stored for a role has another value, and all works as before."""
     spared = ", ".join(f"'{name}'" for name in (*SPARED, *SPARED_TOO))
     turned: dict[str, str] = dict(owned.rows(TURNED.format(number=number, spared=spared)))
     known = {name for (name,) in owned.rows("SELECT name FROM pg_settings")}
@@ -109,7 +109,7 @@ def test_settings_of_a_role_or_database_are_overruled(owned: OwnedDatabase, whos
     ids="-".join,
 )
 def test_variables_of_libpq_do_not_change_the_server(owned: OwnedDatabase, surroundings: dict[str, str]) -> None:
-    """Where the database is, and how it talks to us, is said by the URL alone."""
+    """The URL alone says where the database is, and how to reach it."""
     account = str(owned.sync_env.account_id)
     owned.run("migrate", surroundings=surroundings)
     owned.run("account", "add", account, "--secret-stdin", stdin=CLIENT_SECRET, surroundings=surroundings)
@@ -117,10 +117,10 @@ def test_variables_of_libpq_do_not_change_the_server(owned: OwnedDatabase, surro
     assert owned.sync_env.differences() == {}
 
 
-def test_variables_that_authenticate_stay_in_force(
+def test_authentication_variables_of_libpq_are_used(
     owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    """A password may come from PGPASSWORD or a file that PGPASSFILE names, so that no URL has to hold it."""
+    """PGPASSWORD and PGPASSFILE keep the password out of the URL."""
     owned.execute_as_admin(f"ALTER ROLE {owned.owner} PASSWORD 'hunter2'")
     secrets = tmp_path / "pgpass"
     secrets.write_text(f"*:*:*:{owned.owner}:hunter2\n", encoding="ascii")
@@ -138,8 +138,8 @@ def test_variables_that_authenticate_stay_in_force(
         owned.execute_as_admin("SELECT pg_reload_conf()")
 
 
-def test_a_session_that_waits_is_not_cut(owned: OwnedDatabase) -> None:
-    """A worker listens for longer than idle sessions may last; what it waits with stays the same."""
+def test_idle_worker_session_is_not_cut(owned: OwnedDatabase) -> None:
+    """A worker listens for longer than the limit of idle sessions, on the same connection."""
     owned.run("migrate")
     owned.execute_as_admin(f"ALTER ROLE {owned.owner} SET idle_session_timeout TO '1s'")
     idle = (
@@ -155,8 +155,8 @@ def test_a_session_that_waits_is_not_cut(owned: OwnedDatabase) -> None:
 
 
 @pytest.mark.parametrize(("schema", "grade"), [("public", "hint"), ("hostaway", "trouble")])
-def test_a_schema_open_to_all_is_named(owned: OwnedDatabase, schema: str, grade: str) -> None:
-    """Where every role may make functions, `doctor` says what to revoke, and is content when it was."""
+def test_doctor_names_a_schema_that_is_open_to_all(owned: OwnedDatabase, schema: str, grade: str) -> None:
+    """Where every role may create functions it says what to revoke, and finds nothing afterwards."""
     owned.run("migrate")
     owned.execute_as_admin(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
 
@@ -170,7 +170,7 @@ def test_a_schema_open_to_all_is_named(owned: OwnedDatabase, schema: str, grade:
     assert found() == []
 
 
-# Overloads of everything in `pg_catalog` that fit what programs send better than the original does.
+# Overloads of everything in `pg_catalog` that fit the arguments of programs better than the original does.
 OVERLOADS = (
     "CREATE SEQUENCE public.sprung; GRANT ALL ON SEQUENCE public.sprung TO PUBLIC",
     """
@@ -234,7 +234,7 @@ END $$
 
 @pytest.fixture
 def hostile(server: EmbeddedPostgres) -> Iterator[str]:
-    """Give a plain role that may log in, and is gone after the database in which it has made things."""
+    """Return a plain role that may log in; it is dropped after the database with its objects."""
     role = f"t{uuid.uuid4().hex[:12]}_hostile"
     with psycopg.connect(server.url().replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN".encode())
@@ -243,7 +243,7 @@ def hostile(server: EmbeddedPostgres) -> Iterator[str]:
 
 
 def test_overloads_of_another_user_are_never_called(hostile: str, owned: OwnedDatabase) -> None:
-    """A role that may create in `public` offers a better fit for each function and operator; none is ever taken."""
+    """A role that may create in `public` makes a better match for each function and operator."""
     owned.execute_as_admin("GRANT CREATE ON SCHEMA public TO PUBLIC")
     try:
         url = sa.make_url(owned.url).set(username=hostile, drivername="postgresql")
@@ -254,12 +254,12 @@ def test_overloads_of_another_user_are_never_called(hostile: str, owned: OwnedDa
             (True,)
         ]
         owned.use_every_command()
-        # What an administrator runs by hand has a session of its own, with `public` in its path.
+        # An administrator's own session has `public` in its path.
         owned.execute_as_admin(owned.run("roles", "create", "--sql", "--prefix", owned.owner))
         owned.run("roles", "list")
         owned.execute_as_admin("CREATE SCHEMA other", owned.run("migrate", "--sql").replace('"hostaway"', "other"))
         assert owned.rows("SELECT is_called FROM public.sprung") == [(False,)]
-        # The trap works: a session of the server's own settings springs it.
+        # The trap works: a session with the server's own settings calls the overloads.
         owned.execute_as_admin("SELECT hashtextextended(CAST('x' AS varchar), CAST(0 AS integer))")
         assert owned.rows("SELECT is_called FROM public.sprung") == [(True,)]
         owned.execute_as_admin("DROP SCHEMA other CASCADE")

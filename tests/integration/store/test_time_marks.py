@@ -1,4 +1,4 @@
-"""A database's clock that was ahead for a while: what it left behind holds nothing up, and doctor names it."""
+"""The database's clock was ahead for a while: its marks delay nothing, and doctor names them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DECISIVE = [
 
 
 def put_ahead(env: SyncEnv, *columns: tuple[str, str], by: str = "3 days") -> None:
-    """Let marks be of a clock that was ahead; what is not set stays so, but for marks that are due."""
+    """Move these marks to a clock that was ahead; null marks stay null, except for due marks."""
 
     def write(connection: sa.Connection) -> None:
         for table, name in columns:
@@ -48,7 +48,7 @@ def put_ahead(env: SyncEnv, *columns: tuple[str, str], by: str = "3 days") -> No
 
 
 def put_all_ahead(env: SyncEnv) -> None:
-    """Let every mark that is set be of a clock that was ahead."""
+    """Move every mark that is set to a clock that was ahead."""
 
     def write(connection: sa.Connection) -> None:
         for table, name in MARKS:
@@ -70,8 +70,8 @@ def something_happens(env: SyncEnv) -> None:
 
 
 @pytest.mark.parametrize(("table", "name"), DECISIVE)
-def test_a_future_mark_delays_nothing(sync_env: Build, table: str, name: str) -> None:
-    """After one run the mirror is right, after a second one it is quiet: two calls, and nothing waits."""
+def test_future_mark_delays_nothing(sync_env: Build, table: str, name: str) -> None:
+    """After one run the mirror is right; a second run takes two calls, and nothing waits."""
     env = mirrored_env(sync_env)
     something_happens(env)
     put_ahead(env, (table, name))
@@ -85,8 +85,8 @@ def test_a_future_mark_delays_nothing(sync_env: Build, table: str, name: str) ->
     assert (facts.due, assess_health(facts, mirror.status.overview().now).condition) == ({}, Condition.OK)
 
 
-def test_a_sweep_with_a_future_mark_is_due(sync_env: Build) -> None:
-    """When it was is not known, so it is made now; and what vanished meanwhile is found."""
+def test_sweep_with_a_future_mark_is_due(sync_env: Build) -> None:
+    """Its true time is unknown, so that it runs now, and finds the rows that are gone."""
     env = mirrored_env(sync_env)
     gone = next(iter(env.rows("reservations")))
     env.sandbox.world.delete_reservation(gone)
@@ -96,8 +96,8 @@ def test_a_sweep_with_a_future_mark_is_due(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_future_success_does_not_count(sync_env: Build) -> None:
-    """Else nobody would hear for days that there was no other; neither does a run of the future stand for the last."""
+def test_future_success_does_not_count(sync_env: Build) -> None:
+    """Otherwise days without a success would stay unseen; a future run is not the last one, either."""
     env = mirrored_env(sync_env)
     mirror = env.mirror()
     put_ahead(env, ("accounts", "last_sync_at"), ("sync_runs", "triggered_at"), ("verifications", "verified_at"))
@@ -106,8 +106,8 @@ def test_a_future_success_does_not_count(sync_env: Build) -> None:
     assert assess_health(facts, mirror.status.overview().now).condition is Condition.NEVER
 
 
-def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
-    """It counts as stored before its object was read, or it would be read again every minute."""
+def test_delivery_from_the_future_is_processed_once(sync_env: Build) -> None:
+    """It counts as stored before its reading, which would otherwise repeat every minute."""
     env = mirrored_env(sync_env)
     reservation_id = next(iter(env.rows("reservations")))
     deliver(env.database, env.account_id, object_id=reservation_id)
@@ -118,7 +118,7 @@ def test_a_delivery_from_the_future_is_worked_once(sync_env: Build) -> None:
 
 
 def test_future_marks_of_messages_count_as_now(sync_env: Build) -> None:
-    """For ten minutes the guest is not told the same again, and then is."""
+    """For ten minutes the same text is refused, and then it is sent."""
     case = message_case(sync_env)
     case.send()
     put_ahead(case.env, ("sent_messages", "sending_at"), ("sent_messages", "created_at"))
@@ -129,8 +129,8 @@ def test_future_marks_of_messages_count_as_now(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("name", ["failing_since", "failed_at", "away_since", "probe_at"])
-def test_a_future_outage_is_ignored(sync_env: Build, name: str) -> None:
-    """Nothing is known of it; the same outage of a clock that is right does."""
+def test_future_outage_is_ignored(sync_env: Build, name: str) -> None:
+    """A present outage still counts."""
     env = mirrored_env(sync_env)
     sql.execute(
         env.database,
@@ -144,8 +144,8 @@ def test_a_future_outage_is_ignored(sync_env: Build, name: str) -> None:
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
 
 
-def test_a_token_issued_in_the_future_is_replaced(sync_env: Build) -> None:
-    """How much of its life is left is not known; the next run has one that is good."""
+def test_token_issued_in_the_future_is_replaced(sync_env: Build) -> None:
+    """Its remaining life is unknown; the next run gets a new one."""
     env = mirrored_env(sync_env)
     put_ahead(env, ("accounts", "token_issued_at"))
     mirror = env.mirror()
@@ -154,8 +154,8 @@ def test_a_token_issued_in_the_future_is_replaced(sync_env: Build) -> None:
     assert mirror.sync.run(env.account_id).api_calls == 2
 
 
-def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
-    """A lease, and a message that waits for the morning, are kept as long as they say."""
+def test_planned_time_is_no_mark(sync_env: Build) -> None:
+    """A lease, and a message that waits for the morning, last as long as planned."""
     case = message_case(sync_env)
     with case.mirror.messages.prepare(MessageRequest(case.reservation_id, TEXT)) as draft:
         draft.queue()
@@ -166,8 +166,8 @@ def test_a_planned_time_is_no_mark(sync_env: Build) -> None:
     assert case.mirror.status.overview().accounts[0].messages.resting == 1
 
 
-def test_a_full_run_resets_future_marks_of_rows(sync_env: Build) -> None:
-    """Also in rows that nothing changes: doctor does not speak of them for ever."""
+def test_full_run_resets_future_marks_of_rows(sync_env: Build) -> None:
+    """Also of unchanged rows: doctor does not report them for ever."""
     env = mirrored_env(sync_env)
     mirrored = [(table, "observed_at") for table in ("listings", "reservations", "conversations")]
     put_ahead(env, *mirrored, ("conversation_messages", "observed_at"))
@@ -178,7 +178,7 @@ def test_a_full_run_resets_future_marks_of_rows(sync_env: Build) -> None:
 
 
 def test_doctor_names_every_future_mark(sync_env: Build) -> None:
-    """Every column that holds one, and what becomes of them, in one finding."""
+    """Every column that holds one, and what follows from it, in one finding."""
     env = mirrored_env(sync_env)
     settings = {k.removeprefix("HOSTAWAY_SYNC_").lower(): v for k, v in env.environment().items()}
     put_all_ahead(env)
@@ -195,7 +195,7 @@ def test_doctor_names_every_future_mark(sync_env: Build) -> None:
 
 @pytest.mark.parametrize("stamp", ["0001-01-01 00:00:00", "0001-01-01T00:00:00+10:00", "9999-12-31 23:59:59"])
 def test_extreme_source_timestamps_break_no_run(sync_env: Build, stamp: str) -> None:
-    """Of one row, and then of all there are: every run is whole, and what it reckons with stays within time."""
+    """In one row, and then in all: every run is whole, and no computed time overflows."""
     env = mirrored_env(sync_env)
     world, mirror = env.sandbox.world, env.mirror()
     numbers = sorted(env.rows("listings"))
@@ -205,11 +205,11 @@ def test_extreme_source_timestamps_break_no_run(sync_env: Build, stamp: str) -> 
         for turn in range(2):
             world.edit_listing(some[-1], stamp=False, latestActivityOn=stamp, name=f"Changed {turn}")
             assert mirror.sync.run(env.account_id, full=turn == 0).state is RunState.SUCCESS
-            # A row whose stamp went back is stale; nothing else is.
+            # A row whose stamp went back is stale; no other row is.
             assert env.differences().get(Resource.LISTINGS, set()) <= set(some)
 
 
-def test_a_future_source_timestamp_sets_no_watermark(sync_env: Build) -> None:
+def test_future_source_timestamp_sets_no_watermark(sync_env: Build) -> None:
     """A booking stamped twenty hours ahead stays at the top of the list for as long."""
     env = mirrored_env(sync_env, reservations=600)
     world, mirror = env.sandbox.world, env.mirror()

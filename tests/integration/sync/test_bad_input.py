@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def one_more(resource: Resource, raw: bytes, env: SyncEnv) -> RunReport:
-    """Let the source list one more record, as raw as it is given, and sync."""
+    """Make the source list one more record, with exactly these bytes, and sync."""
     world = env.sandbox.world
     thread = next(iter(env.truth("conversations"))) if resource is Resource.MESSAGES else 0
     world.append_raw(resource, raw, conversation_id=thread)
@@ -27,7 +27,7 @@ def one_more(resource: Resource, raw: bytes, env: SyncEnv) -> RunReport:
 
 
 def message(**fields: Any) -> dict[str, Any]:
-    """Give a message as a guest could have sent it."""
+    """Return a message as a guest could have sent it."""
     return {"id": 999_001, "body": "hello", "isIncoming": 1, "status": "sent", "date": "2026-11-20 10:00:00"} | fields
 
 
@@ -40,8 +40,8 @@ def message(**fields: Any) -> dict[str, Any]:
         (b'{"id": 999001, "body": "not UTF-8 \xff", "status": "sent"}', "not UTF-8 \ufffd"),
     ],
 )
-def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(sync_env: Build, raw: bytes, stored: str) -> None:
-    """U+0000, lone surrogates and broken UTF-8 in a guest's message lose nothing: the bytes are in quarantine."""
+def test_text_that_jsonb_refuses_is_stored_cleaned(sync_env: Build, raw: bytes, stored: str) -> None:
+    """U+0000, lone surrogates and broken UTF-8 in a guest's message: quarantine has the exact bytes."""
     env = sync_env()
     report = one_more(Resource.MESSAGES, raw, env)
     assert report.state is RunState.SUCCESS
@@ -55,8 +55,8 @@ def test_text_that_jsonb_refuses_is_stored_cleaned_and_kept_exactly(sync_env: Bu
     "raw",
     [b'{"guestName": "no id"}', b'{"id": null}', b'{"id": "abc"}', b'{"id": 0}', b'{"id": 1.5}', b"[1, 2]", b'"text"'],
 )
-def test_a_record_without_a_usable_id_is_quarantined_and_counted(sync_env: Build, raw: bytes) -> None:
-    """It gets no row, its bytes are kept, and the counts still add up."""
+def test_record_without_a_usable_id_is_quarantined(sync_env: Build, raw: bytes) -> None:
+    """It gets no row, its bytes are stored, and the counts still add up."""
     env = sync_env()
     counts = one_more(Resource.RESERVATIONS, raw, env).resources[Resource.RESERVATIONS].counts
     assert counts.quarantined == 1
@@ -64,7 +64,7 @@ def test_a_record_without_a_usable_id_is_quarantined_and_counted(sync_env: Build
     assert sql.rows(env.database, "SELECT exact, record_id FROM quarantined_records") == [(raw, None)]
 
 
-def test_a_quarantined_record_is_kept_once(sync_env: Build) -> None:
+def test_quarantined_record_is_stored_once(sync_env: Build) -> None:
     """Every run counts it; the table does not grow."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"guestName": "no id"}', env)
@@ -74,7 +74,7 @@ def test_a_quarantined_record_is_kept_once(sync_env: Build) -> None:
     ]
 
 
-def test_an_id_in_quotes_is_an_id(sync_env: Build) -> None:
+def test_id_in_quotes_is_an_id(sync_env: Build) -> None:
     """A decimal string is as good as a number."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"id": "999001", "status": "new"}', env)
@@ -82,8 +82,8 @@ def test_an_id_in_quotes_is_an_id(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize(("value", "misfits"), [('{"a": 1}', 5), ('"2026-13-45"', 4), ("1e400", 5), ("true", 5)])
-def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: str, misfits: int) -> None:
-    """The row is stored whole; only the typed columns stay empty, but for text where text belongs."""
+def test_value_of_a_wrong_type_is_null_and_counted(sync_env: Build, value: str, misfits: int) -> None:
+    """The row is stored whole; only its typed columns are null, except for text where text is expected."""
     env = sync_env(reservations=3, conversations=False)
     keys = ["listingMapId", "channelId", "status", "arrivalDate", "departureDate"]
     fields = ", ".join(f'"{key}": {value}' for key in keys)
@@ -98,15 +98,15 @@ def test_a_wrong_type_in_a_column_is_null_and_counted(sync_env: Build, value: st
     assert 999_001 in env.rows("reservations")
 
 
-def test_an_unknown_status_is_stored_as_it_is(sync_env: Build) -> None:
+def test_unknown_status_is_stored_unchanged(sync_env: Build) -> None:
     """Statuses are an open set."""
     env = sync_env()
     one_more(Resource.RESERVATIONS, b'{"id": 999001, "status": "somethingNew"}', env)
     assert sql.rows(env.database, "SELECT status FROM reservations WHERE id = 999001") == [("somethingNew",)]
 
 
-def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
-    """A row that moved while it was read is one record in the counts."""
+def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
+    """A row that moves during the walk is one record in the counts."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     first = next(iter(env.truth("reservations")))
     touched: list[int] = []
@@ -145,8 +145,8 @@ def test_the_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("route", ["GET /reservations", "GET /conversations/{id}/messages"])
-def test_one_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
-    """Whatever breaks once is asked for again, and the mirror is whole."""
+def test_single_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
+    """The failed request is repeated, and the mirror is whole."""
     env = sync_env()
     env.sandbox.faults.add(effect, route=route)
     report = env.mirror().sync.run(env.account_id)
@@ -154,8 +154,8 @@ def test_one_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effect:
     assert env.differences() == {}
 
 
-def test_an_early_empty_page_is_doubted(sync_env: Build) -> None:
-    """A page that is empty too early looks like the end; the walk steps back and finds the rest."""
+def test_early_empty_page_is_doubted(sync_env: Build) -> None:
+    """It looks like the end; the walk steps back and finds the other rows."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
@@ -163,7 +163,7 @@ def test_an_early_empty_page_is_doubted(sync_env: Build) -> None:
 
 
 def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
-    """When the source keeps hiding rows, no watermark moves and the sentence says how many are missing."""
+    """No watermark moves, and the sentence says how many rows are missing."""
     env = sync_env(reservations=250, switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
     report = env.mirror().sync.run(env.account_id)
@@ -173,15 +173,15 @@ def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT last_sync_at FROM accounts") == [(None,)]
 
 
-def test_a_limit_that_the_server_clamps_reads_everything(sync_env: Build) -> None:
-    """Pages smaller than asked for are no end."""
+def test_smaller_pages_than_requested_are_read_whole(sync_env: Build) -> None:
+    """They are not the end of the list."""
     env = sync_env(reservations=90, listings=45, switches=Switches(max_limit=20))
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
 
 
-def test_a_message_with_only_a_new_signature_is_unchanged(sync_env: Build) -> None:
-    """A signed URL that was signed again is no change of the message."""
+def test_message_with_only_a_new_signature_is_unchanged(sync_env: Build) -> None:
+    """A newly signed URL does not change the message."""
     env = sync_env()
     first = message(attachments=[{"url": "https://files.example/a.jpg?signature=1"}])
     one_more(Resource.MESSAGES, json.dumps(first).encode(), env)

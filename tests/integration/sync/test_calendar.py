@@ -33,7 +33,7 @@ def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
 
 
 def stay(env: SyncEnv, listing_id: int, first: int, last: int) -> int:
-    """Book a listing from so many days ahead until so many days ahead; return the reservation."""
+    """Book a listing between two days, counted from today; return the reservation."""
     arrival, departure = ahead(first).isoformat(), ahead(last).isoformat()
     return env.sandbox.world.create_reservation(listingMapId=listing_id, arrivalDate=arrival, departureDate=departure)
 
@@ -43,8 +43,8 @@ def report_of(mirror: Mirror, env: SyncEnv, **options: Any) -> Any:
     return mirror.sync.run(env.account_id, **options).resources[Resource.CALENDAR]
 
 
-def test_the_first_sync_reads_each_calendar_once(sync_env: Build) -> None:
-    """All days of all listings equal the source's; an idle run after it asks for no calendar."""
+def test_first_sync_reads_each_calendar_once(sync_env: Build) -> None:
+    """All days of all listings equal the source's; an idle run after it reads no calendar."""
     env = sync_env(listings=4, reservations=12)
     mirror = env.mirror(calendar_days=HORIZON)
     report = mirror.sync.run(env.account_id)
@@ -59,8 +59,8 @@ def test_the_first_sync_reads_each_calendar_once(sync_env: Build) -> None:
     assert calendar_requests(env) == []
 
 
-def test_a_stay_that_moves_to_another_listing_costs_two_calls(sync_env: Build) -> None:
-    """The days before and after are read, on both listings, and no other listing."""
+def test_stay_that_moves_to_another_listing_costs_two_calls(sync_env: Build) -> None:
+    """The old and the new days are read, on both listings, and no other listing."""
     env, mirror = filled(sync_env)
     first, second, *_ = sorted(env.truth("listings"))
     booked = stay(env, first, 20, 24)
@@ -76,8 +76,8 @@ def test_a_stay_that_moves_to_another_listing_costs_two_calls(sync_env: Build) -
 
 
 @pytest.mark.parametrize("change", ["cancelled", "deleted", "shortened", "re-listed"])
-def test_days_of_a_stay_that_changes_are_free_again(sync_env: Build, change: str) -> None:
-    """Whichever way a stay gives its days back, the next run that sees it reads them."""
+def test_days_of_a_changed_stay_are_free_again(sync_env: Build, change: str) -> None:
+    """The next run that sees the change reads them, whatever changed."""
     env, mirror = filled(sync_env)
     listing = min(env.truth("listings"))
     world, booked = env.sandbox.world, stay(env, listing, 30, 36)
@@ -99,8 +99,8 @@ def test_days_of_a_stay_that_changes_are_free_again(sync_env: Build, change: str
     assert wrong_days(env, HORIZON) == {}
 
 
-def test_a_change_that_takes_no_other_day_costs_no_call(sync_env: Build) -> None:
-    """A payment, an inquiry and a stay that is over touch no calendar."""
+def test_change_that_takes_no_other_day_costs_no_call(sync_env: Build) -> None:
+    """A payment, an inquiry and a past stay change no calendar."""
     env, mirror = filled(sync_env)
     listing = min(env.truth("listings"))
     booked = stay(env, listing, 10, 12)
@@ -118,8 +118,8 @@ def test_a_change_that_takes_no_other_day_costs_no_call(sync_env: Build) -> None
     assert calendar_requests(env) == []
 
 
-def test_what_no_stay_shows_is_found_in_turn(sync_env: Build) -> None:
-    """A price or a block that is set at the source has no sign; only changed days are written."""
+def test_change_without_a_stay_is_found_in_turn(sync_env: Build) -> None:
+    """A price or a block at the source moves no stamp; only changed days are written."""
     env, mirror = filled(sync_env)
     listing = min(env.truth("listings"))
     env.sandbox.world.edit_days(listing, ahead(5), ahead(7), price=999)
@@ -133,8 +133,8 @@ def test_what_no_stay_shows_is_found_in_turn(sync_env: Build) -> None:
     assert wrong_days(env, HORIZON) == {}
 
 
-def test_a_dry_run_writes_no_day_and_clears_no_mark(sync_env: Build) -> None:
-    """It reads what a run would read, and counts."""
+def test_dry_run_writes_no_day_and_clears_no_mark(sync_env: Build) -> None:
+    """It reads the same calendars as a run, and counts."""
     env, mirror = filled(sync_env)
     listing = min(env.truth("listings"))
     stay(env, listing, 10, 12)
@@ -145,8 +145,8 @@ def test_a_dry_run_writes_no_day_and_clears_no_mark(sync_env: Build) -> None:
     assert report_of(mirror, env).counts.updated == 2
 
 
-def test_calendars_that_are_switched_off_cost_nothing(sync_env: Build) -> None:
-    """Marks are kept all the same, so that switching them on later finds what changed."""
+def test_calendars_that_are_switched_off_cost_no_call(sync_env: Build) -> None:
+    """Marks are stored all the same, so that a later run finds the changes."""
     env, _ = filled(sync_env)
     stay(env, min(env.truth("listings")), 10, 12)
     report = env.mirror(calendar_days=0).sync.run(env.account_id)
@@ -162,8 +162,8 @@ def test_calendars_that_are_switched_off_cost_nothing(sync_env: Build) -> None:
         Switches(calendar_order="shuffled", calendar_doubles=True),
     ],
 )
-def test_days_that_did_not_come_are_asked_for_again(sync_env: Build, switches: Switches) -> None:
-    """In parts, until all have come; days that came twice or in no order count once."""
+def test_missing_days_are_requested_again(sync_env: Build, switches: Switches) -> None:
+    """In parts, until all have come; repeated or unordered days count once."""
     env = sync_env(listings=2, reservations=4, switches=switches)
     report = env.mirror(calendar_days=365).sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
@@ -171,8 +171,8 @@ def test_days_that_did_not_come_are_asked_for_again(sync_env: Build, switches: S
     assert wrong_days(env, 365) == {}
 
 
-def test_a_calendar_that_ends_early_three_times_is_whole(sync_env: Build) -> None:
-    """First it is excused, then the run is partial, then that is how far the source's calendar goes."""
+def test_calendar_that_ends_early_three_times_is_whole(sync_env: Build) -> None:
+    """The first run passes, the second is partial, and the third accepts the end of the source's calendar."""
     env = sync_env(listings=1, reservations=2, switches=Switches(short_calendar="horizon"))
     mirror = env.mirror(calendar_days=365, calendar_after_hours=0)
     states = []
@@ -190,8 +190,8 @@ def test_a_calendar_that_ends_early_three_times_is_whole(sync_env: Build) -> Non
     assert wrong_days(env, 150) == {}
 
 
-def test_an_answer_about_other_days_deletes_none(sync_env: Build) -> None:
-    """A source that ignores the dates gives ninety days; the others keep their rows."""
+def test_answer_about_other_days_deletes_no_day(sync_env: Build) -> None:
+    """A source that ignores the dates sends ninety days; the others keep their rows."""
     env, _ = filled(sync_env, listings=1)
     listing = min(env.truth("listings"))
     before = stored_days(env, listing)
@@ -202,8 +202,8 @@ def test_an_answer_about_other_days_deletes_none(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_refused_calendar_fails_nothing_and_is_asked_for_weekly(sync_env: Build, status: int) -> None:
-    """A plan without calendars, or a listing that is gone: the others are read, and no run after it asks again."""
+def test_refused_calendar_fails_no_run_and_waits_a_week(sync_env: Build, status: int) -> None:
+    """A plan without calendars, or a listing that is gone: other calendars are read."""
     env = sync_env(listings=3, reservations=3)
     listing = min(env.truth("listings"))
     refused = faults.denied() if status == 403 else faults.status(404)
@@ -221,8 +221,8 @@ def test_a_refused_calendar_fails_nothing_and_is_asked_for_weekly(sync_env: Buil
     ) == [(True, True)]
 
 
-def test_the_first_failure_of_calendars_fails_no_run(sync_env: Build) -> None:
-    """A second one in a row does; rows of other listings are stored all the same."""
+def test_first_failure_of_calendars_fails_no_run(sync_env: Build) -> None:
+    """A second one in a row does; days of other listings are stored all the same."""
     env = sync_env(listings=3, reservations=3)
     listing = min(env.truth("listings"))
     env.sandbox.faults.add(faults.status(500), path=f"/listings/{listing}/calendar", times=None)
@@ -235,7 +235,7 @@ def test_the_first_failure_of_calendars_fails_no_run(sync_env: Build) -> None:
     assert wrong_days(env, HORIZON, [one for one in env.truth("listings") if one != listing]) == {}
 
 
-def test_archived_listings_are_read_weekly_and_fail_nothing(sync_env: Build) -> None:
+def test_archived_listings_are_read_weekly_and_fail_no_run(sync_env: Build) -> None:
     """Their calendars may answer anything."""
     env = sync_env(listings=3, reservations=3)
     listing = min(env.truth("listings"))

@@ -25,7 +25,7 @@ MESSAGES = "GET /conversations/{id}/messages"
 
 
 def thread_of(env: SyncEnv) -> int:
-    """Give a conversation in the middle of them all."""
+    """Return a conversation in the middle of the list."""
     threads = sorted(env.truth("conversations"))
     return threads[len(threads) // 2]
 
@@ -46,8 +46,8 @@ def test_one_broken_conversation_stops_no_other(sync_env: Build, effect: Effect)
     assert sql.rows(env.database, "SELECT id FROM conversations WHERE thread_due_at IS NOT NULL") == [(broken,)]
 
 
-def test_a_dead_inbox_ends_the_run_soon(sync_env: Build) -> None:
-    """Five failures one after the other are no broken conversation: the rest is not asked for."""
+def test_failing_inbox_ends_the_run_soon(sync_env: Build) -> None:
+    """Five failures in a row are no single broken conversation: the other threads are not requested."""
     env = sync_env(reservations=60)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
     report = env.mirror(retry_attempts=1, requests_in_flight=2).sync.run(env.account_id)
@@ -55,16 +55,16 @@ def test_a_dead_inbox_ends_the_run_soon(sync_env: Build) -> None:
     assert env.sandbox.calls[MESSAGES] < 15
 
 
-def test_counts_are_those_of_the_table_when_a_thread_fails(sync_env: Build) -> None:
-    """What other threads wrote meanwhile is counted before the run is closed."""
+def test_counts_match_the_table_when_a_thread_fails(sync_env: Build) -> None:
+    """Rows of other threads are counted before the run is closed."""
     env = sync_env(reservations=60)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, skip=20, times=None)
     report = env.mirror(retry_attempts=1, requests_in_flight=8).sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.inserted == len(env.rows("messages"))
 
 
-def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> None:
-    """A run over two attempts counts each record once, by its strongest change, in one row a resource."""
+def test_second_attempt_keeps_the_counts_of_the_first(sync_env: Build) -> None:
+    """A run of two attempts counts each record once, by its strongest change, in one row a resource."""
     env = sync_env(reservations=30)
     env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
     (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
@@ -73,8 +73,8 @@ def test_the_second_attempt_keeps_what_the_first_inserted(sync_env: Build) -> No
     assert sql.rows(env.database, "SELECT inserted FROM sync_run_resources WHERE resource = 'reservations'") == [(30,)]
 
 
-def test_an_overtaken_run_leaves_the_notes_of_the_other_alone(sync_env: Build) -> None:
-    """A paused run that wakes after another took over ends by itself and costs the other one no count."""
+def test_overtaken_run_leaves_the_notes_of_its_successor(sync_env: Build) -> None:
+    """A paused run that continues after another took over ends by itself, and changes no count of it."""
     env = sync_env(reservations=30)
     paused, go_on = threading.Event(), threading.Event()
     lost: list[LeaseLost] = []
@@ -109,8 +109,8 @@ def test_an_overtaken_run_leaves_the_notes_of_the_other_alone(sync_env: Build) -
     assert counted == [(len(env.truth("messages")),)]
 
 
-def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
-    """A stamp that cannot be right is left out, so that later changes still count as newer."""
+def test_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
+    """An impossible stamp is left out, so that later changes still count as newer."""
     env = sync_env(reservations=5, conversations=False)
     world = env.sandbox.world
     world.append_raw("reservations", b'{"id": 999001, "status": "new", "updatedOn": "9999-12-31 00:00:00"}')
@@ -123,14 +123,14 @@ def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT status FROM reservations WHERE id = 999001") == [("cancelled",)]
 
 
-def test_a_part_of_an_account_does_not_make_it_fresh(sync_env: Build) -> None:
-    """`--resource listings` leaves last_sync_at as it was."""
+def test_sync_of_one_resource_keeps_last_sync_at(sync_env: Build) -> None:
+    """`--resource listings` is no sync of the account."""
     env = sync_env()
     env.mirror().sync.run(env.account_id, resources=(Resource.LISTINGS,))
     assert sql.rows(env.database, "SELECT last_sync_at FROM accounts") == [(None,)]
 
 
-def test_an_error_that_cannot_recover_is_not_retried(sync_env: Build) -> None:
+def test_permanent_error_is_not_retried(sync_env: Build) -> None:
     """An account without inbox rights is read once, not twice, by every sync-all."""
     env = sync_env(accounts=[AccountSpec(reservations=20, inbox="closed")])
     (outcome,) = env.mirror().sync.run_all()
@@ -139,8 +139,8 @@ def test_an_error_that_cannot_recover_is_not_retried(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT state, retry_count FROM sync_runs") == [("partial", 0)]
 
 
-def test_settings_that_are_wrong_for_all_end_the_fleet() -> None:
-    """A key ring that opens nothing is one error, not one an account."""
+def test_wrong_key_ring_ends_the_fleet_with_one_error() -> None:
+    """Not with one error an account."""
 
     def attempt(account_id: int) -> RunReport:
         raise ConfigurationError(f"no key for {account_id}")
@@ -149,8 +149,8 @@ def test_settings_that_are_wrong_for_all_end_the_fleet() -> None:
         sync_fleet([1, 2], attempt)
 
 
-def test_a_bug_in_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """The log has its traceback, the others are synced."""
+def test_unexpected_error_in_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has its traceback, and the other accounts are synced."""
 
     def attempt(account_id: int) -> RunReport:
         if account_id == 1:
@@ -162,8 +162,8 @@ def test_a_bug_in_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_broken_conversation_causes_no_full_runs(sync_env: Build) -> None:
-    """Its thread stays due and is asked for again; the lists are not."""
+def test_broken_conversation_causes_no_full_runs(sync_env: Build) -> None:
+    """Its thread stays due and is requested again; the lists are not."""
     env = sync_env(reservations=20)
     env.sandbox.faults.add(faults.bad_gateway(), path=f"/conversations/{thread_of(env)}/messages", times=None)
     mirror = env.mirror(retry_attempts=1)

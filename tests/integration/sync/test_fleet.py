@@ -1,4 +1,4 @@
-"""Many accounts: several at once, in which order, and shared with others."""
+"""Many accounts: several at once, their order, and several programs at once."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ THREE = (70001, 70002, 70003)
 
 
 def specs(*numbers: int) -> list[AccountSpec]:
-    """Give small accounts with these ids."""
+    """Return specifications of small accounts with these ids."""
     return [AccountSpec(id=number, reservations=5) for number in numbers]
 
 
 class Watcher:
-    """Someone who watches a fleet, and writes down who ended."""
+    """Progress of a fleet that records which account ended."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, int, int]] = []
 
     def advance(self, account_id: int, resource: object, done: int, total: int | None) -> None:
-        """Hear it."""
+        """Ignore it."""
 
     def finish_account(self, account_id: int, done: int, total: int) -> None:
-        """Write it down."""
+        """Record it."""
         self.heard.append((account_id, done, total))
 
 
 def test_accounts_are_mirrored_at_the_same_time(sync_env: Build) -> None:
-    """With three jobs three accounts are under way at once, and the outcomes come by id."""
+    """With three jobs three accounts run at once, and the outcomes are sorted by id."""
     env = sync_env(accounts=specs(*THREE))
     all_there = threading.Barrier(len(THREE))
     met: set[int | None] = set()
@@ -72,7 +72,7 @@ def test_accounts_are_mirrored_at_the_same_time(sync_env: Build) -> None:
 
 
 def test_short_runs_come_first_and_first_syncs_last(sync_env: Build) -> None:
-    """An account that was synced before does not wait for one that never was."""
+    """An account that was synced before does not wait for one that was not."""
     env = sync_env(accounts=specs(*THREE), store=False)
     env.store_account(70003)
     env.mirror().sync.run_all()
@@ -84,8 +84,8 @@ def test_short_runs_come_first_and_first_syncs_last(sync_env: Build) -> None:
     assert list(dict.fromkeys(order)) == [70003, 70001, 70002]
 
 
-def test_the_outlook_is_the_last_whole_run_of_each_mode(sync_env: Build) -> None:
-    """Marks and requests, active accounts only, also such as were never synced."""
+def test_estimate_is_the_last_whole_run_of_each_mode(sync_env: Build) -> None:
+    """Rows and requests of active accounts, also of those never synced."""
     env = sync_env(accounts=specs(*THREE))
     mirror = env.mirror()
     full, later = mirror.sync.run(70001), mirror.sync.run(70001)
@@ -96,8 +96,8 @@ def test_the_outlook_is_the_last_whole_run_of_each_mode(sync_env: Build) -> None
     assert (new.account_id, new.marks, new.calls) == (70002, {}, {})
 
 
-def test_an_account_mirrored_meanwhile_is_skipped(sync_env: Build) -> None:
-    """The account that somebody else mirrors after sync-all began is skipped, says so, and gets no run."""
+def test_account_mirrored_meanwhile_is_skipped(sync_env: Build) -> None:
+    """Another program mirrored it after sync-all began: the outcome says so, and no run is stored."""
     env = sync_env(accounts=specs(70001, 70002))
     other = env.mirror()
 
@@ -123,8 +123,8 @@ def test_an_account_mirrored_meanwhile_is_skipped(sync_env: Build) -> None:
     ("urgent", "expected"),
     [(False, [Priority.NORMAL, Priority.LOW]), (True, [Priority.URGENT, Priority.URGENT])],
 )
-def test_a_client_has_low_priority_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
-    """The budget is told who asks: what nobody waits for goes last from then on, what a person waits for first."""
+def test_client_has_low_priority_unless_it_is_urgent(*, urgent: bool, expected: list[Priority]) -> None:
+    """Requests that a person waits for come first, those of background work last."""
     with client_env(reservations=3) as env:
         client = env.client(urgent=urgent)
         client.check_credentials()
@@ -135,7 +135,7 @@ def test_a_client_has_low_priority_unless_it_is_urgent(*, urgent: bool, expected
 
 
 def test_full_runs_have_low_priority_and_incremental_ones_do_not(sync_env: Build) -> None:
-    """Only runs that read everything leave no mark that somebody is in a fail_fast."""
+    """A run that reads everything leaves no mark in the budget that it is in a hurry."""
     env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
     env.mirror().sync.run(env.account_id)
@@ -146,7 +146,7 @@ def test_full_runs_have_low_priority_and_incremental_ones_do_not(sync_env: Build
 
 @pytest.mark.parametrize(("is_full", "state"), [(False, RunState.SUCCESS), (True, RunState.SKIPPED)])
 def test_only_a_full_run_makes_a_full_run_needless(sync_env: Build, state: RunState, *, is_full: bool) -> None:
-    """`--full` asks for everything: what another run brought up to date is read again, unless that one read it all."""
+    """With `--full`, an account that another run updated is read again, unless that run read all of it."""
     env = sync_env(accounts=specs(70001, 70002))
     other = env.mirror()
     other.sync.run_all()
@@ -162,24 +162,24 @@ def test_only_a_full_run_makes_a_full_run_needless(sync_env: Build, state: RunSt
     assert second.state is state
 
 
-def test_a_part_of_an_account_makes_no_run_needless(sync_env: Build) -> None:
-    """Nor does a run that was over before sync-all began."""
+def test_run_of_one_resource_makes_no_run_needless(sync_env: Build) -> None:
+    """Neither does a run that ended before sync-all began."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
     (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.report is not None) == (RunState.SUCCESS, True)
 
 
-def test_an_account_under_way_elsewhere_is_held(sync_env: Build) -> None:
-    """It is skipped, and nobody can say yet how it ends."""
+def test_account_with_a_running_run_is_held(sync_env: Build) -> None:
+    """It is skipped, because the outcome of that run is not known yet."""
     env = sync_env()
     leases.acquire_lease(env.database, env.account_id, "elsewhere/x/1/1")
     (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.is_held) == (RunState.SKIPPED, True)
 
 
-def test_wrong_settings_end_the_runs_under_way() -> None:
-    """The first error that would be the same for all ends the others, and no more begin."""
+def test_wrong_settings_end_the_running_runs() -> None:
+    """The first error that concerns all accounts ends the other runs, and no more begin."""
     told = threading.Event()
     tried: list[int] = []
 
@@ -203,7 +203,7 @@ def test_wrong_settings_end_the_runs_under_way() -> None:
 
 
 def test_jitter_waits_before_the_first_request(sync_env: Build) -> None:
-    """The wait is drawn between nothing and what is allowed, and what others do meanwhile is not done again."""
+    """The wait is a random part of the maximum; accounts that are mirrored meanwhile are skipped."""
     env = sync_env()
     waits: list[float] = []
 

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 MESSAGES = "GET /conversations/{id}/messages"
 
 
-def test_the_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
-    """Nobody has to say so, and sync_runs tells which was which."""
+def test_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
+    """Without an option; sync_runs has the mode of each."""
     env = mirrored_env(sync_env)
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
     assert sql.rows(env.database, "SELECT mode FROM sync_runs ORDER BY triggered_at") == [("full",), ("incremental",)]
 
 
-def test_nothing_changed_costs_two_calls(sync_env: Build) -> None:
-    """One for listings, one for reservations; no thread is asked for."""
+def test_idle_run_costs_two_calls(sync_env: Build) -> None:
+    """One for listings, one for reservations; no thread is read."""
     env = mirrored_env(sync_env, reservations=600)
     report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.api_calls) == (RunState.SUCCESS, 2)
     assert env.sandbox.calls.total() == 2
 
 
-def test_ten_changes_cost_one_call_for_each_reservation_with_activity(sync_env: Build) -> None:
-    """Payments cost nothing more; a message costs its thread."""
+def test_ten_changes_cost_one_call_a_reservation_with_activity(sync_env: Build) -> None:
+    """A payment costs no call; a message costs its thread."""
     env = mirrored_env(sync_env, reservations=60)
     world = env.sandbox.world
     with_thread = sorted({row["reservationId"] for _, row in world.truth("conversations") if row["reservationId"]})
@@ -53,8 +53,8 @@ def test_ten_changes_cost_one_call_for_each_reservation_with_activity(sync_env: 
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
 
 
-def test_a_new_booking_brings_its_conversation(sync_env: Build) -> None:
-    """A conversation that is not known yet is looked up by its reservation, then its thread is read."""
+def test_new_booking_brings_its_conversation(sync_env: Build) -> None:
+    """An unknown conversation is looked up by its reservation, and its thread is read."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation()
     report = env.mirror().sync.run(env.account_id)
@@ -65,16 +65,16 @@ def test_a_new_booking_brings_its_conversation(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
-def test_a_booking_without_conversation_is_looked_up_once(sync_env: Build) -> None:
-    """That there is none is an answer, too."""
+def test_booking_without_conversation_is_looked_up_once(sync_env: Build) -> None:
+    """Its absence is an answer, too."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation(conversation=False)
     env.mirror().sync.run(env.account_id)
     assert env.mirror().sync.run(env.account_id).api_calls == 2
 
 
-def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
-    """A run of reservations alone sees that something was said; the next run, whatever happened between, reads it."""
+def test_due_thread_is_never_forgotten(sync_env: Build) -> None:
+    """A run of reservations alone marks the thread; the next run reads it, whatever happened between."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -90,8 +90,8 @@ def test_a_thread_once_due_is_never_forgotten(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Build) -> None:
-    """A message moved the reservation only; that the conversation is marked as read afterwards is no reading of it."""
+def test_thread_stays_due_after_a_read_mark(sync_env: Build) -> None:
+    """A message moved the reservation only; a later read mark on the conversation is no reading of the thread."""
     env = mirrored_env(sync_env, switches=Switches(failed_sends_bump=True))
     conversation_id, _ = single_thread(env)
     failed = env.sandbox.world.fail_message(conversation_id)
@@ -107,8 +107,8 @@ def test_a_thread_stays_due_when_its_conversation_changes_otherwise(sync_env: Bu
     assert failed in env.rows("messages")
 
 
-def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
-    """The run is partial and the next one reads it."""
+def test_unread_thread_stays_due(sync_env: Build) -> None:
+    """The run is partial, and the next one reads the thread."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
     said = env.sandbox.world.guest_message(conversation_id)
@@ -120,8 +120,8 @@ def test_a_thread_that_could_not_be_read_stays_due(sync_env: Build) -> None:
     assert said in env.rows("messages")
 
 
-def test_a_message_during_its_threads_reading_is_due_again(sync_env: Build) -> None:
-    """The mark that was set after a reading began outlives that reading."""
+def test_thread_with_a_message_during_its_reading_is_due_again(sync_env: Build) -> None:
+    """A mark that was set after a reading began is not cleared by that reading."""
     from hostaway_sync.store.records import due_threads
 
     env = mirrored_env(sync_env)
@@ -147,16 +147,16 @@ def test_a_message_during_its_threads_reading_is_due_again(sync_env: Build) -> N
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_due_sweep_happens_without_being_asked_for(sync_env: Build) -> None:
-    """One daily cron line is enough: a run is full when the last one that was is old."""
+def test_due_sweep_needs_no_option(sync_env: Build) -> None:
+    """One daily cron line is enough: a run is full when the last full one is old."""
     env = mirrored_env(sync_env)
     assert env.mirror(sweep_after_hours=0).sync.run(env.account_id).mode is Mode.FULL
     assert env.mirror().sync.run(env.account_id).mode is Mode.INCREMENTAL
     assert env.mirror().sync.run(env.account_id, full=True).mode is Mode.FULL
 
 
-def test_a_full_run_reads_no_unchanged_thread(sync_env: Build) -> None:
-    """Only lists are walked again; threads whose stamps did not move are left alone once their messages are final."""
+def test_full_run_reads_no_unchanged_thread(sync_env: Build) -> None:
+    """It walks the lists; threads with unchanged stamps and final messages are not read."""
     env = mirrored_env(sync_env, reservations=60)
     env.mirror().sync.run(env.account_id, full=True)
     waiting = {
@@ -167,8 +167,8 @@ def test_a_full_run_reads_no_unchanged_thread(sync_env: Build) -> None:
     assert env.sandbox.calls[MESSAGES] <= len(waiting)
 
 
-def test_a_sweep_finds_a_second_conversation(sync_env: Build) -> None:
-    """A known conversation is not looked up again; the list of all of them is what shows another one."""
+def test_sweep_finds_a_second_conversation(sync_env: Build) -> None:
+    """A known conversation is not looked up again, but the list has all of them."""
     env = mirrored_env(sync_env)
     _, reservation_id = single_thread(env)
     env.sandbox.world.create_conversation(reservation_id)
@@ -177,7 +177,7 @@ def test_a_sweep_finds_a_second_conversation(sync_env: Build) -> None:
 
 
 def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> None:
-    """An edit that moved no stamp is found in the end."""
+    """That finds an edit that moved no stamp."""
     env = mirrored_env(sync_env, switches=Switches(edits_bump=False))
     message_id, message = next(
         (row_id, row) for row_id, row in env.truth("messages").items() if row["status"] == "sent"
@@ -189,7 +189,7 @@ def test_threads_that_were_not_read_for_long_are_read_again(sync_env: Build) -> 
     assert env.rows("messages")[message_id]["body"] == "edited in silence"
 
 
-def test_a_sent_automation_is_found_under_its_old_id(sync_env: Build) -> None:
+def test_sent_automation_is_found_under_its_old_id(sync_env: Build) -> None:
     """Awaiting → sent: the reservation moves, the thread is read, the row is updated."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
@@ -206,8 +206,8 @@ def test_a_sent_automation_is_found_under_its_old_id(sync_env: Build) -> None:
     ]
 
 
-def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
-    """What it missed is read by the next one."""
+def test_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
+    """The next one reads what it missed."""
     env = mirrored_env(sync_env)
     before = sql.rows(env.database, "SELECT watermark_at FROM watermarks WHERE resource = 'reservations'")
     booked = env.sandbox.world.create_reservation()
@@ -219,7 +219,7 @@ def test_a_failed_incremental_run_moves_no_watermark(sync_env: Build) -> None:
     assert booked in env.rows("reservations")
 
 
-def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
+def test_dry_run_is_incremental_too(sync_env: Build) -> None:
     """It reads the threads that the run would mark, and marks none."""
     env = mirrored_env(sync_env)
     conversation_id, _ = single_thread(env)
@@ -232,8 +232,8 @@ def test_a_dry_run_is_incremental_too(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("sort", ["honoured", "ignored"])
-def test_an_edited_listing_is_found(sync_env: Build, sort: str) -> None:
-    """Whether Hostaway sorts them as asked or not."""
+def test_edited_listing_is_found(sync_env: Build, sort: str) -> None:
+    """Whether Hostaway sorts by activity or not."""
     env = mirrored_env(sync_env, listings=60, switches=Switches(sort_parameters=sort))  # type: ignore[arg-type]  # a plain value where a literal is declared
     env.sandbox.world.edit_listing(next(iter(env.truth("listings"))), name="Renamed")
     env.mirror().sync.run(env.account_id)

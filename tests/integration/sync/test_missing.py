@@ -29,11 +29,11 @@ def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
 
 
 def first_of(env: SyncEnv, resource: str) -> int:
-    """Give the id of one row that the source has."""
+    """Return the id of one row that the source has."""
     return int(next(iter(env.truth(resource))))
 
 
-def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> None:
+def test_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> None:
     """A whole walk left it out and a GET says 404: the row and its last payload stay."""
     env = mirrored_env(sync_env)
     gone = first_of(env, "reservations")
@@ -53,8 +53,8 @@ def test_a_deleted_reservation_is_marked_and_keeps_its_row(sync_env: Build) -> N
     assert env.differences() == {}
 
 
-def test_a_message_that_only_a_deleted_reservations_stamp_showed_is_read(sync_env: Build) -> None:
-    """The conversation has newer ones, so its own stamp did not move, and its reservation went before it was seen."""
+def test_new_message_of_a_deleted_reservation_is_read(sync_env: Build) -> None:
+    """Only the stamp of the reservation moved, which is gone before a run sees it."""
     env = mirrored_env(sync_env, switches=Switches(deleted_reservation_keeps_threads=True))
     world = env.sandbox.world
     conversation_id, gone = single_thread(env)
@@ -65,8 +65,8 @@ def test_a_message_that_only_a_deleted_reservations_stamp_showed_is_read(sync_en
     assert env.differences() == {}
 
 
-def test_a_row_marked_missing_is_not_requested_again(sync_env: Build) -> None:
-    """Every sweep costs a request only for what it finds gone itself."""
+def test_row_marked_missing_is_not_requested_again(sync_env: Build) -> None:
+    """A sweep sends a request only for rows that it finds missing itself."""
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
     mirror = env.mirror()
@@ -76,16 +76,16 @@ def test_a_row_marked_missing_is_not_requested_again(sync_env: Build) -> None:
     assert env.sandbox.calls["GET /reservations/{id}"] == 0
 
 
-def test_an_incremental_run_marks_nothing(sync_env: Build) -> None:
-    """It lists only what changed: what it leaves out is not gone."""
+def test_incremental_run_marks_no_row(sync_env: Build) -> None:
+    """It lists only changes: other rows are not missing."""
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(first_of(env, "reservations"))
     env.mirror().sync.run(env.account_id)
     assert sql.rows(env.database, MISSING) == []
 
 
-def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> None:
-    """The object may also be one that the key may not read; after twenty hours it is gone."""
+def test_403_marks_no_row_until_two_distant_sweeps_agree(sync_env: Build) -> None:
+    """The key may lack the right to it; after twenty hours it counts as gone."""
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = first_of(env, "reservations")
     env.sandbox.world.delete_reservation(gone)
@@ -100,8 +100,8 @@ def test_403_proves_nothing_until_sweeps_far_apart_agree(sync_env: Build) -> Non
 
 
 @pytest.mark.parametrize(("reservations", "deleted"), [(40, 15), (3, 3)])
-def test_sudden_emptiness_is_doubted(sync_env: Build, reservations: int, deleted: int) -> None:
-    """Many at once, or all: nothing is marked, the run fails loudly, and --accept-missing lets it pass."""
+def test_sudden_loss_of_many_rows_is_doubted(sync_env: Build, reservations: int, deleted: int) -> None:
+    """Many at once, or all: no row is marked, the run fails, and --accept-missing marks them."""
     env = mirrored_env(sync_env, reservations=reservations, conversations=False)
     for row_id in list(env.truth("reservations"))[:deleted]:
         env.sandbox.world.delete_reservation(row_id)
@@ -118,7 +118,7 @@ def test_sudden_emptiness_is_doubted(sync_env: Build, reservations: int, deleted
     assert env.differences() == {}
 
 
-def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
+def test_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     """It counts as updated, though its payload did not change."""
     env = mirrored_env(sync_env)
     back = first_of(env, "reservations")
@@ -128,8 +128,8 @@ def test_a_row_that_is_listed_again_loses_the_mark(sync_env: Build) -> None:
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1
 
 
-def test_an_unlisted_row_that_is_there_stays(sync_env: Build) -> None:
-    """GET says 200: it is brought up to date, and is nothing to worry about."""
+def test_unlisted_row_that_still_exists_stays(sync_env: Build) -> None:
+    """GET says 200: the row is updated, and is no problem."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     hidden = first_of(env, "reservations")
     env.sandbox.faults.add(
@@ -144,7 +144,7 @@ def test_an_unlisted_row_that_is_there_stays(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_deleted_message_is_marked_when_its_thread_is_read(sync_env: Build) -> None:
+def test_deleted_message_is_marked_when_its_thread_is_read(sync_env: Build) -> None:
     """For messages the walk is the thread; the `messages` view leaves it out."""
     env = mirrored_env(sync_env)
     message_id, message = next(iter(env.truth("messages").items()))
@@ -157,7 +157,7 @@ def test_a_deleted_message_is_marked_when_its_thread_is_read(sync_env: Build) ->
 
 
 def test_messages_are_marked_missing_with_their_conversation(sync_env: Build) -> None:
-    """Nobody lists them any more, and their thread is not asked for again."""
+    """No list has them any more, and their thread is not requested again."""
     env = mirrored_env(sync_env)
     conversation_id = first_of(env, "conversations")
     env.sandbox.world.delete_conversation(conversation_id)

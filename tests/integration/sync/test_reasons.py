@@ -1,4 +1,4 @@
-"""Why each request of a run was made, as its observer is told."""
+"""Why each request of a run was made, as its observer learns it."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
 
 
 def explained(env: SyncEnv, settings: dict[str, Any] | None = None, **order: Any) -> tuple[RunReport, Counter[str]]:
-    """Sync once more; give the report and how many requests each reason took, moments left out."""
+    """Sync once more; return the report and the number of requests by reason, moments left out."""
     calls: list[ApiCall] = []
     report = env.mirror(**settings or {}).sync.run(env.account_id, observe=calls.append, **order)
     assert len(calls) == report.api_calls
     return report, Counter(call.why.partition(" since ")[0].partition(" at 2")[0] for call in calls)
 
 
-def test_a_first_run_reads_everything_for_the_first_time(sync_env: Build) -> None:
-    """Three lists, and every thread."""
+def test_first_run_explains_lists_and_threads(sync_env: Build) -> None:
+    """Three lists, and every thread, are read for the first time."""
     env = sync_env()
     _, reasons = explained(env)
     assert reasons == {
@@ -51,7 +51,7 @@ def test_a_first_run_reads_everything_for_the_first_time(sync_env: Build) -> Non
 
 
 def test_ten_changes_are_explained(sync_env: Build) -> None:
-    """What moved is listed; the threads of those that spoke are due; a payment costs nothing more."""
+    """Changed rows are in a list; threads with activity are due; a payment costs no request."""
     env = mirrored_env(sync_env, reservations=60)
     world = env.sandbox.world
     with_thread = sorted({row["reservationId"] for row in env.truth("conversations").values() if row["reservationId"]})
@@ -68,7 +68,7 @@ def test_ten_changes_are_explained(sync_env: Build) -> None:
     }
 
 
-def test_a_new_booking_is_explained(sync_env: Build) -> None:
+def test_new_booking_is_explained(sync_env: Build) -> None:
     """Its conversation is looked up, then read."""
     env = mirrored_env(sync_env)
     env.sandbox.world.create_reservation()
@@ -77,8 +77,8 @@ def test_a_new_booking_is_explained(sync_env: Build) -> None:
     assert reasons["messages: thread never read whole"] == 1
 
 
-def test_a_sweep_is_explained(sync_env: Build) -> None:
-    """It is due, or was asked for; threads are read that nothing moved in for so long."""
+def test_sweep_is_explained(sync_env: Build) -> None:
+    """It is due, or an option asks for it; threads are read that were not read for long."""
     env = mirrored_env(sync_env)
     _, reasons = explained(env, {"sweep_after_hours": 0, "threads_after_days": 0})
     assert reasons["reservations: everything, as from time to time; last 0 h ago"] == 1
@@ -87,8 +87,8 @@ def test_a_sweep_is_explained(sync_env: Build) -> None:
     assert reasons["conversations: everything, as asked for"] == 1
 
 
-def test_a_message_that_waited_is_explained(sync_env: Build) -> None:
-    """Its time has passed, and no stamp tells what became of it."""
+def test_scheduled_message_is_explained(sync_env: Build) -> None:
+    """Its time has passed, and no stamp tells whether it was sent."""
     env = mirrored_env(sync_env)
     sql.execute(env.database, "UPDATE conversation_messages SET is_final = true")
     sql.execute(
@@ -100,16 +100,16 @@ def test_a_message_that_waited_is_explained(sync_env: Build) -> None:
     assert reasons["messages: thread with one that waited for a time which has passed"] == 1
 
 
-def test_a_row_that_is_no_longer_listed_is_explained(sync_env: Build) -> None:
-    """It is asked for itself."""
+def test_row_that_is_no_longer_listed_is_explained(sync_env: Build) -> None:
+    """It is requested alone."""
     env = mirrored_env(sync_env)
     env.sandbox.world.delete_reservation(next(iter(env.truth("reservations"))))
     _, reasons = explained(env, full=True)
     assert reasons["reservations: is it gone? a whole walk did not list it"] == 1
 
 
-def test_a_list_that_is_read_again_is_explained(sync_env: Build) -> None:
-    """A count that promises more than the list holds leaves a doubt."""
+def test_list_that_is_read_again_is_explained(sync_env: Build) -> None:
+    """Its count is greater than the number of its rows."""
     env = sync_env()
     promise = faults.status(200, b'{"status":"success","result":[],"count":9}')
     env.sandbox.faults.add(promise, route="GET /listings", times=2)
@@ -118,8 +118,8 @@ def test_a_list_that_is_read_again_is_explained(sync_env: Build) -> None:
     assert any("; again: " in why for why in reasons), reasons
 
 
-def test_a_dry_run_reports_what_a_run_would_cost(sync_env: Build) -> None:
-    """It asks what the run would ask."""
+def test_dry_run_reports_the_requests_of_a_run(sync_env: Build) -> None:
+    """It sends the same requests."""
     env = mirrored_env(sync_env)
     conversation = env.sandbox.world.conversations_of(env.truth("conversations").popitem()[1]["reservationId"])[0]
     env.sandbox.world.guest_message(conversation)

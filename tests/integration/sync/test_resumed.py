@@ -1,4 +1,4 @@
-"""Full runs that are cut go on where they stood."""
+"""Full runs that were cut continue where they stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 ROUTE = "GET /reservations"
-# 450 reservations come in five pages; then the list's end is asked for, and its top once more.
+# 450 reservations come in five pages; then the list's end is requested, and its top once more.
 SIZE, PAGES, END_AND_TOP = 450, 5, 2
 
 
@@ -36,7 +36,7 @@ def env_of_pages(sync_env: Build, **switches: object) -> SyncEnv:
 
 
 def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> RunReport:
-    """Run until the source fails after so many answers of a route; forget what was asked for until then."""
+    """Run until the source fails after this many answers of a route; reset the counted requests."""
     rule = env.sandbox.faults.add(faults.bad_gateway(), route=route, skip=after, times=None)
     report = env.mirror(retry_attempts=1).sync.run(env.account_id, full=full)
     assert report.state is not RunState.SUCCESS
@@ -46,7 +46,7 @@ def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> R
 
 
 def go_on(env: SyncEnv, *, full: bool = True) -> RunReport:
-    """Run again, undisturbed; nothing may be left of any walk."""
+    """Run again without faults; no stored walk may be left."""
     report = env.mirror().sync.run(env.account_id, full=full)
     assert report.state is RunState.SUCCESS
     assert (
@@ -58,16 +58,16 @@ def go_on(env: SyncEnv, *, full: bool = True) -> RunReport:
 
 
 def nth(env: SyncEnv, number: int) -> int:
-    """Give the id of the n-th reservation, newest first."""
+    """Return the id of the n-th reservation, newest first."""
     return [row_id for row_id, _ in env.sandbox.world.truth("reservations")][number]
 
 
 @pytest.mark.parametrize("after", [1, 2, 4, 5, 6])
 @pytest.mark.parametrize("full", [True, False])
-def test_a_run_that_was_cut_resumes_after_its_last_page(
+def test_cut_run_resumes_after_its_last_page(
     sync_env: Build, caplog: pytest.LogCaptureFixture, *, after: int, full: bool
 ) -> None:
-    """The next run makes the requests that were left, says so in one line, and the mirror is the source."""
+    """The next run sends the missing requests, logs one line, and the mirror equals the source."""
     env = env_of_pages(sync_env)
     cut(env, after=after)
     with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
@@ -80,7 +80,7 @@ def test_a_run_that_was_cut_resumes_after_its_last_page(
     assert report.resources[Resource.RESERVATIONS].counts.inserted == SIZE - met
 
 
-def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
+def test_walk_may_be_cut_repeatedly(sync_env: Build) -> None:
     """Each run reads a page; the counts of the runs add up to the list."""
     env = env_of_pages(sync_env)
     for _ in range(4):
@@ -92,8 +92,8 @@ def test_a_walk_may_be_cut_again_and_again(sync_env: Build) -> None:
     ]
 
 
-def test_rows_added_or_moved_between_are_met_at_the_top(sync_env: Build) -> None:
-    """Rows that were read and those that were not, the cursor's among them, and new ones."""
+def test_rows_added_or_moved_between_are_found_at_the_top(sync_env: Build) -> None:
+    """Rows that were read, rows that were not, the cursor's row, and new ones."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
     world = env.sandbox.world
@@ -101,14 +101,14 @@ def test_rows_added_or_moved_between_are_met_at_the_top(sync_env: Build) -> None
         world.cancel_reservation(nth(env, number))
     world.create_reservation(conversation=False)
     go_on(env)
-    # One step back where the cursor is gone, and one at the end, where fewer rows are than there were.
+    # One step back where the cursor is gone, and one at the end, which has fewer rows than before.
     assert env.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP + 2
     assert env.differences() == {}
 
 
 @pytest.mark.parametrize("moved", ["restart", "empty", "bad_request", "not_found"])
-def test_a_cursor_that_moved_between_is_stepped_back_over(sync_env: Build, moved: str) -> None:
-    """However the source answers for it."""
+def test_moved_cursor_costs_a_step_back(sync_env: Build, moved: str) -> None:
+    """Whatever the source answers for it."""
     env = env_of_pages(sync_env, moved_cursor=moved)
     cut(env, after=2)
     env.sandbox.world.cancel_reservation(nth(env, 199))
@@ -119,7 +119,7 @@ def test_a_cursor_that_moved_between_is_stepped_back_over(sync_env: Build, moved
 
 @pytest.mark.parametrize("number", [3, 199], ids=["a row that was read", "the cursor"])
 @pytest.mark.parametrize("deleted", ["restart", "continue", "empty", "bad_request", "not_found"])
-def test_a_row_deleted_between_is_noticed(
+def test_row_deleted_between_is_noticed(
     sync_env: Build, caplog: pytest.LogCaptureFixture, number: int, deleted: str
 ) -> None:
     """More records than the source counts: the list is read from its beginning, and the row is marked."""
@@ -134,7 +134,7 @@ def test_a_row_deleted_between_is_noticed(
     assert env.differences() == {}
 
 
-def test_a_row_deleted_between_is_noticed_despite_an_added_one(sync_env: Build) -> None:
+def test_row_deleted_between_is_noticed_despite_an_added_one(sync_env: Build) -> None:
     """The source counts as many as before, but the records are one more."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
@@ -145,7 +145,7 @@ def test_a_row_deleted_between_is_noticed_despite_an_added_one(sync_env: Build) 
 
 
 def test_moved_rows_without_stamps_hide_no_row_below_them(sync_env: Build, caplog: pytest.LogCaptureFixture) -> None:
-    """They fill the page at the top; an added row is not on it, and a deleted one makes the numbers equal."""
+    """They fill the page at the top, without an added row; a deleted one makes the numbers equal."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
     moved = {nth(env, number) for number in range(SIZE - 100, SIZE)}
@@ -164,8 +164,8 @@ def test_moved_rows_without_stamps_hide_no_row_below_them(sync_env: Build, caplo
     assert env.differences() == {Resource.RESERVATIONS: moved}
 
 
-def test_a_source_without_counts_is_read_from_the_beginning(sync_env: Build) -> None:
-    """Nothing would tell of what was deleted meanwhile."""
+def test_source_without_counts_is_read_from_the_beginning(sync_env: Build) -> None:
+    """Deletions during the interruption would stay unseen."""
     env = env_of_pages(sync_env, reservations_count="absent")
     cut(env, after=2)
     gone = nth(env, 3)
@@ -174,8 +174,8 @@ def test_a_source_without_counts_is_read_from_the_beginning(sync_env: Build) -> 
     assert env.differences() == {}
 
 
-def test_a_walk_that_began_a_day_ago_begins_anew(sync_env: Build) -> None:
-    """By the database's clock; its pages are forgotten."""
+def test_day_old_walk_starts_anew(sync_env: Build) -> None:
+    """By the database's clock; its pages are dropped."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
     sql.execute(env.database, "UPDATE walks SET began_at = began_at - interval '24 hours'")
@@ -183,7 +183,7 @@ def test_a_walk_that_began_a_day_ago_begins_anew(sync_env: Build) -> None:
     assert env.sandbox.calls[ROUTE] == PAGES + END_AND_TOP
 
 
-def test_a_position_of_another_version_begins_the_walk_anew(sync_env: Build) -> None:
+def test_position_of_another_version_starts_the_walk_anew(sync_env: Build) -> None:
     """It cannot be read, and that is no error."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
@@ -194,7 +194,7 @@ def test_a_position_of_another_version_begins_the_walk_anew(sync_env: Build) -> 
 
 
 def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None:
-    """What changes at the source while the run is whole again must still be read by the next one."""
+    """Changes at the source after the walk began must still be read by the next run."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
     begun = sql.rows(env.database, "SELECT began_at, watermark_at FROM walks")
@@ -208,8 +208,8 @@ def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None
     ) == [(True,)]
 
 
-def test_a_second_attempt_resumes_where_the_first_was_cut(sync_env: Build) -> None:
-    """The account is tried once more at the end of sync-all, and its report counts every record once."""
+def test_second_attempt_resumes_where_the_first_was_cut(sync_env: Build) -> None:
+    """sync-all tries the account once more at its end, and the report counts every record once."""
     env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
     env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
     (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
@@ -233,8 +233,8 @@ def test_whole_lists_are_not_read_again_after_a_later_cut(sync_env: Build) -> No
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_incremental_runs_leave_a_cut_walk_as_it_is(sync_env: Build) -> None:
-    """So do dry runs and runs of other resources; the next sweep takes it up."""
+def test_incremental_runs_leave_a_cut_walk_unchanged(sync_env: Build) -> None:
+    """So do dry runs and runs of other resources; the next sweep continues it."""
     env = env_of_pages(sync_env)
     go_on(env)
     cut(env, after=2)
@@ -249,8 +249,8 @@ def test_incremental_runs_leave_a_cut_walk_as_it_is(sync_env: Build) -> None:
     assert env.sandbox.calls[ROUTE] == PAGES - 2 + END_AND_TOP
 
 
-def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
-    """What is not believed is not gone on with: the source is asked again for all of it."""
+def test_suspiciously_short_list_is_read_anew(sync_env: Build) -> None:
+    """A doubted walk is not continued: the source is asked again for all of it."""
     env = env_of_pages(sync_env)
     go_on(env)
     for number in range(120):
@@ -260,8 +260,8 @@ def test_a_list_that_is_suspiciously_short_begins_anew(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM walks") == [(0,)]
 
 
-def test_a_run_cut_while_it_requests_unlisted_rows_continues_there(sync_env: Build) -> None:
-    """The list was read to its end: only that is seen once more."""
+def test_run_cut_at_unlisted_rows_continues_there(sync_env: Build) -> None:
+    """The list was read to its end: only its end is requested once more."""
     env = env_of_pages(sync_env)
     go_on(env)
     gone = nth(env, 3)
@@ -272,8 +272,8 @@ def test_a_run_cut_while_it_requests_unlisted_rows_continues_there(sync_env: Bui
     assert env.differences() == {}
 
 
-def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
-    """A walk that ended in doubt was not cut: nothing of it is taken up."""
+def test_walk_that_ended_in_doubt_starts_anew(sync_env: Build) -> None:
+    """It was not cut, so that none of its pages is used."""
     env = env_of_pages(sync_env)
     lost = faults.change_rows(lambda rows: rows[:-1])
     rule = env.sandbox.faults.add(lost, route=ROUTE, times=None)
@@ -288,8 +288,8 @@ def test_a_list_that_was_not_whole_begins_anew(sync_env: Build) -> None:
 @pytest.mark.no_cover
 @given(seed=st.integers(0, 100_000), moved=st.sampled_from(["restart", "empty"]), after=st.integers(0, 6))
 @settings(WORLDS, max_examples=6)
-def test_after_any_changes_one_quiet_full_run_is_exact(sync_env: Build, seed: int, moved: str, after: int) -> None:
-    """Cut anywhere, several times, while guests, hosts and nightly jobs go on: then the mirror is the source."""
+def test_quiet_full_run_after_any_cuts_is_exact(sync_env: Build, seed: int, moved: str, after: int) -> None:
+    """Cut anywhere, several times, while guests, hosts and nightly jobs change the source."""
     chance = random.Random(seed)  # noqa: S311  (a test that can be repeated)
     env = sync_env(store=False, reservations=80, switches=Switches(max_limit=20, moved_cursor=moved))  # type: ignore[arg-type]  # drawn from the switch's values
     env.empty_database()

@@ -1,4 +1,4 @@
-"""Stamps that go back at the source: they freeze no row, and a row is not set back by one reading alone."""
+"""Stamps that go back at the source: they freeze no row, and one reading alone sets no row back."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SWEPT = "UPDATE watermarks SET swept_at = swept_at - interval '20 hours' RETURNI
 
 
 def stamped(env: SyncEnv, resource: Resource, row_id: int, by: timedelta) -> dict[str, Any]:
-    """Give a row as the source has it, with its stamp moved."""
+    """Return a row of the source with its stamp moved."""
     true = env.truth(resource)[row_id]
     moved = datetime.strptime(true[STAMPS[resource]], FORMAT) + by  # noqa: DTZ007  (no zone is written)
     return {**true, STAMPS[resource]: moved.strftime(FORMAT)}
 
 
 def serve(env: SyncEnv, resource: Resource, row: dict[str, Any]) -> None:
-    """Let the source give this row for what it has under the same id, at its old place in the list."""
+    """Make the source send this row in place of the one with its id, at its old place in the list."""
     env.sandbox.world.corrupt(resource.value, row["id"], json.dumps(row).encode())
 
 
 def env_with_a_row_ahead(sync_env: Build, resource: Resource) -> tuple[SyncEnv, int, dict[str, Any]]:
-    """Return an environment whose source set a stamp back after it was mirrored, and the row as it is now."""
+    """Return an environment whose source set a stamp back after it was mirrored, and the row's present version."""
     env = sync_env(conversations=False)
     row_id = list(env.truth(resource))[-1]
     back = stamped(env, resource, row_id, timedelta(hours=-9)) | {"note": "cancelled"}
@@ -48,7 +48,7 @@ def env_with_a_row_ahead(sync_env: Build, resource: Resource) -> tuple[SyncEnv, 
 
 
 def wrong(env: SyncEnv) -> str:
-    """Give what `status` says is wrong with the account."""
+    """Return the problems that `status` names for the account."""
     overview = env.mirror().status.overview(env.account_id)
     return "; ".join(assess_health(overview.accounts[0], overview.now).problems)
 
@@ -57,7 +57,7 @@ def wrong(env: SyncEnv) -> str:
 def test_two_whole_sweeps_that_agree_outweigh_a_stamp(
     sync_env: Build, resource: Resource, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first one warns, and `status` shows it; the second one stores what the source has."""
+    """The first one warns, and `status` shows it; the second one stores the source's version."""
     env, row_id, back = env_with_a_row_ahead(sync_env, resource)
     mirror = env.mirror()
     with caplog.at_level(logging.WARNING):
@@ -76,8 +76,8 @@ def test_two_whole_sweeps_that_agree_outweigh_a_stamp(
     assert sql.rows(env.database, "SELECT count(*) FROM setbacks") == [(0,)]
 
 
-def test_a_row_changing_behind_its_stamp_is_followed(sync_env: Build) -> None:
-    """It was stamped far ahead and is touched every day: the sweeps need not find the same bytes."""
+def test_row_that_changes_behind_its_stamp_is_followed(sync_env: Build) -> None:
+    """Its stamp lies far ahead and it changes every day: the sweeps need not find the same bytes."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, full=True)
@@ -87,8 +87,8 @@ def test_a_row_changing_behind_its_stamp_is_followed(sync_env: Build) -> None:
     assert env.rows("reservations")[row_id]["updatedOn"] > back["updatedOn"]
 
 
-def test_a_sweep_with_a_still_older_version_does_not_agree(sync_env: Build) -> None:
-    """The source gives one old version, then an older one: which is right is not known before the third."""
+def test_sweep_with_a_still_older_version_does_not_agree(sync_env: Build) -> None:
+    """The source sends one old version, then an older one: the third sweep shows which is right."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, full=True)
@@ -103,7 +103,7 @@ def test_a_sweep_with_a_still_older_version_does_not_agree(sync_env: Build) -> N
 
 @pytest.mark.parametrize("reading", ["refresh", "incremental", "partial sweep"])
 def test_only_whole_sweeps_outweigh_a_stamp(sync_env: Build, reading: str) -> None:
-    """An old answer may come from a copy of the source that lags: single readings and cut walks prove nothing."""
+    """A lagging copy of the source may send old answers: single readings and cut walks prove nothing."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, full=True)
@@ -117,8 +117,8 @@ def test_only_whole_sweeps_outweigh_a_stamp(sync_env: Build, reading: str) -> No
     assert env.rows("reservations")[row_id] == back
 
 
-def test_a_newer_version_ends_a_setback(sync_env: Build) -> None:
-    """The source gave it a greater stamp again: `status` is silent at once, and the next sweep forgets it."""
+def test_newer_version_ends_a_setback(sync_env: Build) -> None:
+    """The source sends a greater stamp again: `status` shows no problem, and the next sweep forgets it."""
     env, row_id, _ = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     mirror = env.mirror()
     mirror.sync.run(env.account_id, full=True)
@@ -132,7 +132,7 @@ def test_a_newer_version_ends_a_setback(sync_env: Build) -> None:
 
 
 def test_verify_with_a_repair_takes_the_older_version_at_once(sync_env: Build) -> None:
-    """An operator who restored the source from a backup need not wait for two sweeps."""
+    """After a restored backup of the source, an operator need not wait for two sweeps."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     env.mirror().sync.run(env.account_id, full=True)
     env.mirror().sync.verify(env.account_id, repair=True)
@@ -140,8 +140,8 @@ def test_verify_with_a_repair_takes_the_older_version_at_once(sync_env: Build) -
     assert "went back" not in wrong(env)
 
 
-def test_a_row_listed_again_comes_back_with_any_stamp(sync_env: Build) -> None:
-    """It was gone, and the source was restored from a backup: that it is there again outweighs its stamp."""
+def test_row_listed_again_returns_with_any_stamp(sync_env: Build) -> None:
+    """It was missing, and the source was restored: that it is listed outweighs its stamp."""
     env, row_id, back = env_with_a_row_ahead(sync_env, Resource.RESERVATIONS)
     sql.execute(env.database, f"UPDATE reservations SET missing_since = now() WHERE id = {row_id}")
     env.mirror().sync.run(env.account_id, full=True)
@@ -149,8 +149,8 @@ def test_a_row_listed_again_comes_back_with_any_stamp(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=20), timedelta(hours=20), timedelta(days=9)])
-def test_a_stamp_from_the_future_freezes_no_row(sync_env: Build, ahead: timedelta) -> None:
-    """It was a mistake of the source's; the true stamp that follows is believed at once."""
+def test_stamp_from_the_future_freezes_no_row(sync_env: Build, ahead: timedelta) -> None:
+    """The source made an error; the true stamp that follows counts at once."""
     env = sync_env(conversations=False)
     row_id = list(env.truth("reservations"))[3]
     true = env.truth("reservations")[row_id]

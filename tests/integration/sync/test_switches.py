@@ -24,20 +24,20 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh")), min_size=3, max
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=6)
-def test_a_quiet_run_is_exact_under_every_switch(
+def test_quiet_run_is_exact_under_every_switch(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
-    """However Hostaway behaves where it is not known, and whatever happened before and between any two requests."""
+    """However Hostaway behaves where it is not known, and whatever happens between any two requests."""
     weather(sync_env, switches, steps, seed)
 
 
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
 @settings(WORLDS, max_examples=3)
-def test_a_deep_repair_finds_changes_without_a_stamp(
+def test_deep_repair_finds_changes_without_a_stamp(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
-    """Messages edited, planned and deleted in silence are among what happens."""
+    """Messages are edited, planned and deleted without a stamp."""
     weather(sync_env, switches, steps, seed, silent=True)
 
 
@@ -52,7 +52,7 @@ def test_many_quiet_runs_are_exact_under_every_switch(
 
 
 def weather(sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
-    """Go through a storm of these steps, and compare when it is over."""
+    """Run these steps in a storm of changes, and compare afterwards."""
     env = sync_env(reservations=60, listings=4, switches=switches, seed=seed, store=False)
     env.empty_database()
     env.store_account()

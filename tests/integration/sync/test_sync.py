@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MESSAGES = "GET /conversations/{id}/messages"
 
 
-def test_a_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
+def test_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
     """Every listing, reservation, conversation and message is stored with the payload that the source has."""
     env = sync_env(reservations=60)
     report = env.mirror().sync.run(env.account_id)
@@ -34,8 +34,8 @@ def test_a_first_sync_mirrors_everything_exactly(sync_env: Build) -> None:
     }
 
 
-def test_counts_of_a_run_add_up_and_are_written_down(sync_env: Build) -> None:
-    """One row in sync_runs and one a resource say what the report says."""
+def test_counts_of_a_run_add_up_and_are_stored(sync_env: Build) -> None:
+    """One row in sync_runs and one a resource agree with the report."""
     env = sync_env()
     report = env.mirror().sync.run(env.account_id)
     assert sql.rows(
@@ -51,8 +51,8 @@ def test_counts_of_a_run_add_up_and_are_written_down(sync_env: Build) -> None:
     }
 
 
-def test_a_second_sync_finds_everything_unchanged(sync_env: Build) -> None:
-    """Nothing is rewritten when nothing changed: every row keeps the transaction that wrote it."""
+def test_second_sync_finds_everything_unchanged(sync_env: Build) -> None:
+    """No row is rewritten: each keeps the transaction that wrote it."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -79,14 +79,14 @@ def test_changes_at_the_source_reach_the_mirror(sync_env: Build) -> None:
     world.guest_message(next(iter(env.truth("conversations"))), "Is it quiet at night? 🌙")
     world.edit_listing(next(iter(env.truth("listings"))), name="Renamed")
     report = mirror.sync.run(env.account_id)
-    # The conversation's own stamps wait for the next sweep: a known conversation is not asked for again.
+    # The conversation's own stamps wait for the next sweep: a known conversation is not requested again.
     assert env.differences().keys() <= {Resource.CONVERSATIONS}
     assert report.resources[Resource.RESERVATIONS].counts.inserted == 1
     assert sql.rows(env.database, f"SELECT status FROM reservations WHERE id = {first}") == [("cancelled",)]
     assert booked in env.rows("reservations")
 
 
-def test_a_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
+def test_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
     """The watermark is the newest reservation's stamp, never beyond the start of the run."""
     env = sync_env()
     env.mirror().sync.run(env.account_id)
@@ -100,7 +100,7 @@ def test_a_whole_run_moves_watermarks_and_last_sync(sync_env: Build) -> None:
 
 
 def test_one_resource_alone_moves_only_its_own_watermark(sync_env: Build) -> None:
-    """`--resource reservations` leaves the other tables and marks as they are."""
+    """`--resource reservations` leaves other tables and marks unchanged."""
     env = sync_env()
     env.mirror().sync.run(env.account_id, resources=(Resource.RESERVATIONS,))
     assert sql.rows(env.database, "SELECT resource FROM watermarks") == [("reservations",)]
@@ -108,8 +108,8 @@ def test_one_resource_alone_moves_only_its_own_watermark(sync_env: Build) -> Non
     assert env.sandbox.calls["GET /listings"] == 0
 
 
-def test_messages_alone_read_the_threads_that_are_known(sync_env: Build) -> None:
-    """`--resource messages` needs no list of conversations: it reads those that are stored."""
+def test_messages_alone_read_the_known_threads(sync_env: Build) -> None:
+    """`--resource messages` needs no list of conversations: it reads the stored ones."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id, resources=(Resource.CONVERSATIONS,))
@@ -118,8 +118,8 @@ def test_messages_alone_read_the_threads_that_are_known(sync_env: Build) -> None
     assert env.differences().keys() == {Resource.LISTINGS, Resource.RESERVATIONS}
 
 
-def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) -> None:
-    """A dry run fetches everything, reports the same numbers, and leaves no row and no run behind."""
+def test_dry_run_counts_changes_and_writes_nothing(sync_env: Build) -> None:
+    """It fetches everything, reports the same numbers, and stores no row and no run."""
     env = sync_env()
     report = env.mirror().sync.run(env.account_id, dry_run=True)
     assert {resource: part.counts.inserted for resource, part in report.resources.items()} == {
@@ -131,8 +131,8 @@ def test_a_dry_run_counts_what_would_change_and_writes_nothing(sync_env: Build) 
     assert sql.rows(env.database, "SELECT count(*) FROM quarantined_records") == [(0,)]
 
 
-def test_a_dry_run_after_a_sync_reports_what_changed(sync_env: Build) -> None:
-    """A dry run compares with what is stored."""
+def test_dry_run_after_a_sync_reports_the_changes(sync_env: Build) -> None:
+    """It compares with the stored rows."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -142,7 +142,7 @@ def test_a_dry_run_after_a_sync_reports_what_changed(sync_env: Build) -> None:
     assert Resource.RESERVATIONS in env.differences()
 
 
-def test_two_accounts_do_not_touch_each_other(sync_env: Build) -> None:
+def test_accounts_do_not_affect_each_other(sync_env: Build) -> None:
     """Two accounts with equal ids keep their own rows."""
     env = sync_env(
         accounts=[AccountSpec(reservations=9), AccountSpec(id=70002, reservations=9, same_ids_as_first=True)]
@@ -154,7 +154,7 @@ def test_two_accounts_do_not_touch_each_other(sync_env: Build) -> None:
 
 
 def test_sync_all_continues_and_retries_a_failed_account(sync_env: Build) -> None:
-    """The account in the middle fails twice, is written down as retried, and the others are whole."""
+    """The account in the middle fails twice, is stored as retried, and the others are whole."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002, 70003)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70002, times=None)
     outcomes = env.mirror(retry_attempts=2).sync.run_all()
@@ -165,8 +165,8 @@ def test_sync_all_continues_and_retries_a_failed_account(sync_env: Build) -> Non
     assert env.differences(70001) == env.differences(70003) == {}
 
 
-def test_an_account_failing_once_is_whole_after_its_retry(sync_env: Build) -> None:
-    """What broke during the first pass may work at its end."""
+def test_account_failing_once_is_whole_after_its_retry(sync_env: Build) -> None:
+    """The failure of the first pass is gone at its end."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     env.sandbox.faults.add(faults.bad_gateway(), account_id=70001, route="GET /reservations", times=2)
     outcomes = env.mirror(retry_attempts=2).sync.run_all()
@@ -177,8 +177,8 @@ def test_an_account_failing_once_is_whole_after_its_retry(sync_env: Build) -> No
     assert env.differences(70001) == {}
 
 
-def test_a_deleted_key_fails_the_run_and_names_the_cause(sync_env: Build) -> None:
-    """When the secret no longer works, nothing is asked for again and again."""
+def test_deleted_key_fails_the_run_and_names_the_cause(sync_env: Build) -> None:
+    """A secret that works no more is not tried again and again."""
     env = sync_env()
     env.sandbox.reconfigure(env.account_id, secret_deleted=True)
     env.sandbox.revoke_tokens()
@@ -189,7 +189,7 @@ def test_a_deleted_key_fails_the_run_and_names_the_cause(sync_env: Build) -> Non
     assert sql.rows(env.database, "SELECT count(*) FROM watermarks") == [(0,)]
 
 
-def test_an_unknown_account_cannot_be_synced(sync_env: Build) -> None:
+def test_unknown_account_cannot_be_synced(sync_env: Build) -> None:
     """The sentence says how to add it."""
     env = sync_env(store=False)
     with pytest.raises(AccountError, match="account add 70001"):
@@ -197,7 +197,7 @@ def test_an_unknown_account_cannot_be_synced(sync_env: Build) -> None:
 
 
 def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
-    """An account whose secret Hostaway refuses is not stored, nor is a key made for it."""
+    """An account whose secret Hostaway refuses is not stored, and no key is created."""
     from pydantic import SecretStr
 
     env = sync_env(store=False)
@@ -206,7 +206,7 @@ def test_wrong_credentials_store_nothing(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM accounts") == [(0,)]
 
 
-def test_a_token_is_issued_once_and_reused(sync_env: Build) -> None:
+def test_token_is_issued_once_and_reused(sync_env: Build) -> None:
     """The token of `account add` serves the first sync and the runs after it, in any process."""
     from pydantic import SecretStr
 
@@ -217,8 +217,8 @@ def test_a_token_is_issued_once_and_reused(sync_env: Build) -> None:
     assert env.sandbox.calls["POST /accessTokens"] == 1
 
 
-def test_a_revoked_token_is_renewed_once_for_all_threads(sync_env: Build) -> None:
-    """Four threads lose their token at once; one renewal serves them all and nothing is lost."""
+def test_revoked_token_is_renewed_once_for_all_threads(sync_env: Build) -> None:
+    """Four threads lose their token at once; one renewal serves them all, and no row is lost."""
     env = sync_env(reservations=40)
 
     def revoke(request: Request) -> None:
@@ -237,10 +237,10 @@ def test_a_revoked_token_is_renewed_once_for_all_threads(sync_env: Build) -> Non
 
 
 @pytest.mark.parametrize("inbox", ["closed_threads", "closed"])
-def test_an_account_without_inbox_rights_keeps_the_rest(
+def test_account_without_inbox_rights_keeps_the_rest(
     sync_env: Build, inbox: Literal["closed", "closed_threads"]
 ) -> None:
-    """403 on every thread costs one renewal, gives one clear sentence, and the rest is mirrored."""
+    """403 on every thread costs one renewal and gives one sentence; all other rows are mirrored."""
     env = sync_env(accounts=[AccountSpec(reservations=40, inbox=inbox)])
     report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
@@ -252,7 +252,7 @@ def test_an_account_without_inbox_rights_keeps_the_rest(
 
 
 def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
-    """The second run is told who holds the lease, and is written down as skipped."""
+    """The second run learns who holds the lease, and is stored as skipped."""
     env = sync_env()
     lease = leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
     with pytest.raises(LeaseHeld):
@@ -262,8 +262,8 @@ def test_two_runs_of_one_account_never_overlap(sync_env: Build) -> None:
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
 
 
-def test_a_queued_run_waits_for_the_lease(sync_env: Build) -> None:
-    """It comes again every half minute: a day of that would be all that the history shows."""
+def test_queued_run_waits_for_the_lease(sync_env: Build) -> None:
+    """It retries every half minute; skipped runs in the history would hide all others."""
     env = sync_env()
     mirror = env.mirror()
     lease = leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
@@ -275,8 +275,8 @@ def test_a_queued_run_waits_for_the_lease(sync_env: Build) -> None:
     leases.release_lease(env.database, lease)
 
 
-def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
-    """When another run takes over in the middle, the old one is stopped by its fencing token."""
+def test_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
+    """Another run takes over in the middle: the fencing token stops the old one."""
     from hostaway_sync.errors import LeaseLost
 
     env = sync_env(reservations=30)
@@ -293,8 +293,8 @@ def test_a_run_that_lost_its_lease_writes_nothing_more(sync_env: Build) -> None:
     assert env.rows("conversations") == {}
 
 
-def test_an_account_held_by_another_run_is_no_failure(sync_env: Build) -> None:
-    """sync-all skips an account that is being worked on elsewhere."""
+def test_account_held_by_another_run_is_no_failure(sync_env: Build) -> None:
+    """sync-all skips it."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=5) for number in (70001, 70002)])
     leases.acquire_lease(env.database, 70001, "elsewhere/x/1/1")
     outcomes = env.mirror().sync.run_all()

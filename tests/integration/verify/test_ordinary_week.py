@@ -1,4 +1,4 @@
-"""An ordinary week: whatever guests, hosts and nightly jobs do, a mirror that was just brought up to date is equal."""
+"""An ordinary week: after every quiet run the mirror equals the source, whatever guests, hosts and jobs do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Day:
         self._planned: list[tuple[int, int]] = []
 
     def happen(self) -> None:
-        """Let one thing happen."""
+        """Let one event happen."""
         world, chance = self._world, self._chance
         booked = [row_id for row_id, _ in world.truth("reservations")]
         threads = [row_id for row_id, row in world.truth("conversations") if row["reservationId"] in set(booked)]
@@ -67,7 +67,7 @@ class Day:
         chance.choice(happenings)()
 
     def _plan(self, conversation_id: int) -> None:
-        """Plan a message, together with something that moves its reservation, as a booking or a reply does."""
+        """Plan a message, together with an event that moves its reservation, as a booking or a reply does."""
         planned = self._world.schedule_message(conversation_id, self._world.now + timedelta(hours=1))
         self._planned.append((conversation_id, planned))
         self._world.host_reply(conversation_id)
@@ -78,14 +78,14 @@ class Day:
 
 
 def brought_up_to_date(env: SyncEnv) -> Certificate:
-    """Run once, when nothing happens any more, and compare."""
+    """Run once without further events, and compare."""
     report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.mode) == (RunState.SUCCESS, Mode.INCREMENTAL)
     return env.mirror().sync.verify(env.account_id)
 
 
 def live_through(env: SyncEnv, seed: int, *, days: int) -> None:
-    """Let days go by, and have the mirror equal after each."""
+    """Let days pass, and check after each that the mirror is equal."""
     env.empty_database()
     env.store_account()
     env.mirror().sync.run(env.account_id)
@@ -101,7 +101,7 @@ def live_through(env: SyncEnv, seed: int, *, days: int) -> None:
 @settings(WORLDS, max_examples=3)
 @given(seed=st.integers(0, 1_000_000), read_marks_bump=st.booleans())
 def test_verify_is_equal_after_every_quiet_run(sync_env: Build, seed: int, *, read_marks_bump: bool) -> None:
-    """Each run reads what moved, and no conversation again: what it lags behind by is no difference."""
+    """Each run reads changed rows, and no conversation again: that delay is no difference."""
     switches = Switches(read_marks_bump=read_marks_bump)
     live_through(sync_env(store=False, reservations=12, switches=switches), seed, days=3)
 
@@ -123,7 +123,7 @@ def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
 
 
 def a_thread(env: SyncEnv) -> int:
-    """Give a conversation that is the only one of its reservation."""
+    """Return a conversation that is the only one of its reservation."""
     world = env.sandbox.world
     return next(
         number
@@ -133,8 +133,8 @@ def a_thread(env: SyncEnv) -> int:
 
 
 @pytest.mark.parametrize("how", ["sweep", "repair"])
-def test_a_conversation_behind_its_thread_counts_as_newer(sync_env: Build, how: str) -> None:
-    """It is counted, its thread is read to be sure, and the run makes no call more than before."""
+def test_conversation_behind_its_thread_counts_as_newer(sync_env: Build, how: str) -> None:
+    """Verify reads its thread to be sure, and the run needs no additional request."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
     env.sandbox.world.guest_message(conversation_id)
@@ -153,8 +153,8 @@ def test_a_conversation_behind_its_thread_counts_as_newer(sync_env: Build, how: 
     assert env.differences() == {}
 
 
-def test_a_read_mark_alone_is_newer_and_costs_no_thread(sync_env: Build) -> None:
-    """It moves without any sign, and says nothing about messages."""
+def test_read_mark_alone_counts_as_newer_without_a_reading(sync_env: Build) -> None:
+    """It moves no stamp, and says nothing about messages."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
     unread = env.truth("conversations")[conversation_id]["hasUnreadMessages"]
@@ -165,7 +165,7 @@ def test_a_read_mark_alone_is_newer_and_costs_no_thread(sync_env: Build) -> None
     assert certificate.resources[MESSAGES].threads_read == 0
 
 
-def test_a_message_that_no_run_has_read_is_a_difference(sync_env: Build) -> None:
+def test_message_that_no_run_has_read_is_a_difference(sync_env: Build) -> None:
     """The conversation's stamps moved after its thread was read: the thread is compared, and lacks the message."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
@@ -179,7 +179,7 @@ def test_a_message_that_no_run_has_read_is_a_difference(sync_env: Build) -> None
 
 @pytest.mark.parametrize("damage", [{"messageReceivedOn": "2020-01-01 00:00:00"}, {"hostEmail": "x"}, {"type": None}])
 def test_damage_to_a_conversation_is_found(sync_env: Build, damage: dict[str, Any]) -> None:
-    """The row does not say what was read out of it, or the key moves with no message: nothing excuses that."""
+    """A damaged row, or a stamp that moved without a message, is no delay."""
     env = mirrored_env(sync_env)
     conversation_id = a_thread(env)
     sql.execute(
@@ -192,8 +192,8 @@ def test_damage_to_a_conversation_is_found(sync_env: Build, damage: dict[str, An
     assert env.differences() == {}
 
 
-def test_a_conversation_that_is_behind_hides_no_damage_from_status(sync_env: Build) -> None:
-    """What is newer there is not late among the differences."""
+def test_late_conversation_hides_no_damage_from_status(sync_env: Build) -> None:
+    """It does not count among the differences."""
     env = mirrored_env(sync_env)
     env.sandbox.world.guest_message(a_thread(env))
     env.mirror().sync.run(env.account_id)

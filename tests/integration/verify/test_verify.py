@@ -35,7 +35,7 @@ DAMAGES = {
 
 
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
-    """Return an environment that was mirrored in full, and in which no message waits for its time."""
+    """Return an environment that was mirrored in full, without scheduled messages."""
     env = sync_env(**options)
     for message_id, message in env.truth("messages").items():
         if message["status"] in {"awaiting", "paused"}:
@@ -51,17 +51,17 @@ def verify(env: SyncEnv, *, deep: bool = False, repair: bool = False) -> Certifi
 
 
 def first_of(env: SyncEnv, resource: str) -> int:
-    """Give the id of one row that the source has."""
+    """Return the id of one row that the source has."""
     return int(next(iter(env.truth(resource))))
 
 
 def numbers(part: Findings) -> tuple[int, int, int, int]:
-    """Give what is missing, extra, different, undecided."""
+    """Return how many are missing, extra, different, undecided."""
     return part.missing, part.extra, part.different, part.undecided
 
 
-def test_an_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> None:
-    """The three lists are walked whole, no thread whose stamps stand still is read, and nothing is written."""
+def test_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> None:
+    """The three lists are walked whole, threads with unchanged stamps are not read, and nothing is written."""
     env = mirrored_env(sync_env, reservations=60)
     before = sql.rows(env.database, "SELECT id, xmin::text FROM reservations")
     certificate = verify(env)
@@ -77,7 +77,7 @@ def test_an_equal_mirror_is_certified_in_the_fewest_calls(sync_env: Build) -> No
     assert sql.rows(env.database, "SELECT count(*) FROM verification_notes") == [(0,)]
 
 
-def test_a_deep_verification_reads_every_thread(sync_env: Build) -> None:
+def test_deep_verification_reads_every_thread(sync_env: Build) -> None:
     """One call a conversation more, and every message is compared."""
     env = mirrored_env(sync_env)
     certificate = verify(env, deep=True)
@@ -92,7 +92,7 @@ def test_a_deep_verification_reads_every_thread(sync_env: Build) -> None:
 @pytest.mark.parametrize("resource", [Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_found_despite_an_equal_hash_and_repaired(sync_env: Build, resource: Resource, damage: str) -> None:
-    """A row changed, deleted or marked behind our back is found and named; --repair mends it and proves it."""
+    """A row that was changed, deleted or marked by hand is found and named; --repair restores it."""
     env = mirrored_env(sync_env)
     row_id = first_of(env, resource)
     statement = DAMAGES[damage].format(table=resource.value, id=row_id)
@@ -109,8 +109,8 @@ def test_damage_is_found_despite_an_equal_hash_and_repaired(sync_env: Build, res
     assert verify(env).state is Equality.EQUAL
 
 
-def test_a_repair_marks_an_extra_row_as_missing(sync_env: Build) -> None:
-    """A row that the source neither lists nor has is asked for once, and keeps its payload."""
+def test_repair_marks_an_extra_row_as_missing(sync_env: Build) -> None:
+    """A row that the source does not list is requested once, gets 404, and keeps its payload."""
     env = mirrored_env(sync_env)
     sql.execute(
         env.database,
@@ -129,8 +129,8 @@ def test_a_repair_marks_an_extra_row_as_missing(sync_env: Build) -> None:
     ]
 
 
-def test_an_extra_message_is_found_within_and_outside_threads(sync_env: Build) -> None:
-    """Deep: also what belongs to a conversation that is gone, or to none."""
+def test_extra_message_is_found_within_and_outside_threads(sync_env: Build) -> None:
+    """Deep: also messages of a missing conversation, or of none."""
     env = mirrored_env(sync_env)
     thread = first_of(env, "conversations")
     for row_id, parent in ((71, thread), (72, 73), (74, "NULL")):
@@ -149,8 +149,8 @@ def test_an_extra_message_is_found_within_and_outside_threads(sync_env: Build) -
     assert env.differences() == {}
 
 
-def test_late_changes_are_told_from_damage(sync_env: Build) -> None:
-    """What the source changed after the last sync is newer; what was damaged is not."""
+def test_late_changes_are_counted_apart_from_damage(sync_env: Build) -> None:
+    """A change at the source after the last sync is newer; a damaged row is different."""
     env = mirrored_env(sync_env)
     paid, damaged = list(env.truth("reservations"))[:2]
     env.sandbox.world.pay(paid)
@@ -162,8 +162,8 @@ def test_late_changes_are_told_from_damage(sync_env: Build) -> None:
     assert set(part.ids["different"]) == {paid, damaged}
 
 
-def test_a_source_restored_from_a_backup_is_repaired(sync_env: Build) -> None:
-    """Only a repair puts older over newer; the next syncs have nothing to object."""
+def test_mirror_of_a_restored_source_is_repaired(sync_env: Build) -> None:
+    """Only a repair puts older over newer; the next syncs find no difference."""
     env = mirrored_env(sync_env)
     row_id = first_of(env, "reservations")
     before = env.truth("reservations")[row_id]
@@ -178,7 +178,7 @@ def test_a_source_restored_from_a_backup_is_repaired(sync_env: Build) -> None:
 
 
 def test_only_a_deep_verification_finds_a_silent_message_edit(sync_env: Build) -> None:
-    """A shallow certificate says which threads it trusted; a deep one finds the edit, and repairs it."""
+    """A shallow certificate says which threads it did not read; a deep one finds the edit, and repairs it."""
     env = mirrored_env(sync_env, switches=Switches(edits_bump=False))
     message_id, message = next(iter(env.truth("messages").items()))
     env.sandbox.world.edit_message(message["conversationId"], message_id, "edited in silence")
@@ -193,7 +193,7 @@ def test_only_a_deep_verification_finds_a_silent_message_edit(sync_env: Build) -
 
 
 def test_silent_edits_everywhere_are_repaired(sync_env: Build) -> None:
-    """Listings, messages and deletions that move no stamp: one deep repair makes all equal."""
+    """Listings, messages and deletions without a stamp: one deep repair makes all equal."""
     env = mirrored_env(sync_env)
     world = env.sandbox.world
     world.edit_listing(first_of(env, "listings"), stamp=False, name="Renamed in silence")
@@ -207,7 +207,7 @@ def test_silent_edits_everywhere_are_repaired(sync_env: Build) -> None:
 
 
 def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
-    """Those that are due, whose conversation moved or is new, or with a message whose time has passed: a call each."""
+    """Due threads, new or moved conversations, and passed scheduled messages: one call each."""
     env = mirrored_env(sync_env)
     due, moved, waiting = list(env.truth("conversations"))[:3]
     sql.execute(env.database, f"UPDATE conversations SET thread_due_at = now() WHERE id = {due}")
@@ -231,8 +231,8 @@ def test_only_threads_in_doubt_are_read(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
 
 
-def test_a_repaired_thread_is_read_again_for_the_certificate(sync_env: Build) -> None:
-    """What was written is compared once more, from the database."""
+def test_repaired_thread_is_read_again_for_the_certificate(sync_env: Build) -> None:
+    """The written rows are compared once more, from the database."""
     env = mirrored_env(sync_env)
     moved = first_of(env, "conversations")
     env.sandbox.world.guest_message(moved)
@@ -241,8 +241,8 @@ def test_a_repaired_thread_is_read_again_for_the_certificate(sync_env: Build) ->
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_sudden_emptiness_is_doubted(sync_env: Build, *, deep: bool) -> None:
-    """All unlisted rows count as extra, none is asked for one by one, and a repair marks none."""
+def test_sudden_loss_of_many_rows_is_doubted(sync_env: Build, *, deep: bool) -> None:
+    """All unlisted rows count as extra, none is requested alone, and a repair marks none."""
     env = mirrored_env(sync_env, reservations=40)
     for row_id in list(env.truth("reservations"))[:15]:
         env.sandbox.world.delete_reservation(row_id)
@@ -255,8 +255,8 @@ def test_sudden_emptiness_is_doubted(sync_env: Build, *, deep: bool) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM reservations WHERE missing_since IS NOT NULL") == [(0,)]
 
 
-def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
-    """The mirror is not called equal until a whole walk twenty hours later left the row out, too."""
+def test_403_is_undecided_until_two_distant_sweeps_agree(sync_env: Build) -> None:
+    """The mirror is not equal until a whole walk twenty hours later does not list the row, either."""
     env = mirrored_env(sync_env, switches=Switches(deleted_object=403))
     gone = list(env.truth("reservations"))[-1]
     for thread in env.sandbox.world.conversations_of(gone):
@@ -274,7 +274,7 @@ def test_403_is_undecided_until_sweeps_far_apart_agree(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("is_equal", [True, False])
-def test_an_unlisted_row_that_is_there_is_compared(sync_env: Build, *, is_equal: bool) -> None:
+def test_unlisted_row_that_still_exists_is_compared(sync_env: Build, *, is_equal: bool) -> None:
     """GET says 200: with equal content it is no difference."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     hidden = first_of(env, "reservations")
@@ -291,8 +291,8 @@ def test_an_unlisted_row_that_is_there_is_compared(sync_env: Build, *, is_equal:
     assert env.differences() == {}
 
 
-def test_a_row_newer_than_the_list_is_requested_itself(sync_env: Build) -> None:
-    """The list was older than what a webhook had brought: no false difference, and no older over newer."""
+def test_row_newer_than_the_list_is_requested_alone(sync_env: Build) -> None:
+    """A webhook had stored a later version: no false difference, and no older over newer."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
     sql.execute(env.database, f"UPDATE reservations SET observed_at = now() + interval '4 minutes' WHERE id = {row_id}")
@@ -307,8 +307,8 @@ def test_a_row_newer_than_the_list_is_requested_itself(sync_env: Build) -> None:
     assert env.differences() == {}
 
 
-def test_a_newer_row_that_differs_from_the_object_is_different(sync_env: Build) -> None:
-    """A clock from the future protects no damage; a repair mends it."""
+def test_newer_row_that_differs_from_its_object_is_different(sync_env: Build) -> None:
+    """A stamp from the future hides no damage; a repair restores it."""
     env = mirrored_env(sync_env, conversations=False)
     row_id = first_of(env, "reservations")
     sql.execute(
@@ -321,8 +321,8 @@ def test_a_newer_row_that_differs_from_the_object_is_different(sync_env: Build) 
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_forbidden_newer_row_is_compared_with_the_list(sync_env: Build, status: int) -> None:
-    """Refused, it counts as different; gone since it was listed, it is an extra row."""
+def test_forbidden_newer_row_is_compared_with_the_list(sync_env: Build, status: int) -> None:
+    """With 403 it counts as different; with 404 since it was listed, it is an extra row."""
     env = mirrored_env(sync_env, conversations=False, switches=Switches(reservations_count="absent"))
     row_id = first_of(env, "reservations")
     sql.execute(
@@ -336,7 +336,7 @@ def test_a_forbidden_newer_row_is_compared_with_the_list(sync_env: Build, status
 
 
 def test_changes_between_the_two_comparisons_are_no_failure(sync_env: Build) -> None:
-    """A guest books while a repair works: it is brought in, compared, and the mirror is equal."""
+    """A guest books during a repair: the booking is stored and compared, and the mirror is equal."""
     env = mirrored_env(sync_env, conversations=False)
     asked: list[str] = []
 
@@ -356,8 +356,8 @@ def test_changes_between_the_two_comparisons_are_no_failure(sync_env: Build) -> 
 @pytest.mark.parametrize(
     "raw", [rb'{"id": 999001, "body": "a\u0000b"}', rb'{"id": 999001, "body": "half \ud83d"}', b'{"body": "no id"}']
 )
-def test_a_cleaned_record_needs_its_bytes_in_quarantine(sync_env: Build, raw: bytes) -> None:
-    """Cleaned or without an id: equal while the exact bytes are kept, missing when they are not, repaired."""
+def test_cleaned_record_needs_its_bytes_in_quarantine(sync_env: Build, raw: bytes) -> None:
+    """Cleaned or without an id: equal with the exact bytes, missing without them, repaired."""
     env = sync_env(conversations=False)
     env.sandbox.world.append_raw("reservations", raw)
     env.mirror().sync.run(env.account_id)
@@ -370,8 +370,8 @@ def test_a_cleaned_record_needs_its_bytes_in_quarantine(sync_env: Build, raw: by
         assert sql.rows(env.database, "SELECT exact FROM quarantined_records") == [(raw,)]
 
 
-def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) -> None:
-    """It says which resource could not be compared, and what follows was not; a repair makes no second comparison."""
+def test_failed_page_leaves_the_certificate_incomplete(sync_env: Build) -> None:
+    """It names the resource, and those not compared after it; a repair makes no second comparison."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=None)
     certificate = env.mirror(retry_attempts=2).sync.verify(env.account_id, repair=True)
@@ -382,8 +382,8 @@ def test_a_page_that_fails_leaves_the_certificate_incomplete(sync_env: Build) ->
     assert env.sandbox.calls["GET /listings"] == 1
 
 
-def test_a_list_never_whole_is_not_certified(sync_env: Build) -> None:
-    """Where there is doubt no row is called extra."""
+def test_list_that_is_never_whole_is_not_certified(sync_env: Build) -> None:
+    """With a doubt no row counts as extra."""
     env = mirrored_env(sync_env, conversations=False)
     env.sandbox.faults.add(faults.change_rows(lambda rows: rows[:-1]), route="GET /listings", times=None)
     certificate = verify(env)
@@ -392,7 +392,7 @@ def test_a_list_never_whole_is_not_certified(sync_env: Build) -> None:
     assert "not read whole" in (part.error or "")
 
 
-def test_a_closed_inbox_is_not_certified(sync_env: Build) -> None:
+def test_forbidden_threads_are_not_certified(sync_env: Build) -> None:
     """403 on every thread: the messages could not be compared, and all else was."""
     env = mirrored_env(sync_env)
     env.sandbox.faults.add(faults.denied(403), route=MESSAGES, times=None)
@@ -402,8 +402,8 @@ def test_a_closed_inbox_is_not_certified(sync_env: Build) -> None:
     assert certificate.resources[Resource.CONVERSATIONS].error is None
 
 
-def test_every_verification_is_kept(sync_env: Build) -> None:
-    """The certificate as it was printed, and what is asked of it."""
+def test_every_verification_is_stored(sync_env: Build) -> None:
+    """The printed certificate, and its options."""
     env = mirrored_env(sync_env)
     certificate = verify(env, deep=True)
     sql.execute(env.database, "DELETE FROM reservations WHERE id = (SELECT min(id) FROM reservations)")
@@ -416,8 +416,8 @@ def test_every_verification_is_kept(sync_env: Build) -> None:
     assert certificate.finished_at - certificate.verified_at >= timedelta(0)
 
 
-def test_a_run_at_work_is_not_disturbed(sync_env: Build) -> None:
-    """The lease is held by another: nothing is asked, nothing is kept."""
+def test_verify_does_not_disturb_a_running_run(sync_env: Build) -> None:
+    """Another run holds the lease: no request is sent, and no certificate is stored."""
     env = mirrored_env(sync_env)
     leases.acquire_lease(env.database, env.account_id, process_names.name_this_process())
     with pytest.raises(LeaseHeld):
@@ -426,21 +426,21 @@ def test_a_run_at_work_is_not_disturbed(sync_env: Build) -> None:
     assert sql.rows(env.database, "SELECT count(*) FROM verifications") == [(0,)]
 
 
-def test_the_lease_is_given_back(sync_env: Build) -> None:
+def test_verify_releases_its_lease(sync_env: Build) -> None:
     """A sync may follow at once."""
     env = mirrored_env(sync_env)
     verify(env)
     assert sql.rows(env.database, "SELECT owner FROM leases") == [(None,)]
 
 
-def test_an_unknown_account_cannot_be_verified(sync_env: Build) -> None:
-    """It says how to add it."""
+def test_unknown_account_cannot_be_verified(sync_env: Build) -> None:
+    """The sentence says how to add it."""
     with pytest.raises(AccountError, match="account add 70001"):
         verify(sync_env(store=False))
 
 
-def test_an_account_that_was_never_synced_is_all_missing(sync_env: Build) -> None:
-    """Everything is newer than the last sync, which there was not; a repair mirrors it whole."""
+def test_account_that_was_never_synced_is_all_missing(sync_env: Build) -> None:
+    """Every row is newer than the last sync, as there was none; a repair mirrors it whole."""
     env = sync_env()
     part = verify(env).resources[Resource.RESERVATIONS]
     assert (part.missing, part.newer_at_source, part.mirror) == (12, 12, 0)

@@ -52,7 +52,7 @@ def found(certificate: Certificate) -> tuple[int, int, int, int | None]:
 
 
 def test_equal_calendars_cost_one_call_a_listing(sync_env: Build) -> None:
-    """And the stored certificate says nothing of them."""
+    """The stored certificate does not mention them."""
     env, mirror, _ = filled(sync_env)
     certificate = verify(mirror)
     part = certificate.parts[Resource.CALENDAR]
@@ -65,7 +65,7 @@ def test_equal_calendars_cost_one_call_a_listing(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["payload_hash = '\\x00'", "price = price + 1", "note = 'x'", "is_available = NULL"])
-def test_a_spoiled_row_is_found_and_repaired(sync_env: Build, spoil: str) -> None:
+def test_damaged_day_is_found_and_repaired(sync_env: Build, spoil: str) -> None:
     """By its hash or by a typed column; it is read again first."""
     env, mirror, listing = filled(sync_env)
     sql.execute(env.database, f"UPDATE calendar_days SET {spoil} WHERE listing_id = {listing} AND date = '{ahead(7)}'")
@@ -80,7 +80,7 @@ def test_a_spoiled_row_is_found_and_repaired(sync_env: Build, spoil: str) -> Non
     assert mirror.status.overview(70001).accounts[0].certificate is not None
 
 
-def test_a_missing_row_and_a_price_of_the_source_are_repaired(sync_env: Build) -> None:
+def test_missing_day_and_changed_price_are_repaired(sync_env: Build) -> None:
     """Marks and turns stay as they were."""
     env, mirror, listing = filled(sync_env)
     sql.execute(env.database, f"DELETE FROM calendar_days WHERE listing_id = {listing} AND date = '{ahead(3)}'")
@@ -92,7 +92,7 @@ def test_a_missing_row_and_a_price_of_the_source_are_repaired(sync_env: Build) -
     assert sql.rows(env.database, "SELECT listing_id, read_at, rota_at FROM calendar_readings ORDER BY 1") == turns
 
 
-def test_days_that_are_marked_are_late_and_no_damage(sync_env: Build) -> None:
+def test_marked_days_are_late_and_not_different(sync_env: Build) -> None:
     """The next run brings them; a comparison clears no mark."""
     env, mirror, listing = filled(sync_env)
     env.sandbox.world.create_reservation(
@@ -106,8 +106,8 @@ def test_days_that_are_marked_are_late_and_no_damage(sync_env: Build) -> None:
     assert marked_days(env) == marks
 
 
-def test_a_day_that_changes_meanwhile_is_read_again_before_it_counts(sync_env: Build) -> None:
-    """An answer that was right when it left, and is not any more, is no difference; the row has what is true now."""
+def test_day_that_changes_meanwhile_is_read_again(sync_env: Build) -> None:
+    """An answer that is no longer right is no difference; the row has the present value."""
     env, mirror, listing = filled(sync_env, listings=1)
     (stale,) = env.sandbox.world.calendar_truth(listing, ahead(5), ahead(5))
     first = json.dumps({"status": "success", "result": answered(env, listing, {**stale, "price": 4711})}).encode()
@@ -118,8 +118,8 @@ def test_a_day_that_changes_meanwhile_is_read_again_before_it_counts(sync_env: B
 
 
 @pytest.mark.parametrize("repair", [True, False])
-def test_days_that_do_not_come_are_undecided(sync_env: Build, repair: bool) -> None:  # noqa: FBT001  (pytest gives it)
-    """They keep their rows, and nothing is called equal."""
+def test_days_that_did_not_come_are_undecided(sync_env: Build, repair: bool) -> None:  # noqa: FBT001  (pytest gives it)
+    """They keep their rows, and the result is not equal."""
     env, mirror, listing = filled(sync_env, listings=1)
     before = stored_days(env, listing)
     env.sandbox.world.switches = Switches(short_calendar="horizon", ignored_dates=True)
@@ -133,7 +133,7 @@ def test_days_that_do_not_come_are_undecided(sync_env: Build, repair: bool) -> N
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_a_refused_calendar_is_named_and_not_compared(sync_env: Build, status: int) -> None:
+def test_refused_calendar_is_named_and_not_compared(sync_env: Build, status: int) -> None:
     """It is no difference; the others are compared."""
     env, mirror, listing = filled(sync_env)
     refused = faults.denied() if status == 403 else faults.status(404)
@@ -144,8 +144,8 @@ def test_a_refused_calendar_is_named_and_not_compared(sync_env: Build, status: i
     assert sql.row(env.database, "SELECT count(*) FROM calendar_readings WHERE refused_at IS NOT NULL") == (0,)
 
 
-def test_a_calendar_that_fails_leaves_the_comparison_open(sync_env: Build) -> None:
-    """As any other resource that could not be read whole."""
+def test_failed_calendar_leaves_the_comparison_incomplete(sync_env: Build) -> None:
+    """As with any other resource that could not be read whole."""
     env, _, listing = filled(sync_env)
     env.sandbox.faults.add(faults.status(500), path=f"/listings/{listing}/calendar", times=None)
     certificate = verify(env.mirror(calendar_days=HORIZON, retry_attempts=1))
@@ -153,7 +153,7 @@ def test_a_calendar_that_fails_leaves_the_comparison_open(sync_env: Build) -> No
     assert "calendar: 1 calendars could not be read" in str(certificate.error)
 
 
-def test_a_longer_horizon_is_no_difference_yet(sync_env: Build) -> None:
+def test_longer_horizon_is_no_difference_yet(sync_env: Build) -> None:
     """Days that no run was to read are not missing."""
     env, _, _ = filled(sync_env)
     assert found(verify(env.mirror(calendar_days=HORIZON + 30))) == (0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A certificate says what was compared: what a living verification has noted stays, or nothing is certified."""
+"""A certificate says what was compared: the notes of a running verification stay, or nothing is certified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OTHER = 70002
 NOTED = "SELECT notes_id, page FROM verification_notes"
-# Where a verification is held: while it walks its last list, and while it reads its first and its last threads.
+# Where the test stops a verification: in its last list, and in its first and its last threads.
 PLACES = [("GET /conversations", 1), ("GET /conversations/{id}/messages", 1), ("GET /conversations/{id}/messages", 9)]
 
 
@@ -37,7 +37,7 @@ def two_accounts(sync_env: Build) -> SyncEnv:
 
 
 def meanwhile(env: SyncEnv, route: str, number: int, happens: Callable[[], object], **asked: Any) -> Any:
-    """Verify the first account, and have something happen while one of its requests is held back."""
+    """Verify the first account, and run a function while one of its requests waits."""
     found: list[Any] = []
     with Barrier(env.sandbox, route, number) as barrier:
         verifying = threading.Thread(target=lambda: found.append(env.mirror().sync.verify(env.account_id, **asked)))
@@ -56,7 +56,7 @@ def meanwhile(env: SyncEnv, route: str, number: int, happens: Callable[[], objec
 def test_cleaning_up_spares_a_running_verification(
     sync_env: Build, route: str, number: int, *, is_repair: bool
 ) -> None:
-    """The end of another account's run, and `prune`, leave the notes of a verification under way alone."""
+    """Neither the end of another account's run nor `prune` deletes its notes."""
     env = two_accounts(sync_env)
 
     def clean() -> None:
@@ -75,10 +75,10 @@ def test_cleaning_up_spares_a_running_verification(
 @pytest.mark.parametrize("which", ["", "WHERE page = 1", "WHERE resource = 'conversations'"])
 @pytest.mark.parametrize(("route", "number"), PLACES[1:])
 @pytest.mark.parametrize("is_repair", [False, True])
-def test_without_its_notes_a_verification_certifies_nothing(
+def test_verification_without_its_notes_certifies_nothing(
     sync_env: Build, which: str, route: str, number: int, *, is_repair: bool
 ) -> None:
-    """Whatever took them away, and however few: neither equal nor different, and no count that rests on the rest."""
+    """Whatever deleted them, and however few: neither equal nor different, and no derived count."""
     env = two_accounts(sync_env)
     sql.execute(env.database, "UPDATE listings SET raw_payload = '{}' WHERE account_id = 70001")
     gone = f"DELETE FROM verification_notes {which} RETURNING 1"
@@ -91,7 +91,7 @@ def test_without_its_notes_a_verification_certifies_nothing(
     assert env.mirror().sync.verify(env.account_id, deep=True, repair=True).state is Equality.EQUAL
 
 
-def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
+def test_verification_without_its_notes_ends_with_1(sync_env: Build) -> None:
     """The sentence says what is wrong, where, and what to do."""
     env = two_accounts(sync_env)
     table = "hostaway.verification_notes"
@@ -102,7 +102,7 @@ def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql(f"DROP RULE unnoted ON {table}")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "incomplete")
-    # The list was walked three times: what was not noted was not met.
+    # The list was walked three times: a row without a note was not met.
     assert done.stderr == (
         "hostaway-sync: account 70001: could not be compared whole: not certified: the notes of 36 readings are gone "
         "from verification_notes, and what is left proves nothing; verify again\n"
@@ -110,8 +110,8 @@ def test_a_verification_without_its_notes_is_exit_1(sync_env: Build) -> None:
 
 
 @pytest.mark.parametrize("cleaner", ["verify", "sync", "prune"])
-def test_notes_of_a_killed_verification_go_with_its_lease(sync_env: Build, cleaner: str) -> None:
-    """The next owner of the lease empties it; pruning does once the lease has ended, and not before."""
+def test_notes_of_a_killed_verification_end_with_its_lease(sync_env: Build, cleaner: str) -> None:
+    """The next owner of the lease deletes them; pruning does so once the lease has expired, and not before."""
     env = two_accounts(sync_env)
     with Barrier(env.sandbox, *PLACES[0]) as barrier:
         process = start_program(env.environment(), "verify", "70001", "--deep")

@@ -34,7 +34,7 @@ def mirrored(sync_env: Build) -> tuple[SyncEnv, Mirror, int]:
 
 
 def book(env: SyncEnv, listing_id: int, first: int) -> None:
-    """Book two nights so many days ahead, and announce it."""
+    """Book two nights so many days ahead, and send the delivery for it."""
     arrival, departure = ahead(first).isoformat(), ahead(first + 2).isoformat()
     number = env.sandbox.world.create_reservation(listingMapId=listing_id, arrivalDate=arrival, departureDate=departure)
     deliver(env.database, env.account_id, Resource.RESERVATIONS, number)
@@ -46,8 +46,8 @@ def work_off(mirror: Mirror) -> None:
         working.wait()
 
 
-def test_a_burst_of_deliveries_costs_one_call_a_listing(sync_env: Build) -> None:
-    """The days of all stays are in the table, and no run was needed."""
+def test_burst_of_deliveries_costs_one_call_a_listing(sync_env: Build) -> None:
+    """The days of all stays are stored without a run."""
     env, mirror, listing = mirrored(sync_env)
     for first in (10, 14, 20, 30):
         book(env, listing, first)
@@ -57,8 +57,8 @@ def test_a_burst_of_deliveries_costs_one_call_a_listing(sync_env: Build) -> None
     assert (wrong_days(env, HORIZON), marked_days(env)) == ({}, {})
 
 
-def test_days_that_cannot_be_read_now_are_read_by_the_next_sync(sync_env: Build) -> None:
-    """The delivery is done all the same: its reservation was read."""
+def test_next_sync_reads_days_that_a_job_could_not(sync_env: Build) -> None:
+    """The delivery is processed all the same: its reservation was read."""
     env, mirror, listing = mirrored(sync_env)
     rule = env.sandbox.faults.add(faults.status(500), route="GET /listings/{id}/calendar", times=None)
     book(env, listing, 10)
@@ -69,8 +69,8 @@ def test_days_that_cannot_be_read_now_are_read_by_the_next_sync(sync_env: Build)
     assert (wrong_days(env, HORIZON), marked_days(env)) == ({}, {})
 
 
-def test_deliveries_read_no_calendar_where_these_are_off(sync_env: Build) -> None:
-    """Nor do they ask for one."""
+def test_deliveries_read_no_calendar_while_calendars_are_off(sync_env: Build) -> None:
+    """No request for a calendar is sent."""
     env, _, listing = mirrored(sync_env)
     book(env, listing, 10)
     work_off(env.mirror(calendar_days=0))
@@ -78,8 +78,8 @@ def test_deliveries_read_no_calendar_where_these_are_off(sync_env: Build) -> Non
     assert list(marked_days(env)) == [listing]
 
 
-def test_changes_of_an_account_are_gathered_for_some_seconds() -> None:
-    """The first one counts; another account does not wait for it."""
+def test_changes_of_an_account_are_collected_for_seconds() -> None:
+    """From the first one on; another account does not wait for it."""
     read: list[int] = []
     both, go_on = threading.Event(), threading.Event()
 
@@ -98,8 +98,8 @@ def test_changes_of_an_account_are_gathered_for_some_seconds() -> None:
     assert read == [1, 2, 1]
 
 
-def test_an_error_of_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """It is a line in the log: its marks stay."""
+def test_error_of_one_account_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """It is a line in the log, and its marks stay."""
     read: list[int] = []
 
     def fail(account_id: int) -> None:
@@ -115,8 +115,8 @@ def test_an_error_of_one_account_stops_no_other(caplog: pytest.LogCaptureFixture
     assert "account 1: calendar: days that stays changed wait for the next sync: away" in caplog.text
 
 
-def test_a_follower_that_is_stopped_reads_nothing_more() -> None:
-    """What it was to read stays marked."""
+def test_stopped_calendar_reader_reads_no_more_calendars() -> None:
+    """Unread days stay marked."""
     read: list[int] = []
     with CalendarFollower(read.append, gather_s=60) as follower:
         follower.note(1)

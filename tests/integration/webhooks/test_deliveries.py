@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.mirror import Mirror
 
-# A single reservation has what its list has, so that the two can be compared.
+# A single reservation has the keys of its list, so that the two can be compared.
 PLAIN = Switches(single_extra_keys=False)
 HAPPENINGS = st.lists(
     st.tuples(st.sampled_from(["updated", "paid", "cancelled", "message", "listing"]), st.integers(0, 5)), max_size=6
@@ -27,13 +27,13 @@ HAPPENINGS = st.lists(
 
 
 def happen(env: SyncEnv, what: str, index: int) -> tuple[Resource, int]:
-    """Let something happen at the source, and give the object of its announcement."""
+    """Cause an event at the source, and return the object of its delivery."""
     world = env.sandbox.account(env.account_id)
     reservation = sorted(env.truth("reservations"))[index]
     threads = world.conversations_of(reservation)
     if what == "listing":
         listing = min(env.truth("listings"))
-        # Not its name, which reservations and conversations repeat, and which nobody announces for them.
+        # Not its name, which reservations and conversations repeat, and no delivery announces for them.
         world.edit_listing(listing, description=f"Quiet, {index}")
         return Resource.LISTINGS, listing
     if what == "message" and threads:
@@ -55,11 +55,11 @@ def work_off(mirror: Mirror) -> None:
 
 
 def test_deliveries_in_any_order_end_equal_to_the_source(sync_env: Callable[..., SyncEnv]) -> None:
-    """Whatever happened, however its announcements are shuffled and repeated: the mirror holds the source's state."""
+    """Whatever happened, however deliveries are shuffled and repeated: the mirror equals the source."""
     env = sync_env(reservations=8, listings=2, switches=PLAIN)
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
-    # A message moves its reservation as well, which is announced as well.
+    # A message moves its reservation as well, which has a delivery of its own.
     moved = {
         thread: number
         for number in env.truth("reservations")
@@ -92,7 +92,7 @@ def test_deliveries_in_any_order_end_equal_to_the_source(sync_env: Callable[...,
 
 
 def test_days_old_deliveries_are_as_good_as_new_ones(sync_env: Callable[..., SyncEnv]) -> None:
-    """What a delivery says is not read at all: only the object that it names."""
+    """The content of a delivery is not used: only the object that it names is read."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -104,8 +104,8 @@ def test_days_old_deliveries_are_as_good_as_new_ones(sync_env: Callable[..., Syn
     assert env.rows("reservations")[number]["status"] == "cancelled"
 
 
-def test_fifty_deliveries_are_one_request(sync_env: Callable[..., SyncEnv]) -> None:
-    """The API is asked once for an object, however many deliveries wait for it."""
+def test_fifty_deliveries_of_one_object_cost_one_request(sync_env: Callable[..., SyncEnv]) -> None:
+    """However many wait."""
     env = sync_env()
     mirror = env.mirror()
     mirror.sync.run(env.account_id)
@@ -119,8 +119,8 @@ def test_fifty_deliveries_are_one_request(sync_env: Callable[..., SyncEnv]) -> N
     assert env.rows("listings")[listing]["name"] == "House"
 
 
-def test_a_source_that_is_away_costs_only_time(sync_env: Callable[..., SyncEnv]) -> None:
-    """Failed readings are tried again, and nothing is asked for twice that was read."""
+def test_unreachable_source_costs_only_time(sync_env: Callable[..., SyncEnv]) -> None:
+    """Failed readings are retried, and no object is read twice after a success."""
     env = sync_env(switches=PLAIN)
     mirror = env.mirror(retry_attempts=1)
     mirror.sync.run(env.account_id)
@@ -133,7 +133,7 @@ def test_a_source_that_is_away_costs_only_time(sync_env: Callable[..., SyncEnv])
 
 
 def test_queued_syncs_mirror_every_account(sync_env: Callable[..., SyncEnv]) -> None:
-    """One job an account, each once, whoever works them."""
+    """One job an account, each once, whichever worker does them."""
     env = sync_env(accounts=[AccountSpec(reservations=9), AccountSpec(id=70002, reservations=9)])
     mirror = env.mirror()
     assert mirror.jobs.enqueue_syncs() == mirror.jobs.enqueue_syncs() == sorted(env.sandbox.accounts)

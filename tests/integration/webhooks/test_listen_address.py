@@ -1,4 +1,4 @@
-"""On which addresses the receiver listens, and whom it takes its callers for."""
+"""On which addresses the receiver listens, and which address of the client it sees."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def say_caller(scope: dict[str, Any], _: object, send: Callable[[dict[str,
 
 @needs_both
 @pytest.mark.parametrize("host", ["::", "[::]", "0::0", "0:0:0:0:0:0:0:0"])
-def test_the_wildcard_address_takes_ipv4_and_ipv6(host: str) -> None:
-    """Who asks for all addresses is not asked over IPv6 alone, as a proxy's `127.0.0.1` would find out."""
+def test_wildcard_address_accepts_ipv4_and_ipv6(host: str) -> None:
+    """Otherwise a proxy's `127.0.0.1` would reach no receiver."""
     with open_listener(host, 0) as listener:
         port = listener.getsockname()[1]
         for address in ("127.0.0.1", "::1"):
@@ -40,16 +40,16 @@ def test_the_wildcard_address_takes_ipv4_and_ipv6(host: str) -> None:
 
 
 @needs_both
-def test_one_address_listens_on_itself_alone() -> None:
-    """And nothing else."""
+def test_single_address_is_the_only_one() -> None:
+    """No other address of the machine answers."""
     with open_listener("::1", 0) as listener, pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10)
 
 
 @needs_both
 @pytest.mark.parametrize(("address", "caller"), [("127.0.0.1", "203.0.113.9"), ("::1", "::1")])
-def test_a_dual_stack_socket_knows_a_trusted_ipv4_proxy(address: str, caller: str) -> None:
-    """There IPv4 is written as IPv6, which no network of the setting would match."""
+def test_dual_stack_socket_recognizes_a_trusted_ipv4_proxy(address: str, caller: str) -> None:
+    """It sees IPv4 as IPv6, which no network of the setting would match."""
     stop = threading.Event()
     with open_listener("::", 0) as listener:
         port = listener.getsockname()[1]
@@ -73,8 +73,8 @@ def test_a_dual_stack_socket_knows_a_trusted_ipv4_proxy(address: str, caller: st
     ("written", "plain"),
     [("::ffff:10.1.2.3", "10.1.2.3"), ("10.1.2.3", "10.1.2.3"), ("fd00::1", "fd00::1"), ("socket", "socket")],
 )
-def test_a_mapped_ipv4_address_is_written_as_ipv4(written: str, plain: str) -> None:
-    """Whatever kind of socket it came in by."""
+def test_mapped_ipv4_address_is_written_as_ipv4(written: str, plain: str) -> None:
+    """On every kind of socket."""
     assert unmap_ipv4(written) == plain
 
 
@@ -111,8 +111,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize("host", WRONG)
-def test_a_text_that_is_no_address_is_a_usage_error(host: str) -> None:
-    """An empty one above all, which the system takes for every address."""
+def test_text_that_is_no_address_is_a_usage_error(host: str) -> None:
+    """Above all an empty one, which the system would take for every address."""
     with pytest.raises(UsageError, match=r"--host .* is no address to listen on: write .* --port") as caught:
         open_listener(host, 0)
     assert len(str(caught.value).splitlines()) == 1
@@ -120,7 +120,7 @@ def test_a_text_that_is_no_address_is_a_usage_error(host: str) -> None:
 
 @given(st.text(max_size=30))
 def test_any_host_is_accepted_or_refused_in_a_sentence(host: str) -> None:
-    """Nothing but ASCII is taken, and never nothing."""
+    """Only ASCII is accepted, and never an empty text."""
     try:
         assert parse_listen_address(host).isascii()
     except UsageError:
@@ -137,8 +137,8 @@ def test_addresses_and_names_are_accepted(host: str) -> None:
 @pytest.mark.parametrize(
     ("host", "shown"), [("192.0.2.1", "192.0.2.1:0"), ("no-such.invalid", "--host no-such.invalid")]
 )
-def test_an_address_that_the_system_refuses_is_named_once(host: str, shown: str) -> None:
-    """Without Python's own way to write it."""
+def test_address_that_the_system_refuses_is_named_once(host: str, shown: str) -> None:
+    """The sentence leaves out Python's own form of it."""
     with pytest.raises(OSError, match=re.escape(shown)) as caught:
         open_listener(host, 0)
     assert caught.value.filename == shown

@@ -54,14 +54,14 @@ class Served:
 
 
 def send(receiver: RunningReceiver, credentials: Credentials, number: int) -> bool:
-    """Send one delivery, and say whether it was acknowledged."""
+    """Send one delivery; return whether it was acknowledged."""
     with suppress(OSError):
         return receiver.deliver(credentials, event(id=number)).status == HTTPStatus.OK
     return False
 
 
 def play(env: SyncEnv, kills: int) -> None:
-    """Kill receiver and worker again and again while deliveries come; hold that what was acknowledged is not lost."""
+    """Kill receiver and worker repeatedly while deliveries come; check that no acknowledged delivery is lost."""
     env.mirror().sync.run(env.account_id)
     credentials = renew_keys(env)
     lots = random.Random(7)  # noqa: S311  (draws the same each time)
@@ -80,7 +80,7 @@ def play(env: SyncEnv, kills: int) -> None:
                 refused.append(number)
             if count == 7:
                 served.end(signal.SIGKILL)
-    # As the source does with what was not taken.
+    # As the source does with deliveries that were not accepted.
     served = Served(env)
     assert all(send(served.receiver, credentials, number) for number in refused)
     served.end(signal.SIGTERM)
@@ -107,7 +107,7 @@ def renew_keys(env: SyncEnv) -> Credentials:
 
 
 def test_no_acknowledged_delivery_is_lost_to_kills(sync_env: Callable[..., SyncEnv]) -> None:
-    """Receiver and worker are killed twice in the middle: what was acknowledged is worked off."""
+    """Receiver and worker are killed twice: every acknowledged delivery is processed."""
     play(sync_env(reservations=6, conversations=False, switches=Switches(single_extra_keys=False)), kills=2)
 
 

@@ -60,10 +60,8 @@ def inbox(database: Database) -> list[Any]:
     return database.transaction(lambda connection: list(connection.execute(query)))
 
 
-def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(
-    receiver: RunningReceiver, credentials: Credentials
-) -> None:
-    """200 and a row with the exact bytes, what they claim, and the id that the answer carries."""
+def test_acknowledged_delivery_is_in_the_inbox(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """200 and a row with the exact bytes, event and object, and the id that the answer has."""
     body = event() + b"\n "
     answer = receiver.deliver(credentials, body)
     assert (answer.status, answer.document) == (200, {"ok": True, "outcome": "stored", "login": True})
@@ -82,7 +80,7 @@ def test_a_delivery_is_in_the_inbox_when_it_is_acknowledged(
 
 
 def test_probes_need_the_path_secret_only(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """GET and POST of the test body without login are answered, and nothing is stored."""
+    """GET and POST of the test body without login get 200, and nothing is stored."""
     path = path_of(credentials)
     answers = [
         receiver.get(path),
@@ -104,15 +102,15 @@ def test_probes_need_the_path_secret_only(receiver: RunningReceiver, credentials
 def test_credentials_that_are_missing_wrong_or_malformed_get_401(
     receiver: RunningReceiver, credentials: Credentials, login: str | None
 ) -> None:
-    """Whatever the login is, nothing is stored, and the answer does not say what was wrong."""
+    """Nothing is stored, and the answer does not say what was wrong."""
     answer = receiver.post(path_of(credentials), event(), login=login)
     assert (answer.status, answer.document) == (401, {"ok": False, "outcome": "refused", "login": False})
     assert inbox(receiver.database) == []
 
 
 @pytest.mark.parametrize("account", ["70001", "70002", "0", "-1", "abc", "9" * 30, "%FF", "%D9%A7"])
-def test_a_wrong_path_gets_401(receiver: RunningReceiver, credentials: Credentials, account: str) -> None:
-    """Wrong secret, unknown account, or none: the same answer, with a good login as well."""
+def test_wrong_path_gets_401(receiver: RunningReceiver, credentials: Credentials, account: str) -> None:
+    """Wrong secret, unknown account, or none: the same answer, also with a valid login."""
     path = f"/webhooks/hostaway/{account}/wrong"
     for login in (None, login_of(credentials)):
         assert receiver.post(path, event(), login=login).status == 401
@@ -120,10 +118,8 @@ def test_a_wrong_path_gets_401(receiver: RunningReceiver, credentials: Credentia
     assert inbox(receiver.database) == []
 
 
-def test_the_credentials_of_one_account_do_not_open_another(
-    receiver: RunningReceiver, credentials: Credentials
-) -> None:
-    """Path, login and account belong together."""
+def test_credentials_of_one_account_do_not_open_another(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """Path, login and account must match."""
     store_account(receiver.database, 70002)
     others = renew(receiver.database, 70002)
     assert receiver.deliver(others, event(account_id=70002), 70002).status == 200
@@ -132,15 +128,15 @@ def test_the_credentials_of_one_account_do_not_open_another(
     assert receiver.post(path_of(others, 70002), event(), login=login_of(credentials)).status == 401
 
 
-def test_an_account_that_was_added_a_moment_ago_is_known(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """What the receiver remembers is not believed before a refusal."""
+def test_account_that_was_just_added_is_known(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """Before it refuses, the receiver reads the credentials again."""
     assert receiver.deliver(credentials, event()).status == 200
     store_account(receiver.database, 70002)
     assert receiver.deliver(renew(receiver.database, 70002), event(account_id=70002), 70002).status == 200
 
 
-def test_a_forged_account_id_is_stored_and_ignored(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """The path says whose it is; a body that says otherwise is kept and not worked."""
+def test_delivery_with_a_forged_account_id_is_ignored(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """The path decides the account; a body with another one is stored, and makes no job."""
     answer = receiver.deliver(credentials, event(account_id=70002))
     assert (answer.status, answer.document["outcome"]) == (200, "ignored")
     (row,) = inbox(receiver.database)
@@ -150,7 +146,7 @@ def test_a_forged_account_id_is_stored_and_ignored(receiver: RunningReceiver, cr
 def test_deliveries_to_a_disabled_account_are_stored_and_ignored(
     receiver: RunningReceiver, credentials: Credentials
 ) -> None:
-    """They are its own, but nobody works them."""
+    """They make no jobs."""
     with receiver.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.accounts SET is_active = false"))
     assert receiver.deliver(credentials, event()).document["outcome"] == "ignored"
@@ -181,7 +177,7 @@ def test_content_is_never_a_reason_to_refuse(receiver: RunningReceiver, credenti
     """Whatever an authenticated body holds, its exact bytes are stored and the answer is 200."""
     body = ODD_BODIES[name]
     assert receiver.deliver(credentials, body).status == 200
-    # Not its payload: Python's own reader of JSON refuses integers of so many digits.
+    # The payload is not compared: Python's own JSON reader refuses integers of so many digits.
     ((stored, status),) = receiver.database.transaction(
         lambda connection: list(connection.execute(sa.text("SELECT body, status FROM hostaway.webhook_log")))
     )
@@ -192,15 +188,15 @@ def test_content_is_never_a_reason_to_refuse(receiver: RunningReceiver, credenti
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/json; charset=utf-16"]
 )
-def test_the_content_type_does_not_matter(receiver: RunningReceiver, credentials: Credentials, kind: str) -> None:
-    """The bytes are read as what they are."""
+def test_content_type_does_not_matter(receiver: RunningReceiver, credentials: Credentials, kind: str) -> None:
+    """The receiver decides by the bytes."""
     headers = {"Content_Type": kind} if kind else {}
     answer = receiver.post(path_of(credentials), event(), login=login_of(credentials), **headers)
     assert answer.document["outcome"] == "stored"
 
 
-def test_a_megabyte_is_taken_and_one_byte_more_is_not(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """413, whether the length was announced or not, and nothing is stored of it."""
+def test_body_over_one_megabyte_is_refused(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """413, whether its length was announced or not, and nothing of it is stored."""
     largest = event().ljust(LARGEST_BODY)
     assert receiver.deliver(credentials, largest).status == 200
     answer = receiver.deliver(credentials, largest + b" ")
@@ -211,8 +207,8 @@ def test_a_megabyte_is_taken_and_one_byte_more_is_not(receiver: RunningReceiver,
     assert len(inbox(receiver.database)) == 1
 
 
-def test_a_chunked_body_is_a_body(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """Pieces are put together."""
+def test_chunked_body_is_accepted(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """Its chunks are joined."""
     body = event()
     pieces = [b"%x\r\n%b\r\n" % (1, body[place : place + 1]) for place in range(len(body))]
     chunked = head("POST", path_of(credentials), login=login_of(credentials), Transfer_Encoding="chunked")
@@ -220,8 +216,8 @@ def test_a_chunked_body_is_a_body(receiver: RunningReceiver, credentials: Creden
     assert bytes(inbox(receiver.database)[0].body) == body
 
 
-def test_a_body_that_stops_is_not_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """Who hangs up in the middle gets nothing, and the next one is served."""
+def test_incomplete_body_is_not_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """A client that disconnects in the middle gets no answer, and the next one is served."""
     login = login_of(credentials)
     for start in (
         head("POST", path_of(credentials), login=login, Transfer_Encoding="chunked") + b'5\r\n{"a"',
@@ -233,7 +229,7 @@ def test_a_body_that_stops_is_not_stored(receiver: RunningReceiver, credentials:
     assert len(inbox(receiver.database)) == 1
 
 
-def test_a_body_that_does_not_come_in_time_gets_503(
+def test_late_body_gets_503(
     receiver: RunningReceiver, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sender may try again; the connection is closed."""
@@ -246,8 +242,8 @@ def test_a_body_that_does_not_come_in_time_gets_503(
     assert inbox(receiver.database) == []
 
 
-def test_a_slow_head_is_not_waited_for(receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the first one nor a later one on the same connection may trickle for ever."""
+def test_slow_request_head_is_cut_off(receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the first one nor a later one on the same connection may take for ever."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN_S", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
         with receiver.connect() as connection:
@@ -257,13 +253,13 @@ def test_a_slow_head_is_not_waited_for(receiver: RunningReceiver, monkeypatch: p
             assert connection.recv(1) == b""
 
 
-def test_a_head_that_is_too_long_is_refused(receiver: RunningReceiver) -> None:
+def test_too_long_request_head_is_refused(receiver: RunningReceiver) -> None:
     """Sixteen kilobytes are enough for any head."""
     assert receiver.exchange(b"GET /health HTTP/1.1\r\nX-Long: " + b"a" * 40_000).status == 400
 
 
-def test_a_sender_that_expects_100_continue_gets_it(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """`Expect: 100-continue` is answered with it when the credentials are right, and with 401 at once when not."""
+def test_expect_100_continue_is_answered(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """With it when the credentials are right, and with 401 at once when they are not."""
     body = event()
     path, login = path_of(credentials), login_of(credentials)
     with receiver.connect() as connection:
@@ -275,10 +271,10 @@ def test_a_sender_that_expects_100_continue_gets_it(receiver: RunningReceiver, c
     assert receiver.exchange(refused).status == 401
 
 
-def test_old_credentials_are_good_until_the_new_ones_are_confirmed(
+def test_old_credentials_work_until_the_new_ones_are_confirmed(
     receiver: RunningReceiver, credentials: Credentials
 ) -> None:
-    """While the source may be using either, both open the door."""
+    """Meanwhile the source may use either."""
     confirm = partial(
         webhook_credentials.confirm_credentials, account_id=ACCOUNT, hook_id=1, old_ones_for=timedelta(hours=1)
     )
@@ -296,14 +292,14 @@ def test_old_credentials_are_good_until_the_new_ones_are_confirmed(
 
 
 def test_two_receivers_share_one_inbox(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """Behind one address it does not matter which of them a delivery meets."""
+    """Behind one address it does not matter which of them gets a delivery."""
     with running_receiver(receiver.database) as another:
         assert another.deliver(credentials, event()).status == receiver.deliver(credentials, event()).status == 200
     assert len(inbox(receiver.database)) == 2
 
 
-def test_no_header_that_could_hold_a_secret_is_kept(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """Neither those that authenticate, nor the path where a proxy copied it."""
+def test_no_header_that_could_hold_a_secret_is_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """Neither authentication headers, nor the path where a proxy copied it."""
     path = path_of(credentials)
     headers = {
         "Cookie": "session=1",
@@ -319,10 +315,10 @@ def test_no_header_that_could_hold_a_secret_is_kept(receiver: RunningReceiver, c
     assert len(kept["x-long"]) == 500
 
 
-def test_nothing_secret_is_logged(
+def test_no_secret_is_logged(
     receiver: RunningReceiver, credentials: Credentials, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither what was right nor what was tried stands in any line."""
+    """Neither valid nor tried credentials are in any line."""
     caplog.set_level(logging.DEBUG)
     path = path_of(credentials)
     receiver.deliver(credentials, event())
@@ -343,8 +339,8 @@ def test_nothing_secret_is_logged(
         assert secret not in lines
 
 
-def test_health_needs_nothing(receiver: RunningReceiver) -> None:
-    """The process lives, and every answer has an id of its own."""
+def test_health_needs_no_credentials(receiver: RunningReceiver) -> None:
+    """It says that the process lives, and every answer has an id of its own."""
     answers = [
         receiver.get("/health"),
         receiver.get("/health"),
@@ -357,7 +353,7 @@ def test_health_needs_nothing(receiver: RunningReceiver) -> None:
 
 
 def test_readiness_names_database_schema_and_age(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """All is there, and the oldest delivery that waits has an age."""
+    """All are in order, and the oldest waiting delivery has an age."""
     receiver.deliver(credentials, event())
     answer = receiver.get("/ready")
     assert answer.status == 200
@@ -366,8 +362,8 @@ def test_readiness_names_database_schema_and_age(receiver: RunningReceiver, cred
     assert answer.document["oldest_waiting_s"] >= 0
 
 
-def test_an_outdated_schema_is_not_ready(receiver: RunningReceiver) -> None:
-    """Somebody took the database back."""
+def test_old_schema_is_not_ready(receiver: RunningReceiver) -> None:
+    """A backup of an earlier release was restored."""
     with receiver.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE hostaway.alembic_version SET version_num = '0001'"))
     answer = receiver.get("/ready")
@@ -375,7 +371,7 @@ def test_an_outdated_schema_is_not_ready(receiver: RunningReceiver) -> None:
 
 
 def test_metrics_count_by_outcome(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """In Prometheus' text format, without any label that somebody could make up."""
+    """In Prometheus' text format, without any label that a client could choose."""
     receiver.deliver(credentials, event())
     receiver.deliver(credentials, event("task.created"))
     receiver.get("/webhooks/hostaway/70001/wrong")
@@ -385,8 +381,8 @@ def test_metrics_count_by_outcome(receiver: RunningReceiver, credentials: Creden
     assert "hostaway_sync_delivery_seconds_count 2.0" in text
 
 
-def test_many_at_once_are_all_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
-    """Deliveries that come together wait for each other, and none is lost."""
+def test_concurrent_deliveries_are_all_stored(receiver: RunningReceiver, credentials: Credentials) -> None:
+    """They wait for each other, and none is lost."""
     connections = [receiver.connect() for _ in range(60)]
     for number, connection in enumerate(connections):
         body = event(id=number + 1)
@@ -398,10 +394,10 @@ def test_many_at_once_are_all_stored(receiver: RunningReceiver, credentials: Cre
     assert {row.object_id for row in inbox(receiver.database)} == set(range(1, 61))
 
 
-def test_a_restored_key_authenticates_again(
+def test_restored_key_authenticates_again(
     database: Database, credentials: Credentials, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is restarted for it, half a minute is the longest that it takes, and one line of the log complained."""
+    """No restart is needed, half a minute is the longest wait, and the log has one line."""
     ring = find_key_ring(None, tmp_path, may_create=True)
     now = [0.0]
     book = CredentialsCache(database, lambda: ring, seconds=lambda: now[0])
@@ -416,7 +412,7 @@ def test_a_restored_key_authenticates_again(
 
 
 class _Failing:
-    """A store of secrets that fails, and counts how often it was asked."""
+    """A secrets store that fails, and counts its calls."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -429,10 +425,10 @@ class _Failing:
 
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["it does not open", "it cannot be used at all"])
-def test_guesses_do_not_hammer_a_failing_secrets_store(
+def test_guessed_logins_do_not_overload_a_secrets_store(
     database: Database, credentials: Credentials, *, is_there: bool
 ) -> None:
-    """Readings that guesses set in motion ask it after pauses that grow; what was replaced is asked for at once."""
+    """After failures its readings wait longer and longer; replaced credentials are read at once."""
     store, now, opened = _Failing(), [0.0], [0]
 
     def safe() -> _Failing:
@@ -460,8 +456,8 @@ def test_guesses_do_not_hammer_a_failing_secrets_store(
         assert store.asked > before
 
 
-def test_an_unopenable_key_ring_causes_no_401(database: Database, credentials: Credentials) -> None:
-    """503: the sender comes again, and by then somebody has restored the key."""
+def test_key_ring_that_cannot_be_opened_causes_503(database: Database, credentials: Credentials) -> None:
+    """The sender tries again, when the key may be restored; 401 would lose the delivery."""
     with running_receiver(database, ring=KeyRing([b"x" * 32])) as receiver:
         assert receiver.deliver(credentials, event()).status == 503
         assert receiver.get(path_of(credentials)).status == 503

@@ -42,14 +42,14 @@ Trouble = Callable[["EmbeddedPostgres", "Database"], AbstractContextManager[None
 
 @pytest.fixture
 def credentials(database: Database) -> Credentials:
-    """Give what opens the door of an account."""
+    """Return valid credentials of an account."""
     store_account(database)
     return renew(database)
 
 
 @contextmanager
 def away(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
-    """Let the database accept nobody while the block runs."""
+    """Make the database refuse all connections while the block runs."""
     name = database.engine.url.database
     maintenance = sa.create_engine(server.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 
@@ -72,10 +72,10 @@ def count(database: Database) -> Any:
     )
 
 
-def test_an_outage_gets_503_and_loses_no_delivery(
+def test_database_outage_gets_503_and_loses_no_delivery(
     server: EmbeddedPostgres, database: Database, credentials: Credentials
 ) -> None:
-    """Good and bad credentials alike: the sender must come again, whoever it is."""
+    """Also with wrong credentials, which cannot be checked: every sender must try again."""
     with running_receiver(database) as receiver:
         assert receiver.deliver(credentials, event()).status == 200
         with away(server, database):
@@ -90,7 +90,7 @@ def test_an_outage_gets_503_and_loses_no_delivery(
     assert count(database) == 2
 
 
-def test_a_connection_that_died_in_the_pool_is_no_failure(
+def test_broken_pooled_connection_is_no_failure(
     server: EmbeddedPostgres, database: Database, credentials: Credentials
 ) -> None:
     """The server was restarted between two deliveries."""
@@ -101,10 +101,10 @@ def test_a_connection_that_died_in_the_pool_is_no_failure(
         assert receiver.deliver(credentials, event()).status == 200
 
 
-def test_a_database_that_does_not_answer_gets_503_in_time(
+def test_database_without_an_answer_gets_503_in_time(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sender waits ten seconds at least; a lock may take longer."""
+    """The sender waits for ten seconds; a lock may take longer."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN_S", 0.5)
     with running_receiver(database) as receiver:
         assert receiver.get(path_of(credentials)).status == 200
@@ -116,10 +116,10 @@ def test_a_database_that_does_not_answer_gets_503_in_time(
         assert receiver.deliver(credentials, event()).status == 200
 
 
-def test_a_payload_that_the_database_refuses_is_left_out(
+def test_payload_that_the_database_refuses_is_left_out(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A payload that passed every check and is refused all the same costs the payload, never the delivery."""
+    """Only the payload is lost, never the delivery."""
 
     def accept(self: ReceiverRuntime, platform: str, delivery: Delivery) -> None:
         if delivery.payload is not None:
@@ -135,10 +135,10 @@ def test_a_payload_that_the_database_refuses_is_left_out(
     assert (row.payload, bytes(row.body), row.object_id) == (None, event(), 41200077)
 
 
-def test_an_unexpected_failure_is_503(
+def test_unexpected_error_gets_503(
     database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever happens, the sender comes again; what happened is named without its words, which may quote a guest."""
+    """The sender tries again; the log names the error without its text, which may quote a guest."""
 
     def accept(self: ReceiverRuntime, platform: str, delivery: Delivery) -> None:
         del self, platform, delivery
@@ -149,8 +149,8 @@ def test_an_unexpected_failure_is_503(
         assert receiver.deliver(credentials, event()).status == 503
 
 
-def test_closing_finishes_the_requests_in_hand(database: Database, credentials: Credentials) -> None:
-    """A delivery whose second half comes after the order to stop is stored and acknowledged; a new one is not taken."""
+def test_closing_receiver_finishes_its_running_requests(database: Database, credentials: Credentials) -> None:
+    """A delivery whose second half comes after the stop is stored and acknowledged; a new one is refused."""
     body = event()
     with running_receiver(database) as receiver:
         idle = receiver.connect()
@@ -175,7 +175,7 @@ def test_closing_finishes_the_requests_in_hand(database: Database, credentials: 
 
 @contextmanager
 def read_only(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
-    """Let new sessions of the database write nothing, as on a standby, while the block runs."""
+    """Make new sessions of the database read-only, as on a standby, while the block runs."""
     name = database.engine.url.database
     with administering(server, server.url()) as run:
         run(f'ALTER DATABASE "{name}" SET default_transaction_read_only TO on')
@@ -189,7 +189,7 @@ def read_only(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
 
 @contextmanager
 def full_disk(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
-    """Keep the inbox on a disk of its own that has no room left, while the block runs."""
+    """Keep the inbox on a full disk of its own while the block runs."""
     owner = server.socket_dir.stat()
     room = Path(tempfile.mkdtemp(prefix="hostaway-sync-disk-"))
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(room)], check=False)  # noqa: S607  (the system's)
@@ -218,7 +218,7 @@ def full_disk(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
 
 @contextmanager
 def locked(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
-    """Hold the inbox alone while the block runs."""
+    """Hold an exclusive lock on the inbox while the block runs."""
     del server
     with database.engine.connect() as connection, connection.begin():
         connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
@@ -227,7 +227,7 @@ def locked(server: EmbeddedPostgres, database: Database) -> Iterator[None]:
 
 @contextmanager
 def administering(server: EmbeddedPostgres, url: str) -> Iterator[Callable[[str], None]]:
-    """Give a function that runs a statement outside of any transaction."""
+    """Return a function that runs a statement outside of any transaction."""
     del server
     maintenance = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 
@@ -239,10 +239,10 @@ def administering(server: EmbeddedPostgres, url: str) -> Iterator[Callable[[str]
 
 
 @pytest.mark.parametrize("trouble", [read_only, full_disk, locked])
-def test_a_receiver_that_stores_nothing_is_not_ready(
+def test_receiver_that_cannot_store_is_not_ready(
     server: EmbeddedPostgres, database: Database, credentials: Credentials, trouble: Trouble
 ) -> None:
-    """What a delivery meets, `/ready` has met before; and when it is over, deliveries come back."""
+    """`/ready` finds every obstacle of a delivery; afterwards deliveries are stored again."""
     large = event(padding=base64.b64encode(os.urandom(6000)).decode())
     with running_receiver(database) as receiver:
         assert receiver.get("/ready").status == 200
@@ -253,12 +253,12 @@ def test_a_receiver_that_stores_nothing_is_not_ready(
             assert receiver.get("/health").status == 200
         eventually(lambda: receiver.get("/ready").status == 200, "it is ready again")
         assert receiver.deliver(credentials, large).status == 200
-    # One that was answered with 503 may come in late, and comes again: it does no harm.
+    # A delivery that got 503 may still be stored, and comes again: that does no harm.
     assert count(database) in {1, 2}
 
 
-def test_a_readiness_check_stores_nothing(database: Database, credentials: Credentials) -> None:
-    """What is stored to prove it is never seen, and questions that hang are one."""
+def test_readiness_check_stores_nothing(database: Database, credentials: Credentials) -> None:
+    """Its trial row is never visible, and concurrent checks that hang are one."""
     del credentials
     with running_receiver(database) as receiver:
         for _ in range(3):

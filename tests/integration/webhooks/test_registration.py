@@ -27,7 +27,7 @@ HOOKS = "/webhooks/unifiedWebhooks"
 
 
 class Place:
-    """A source, a receiver, and what registers the one with the other."""
+    """A source, a receiver, and the code that registers the receiver at the source."""
 
     def __init__(self, env: ClientEnv, receiver: RunningReceiver) -> None:
         self.client_env = env
@@ -42,17 +42,17 @@ class Place:
         return sum(count for route, count in self.sandbox.calls.items() if route.startswith(f"{method} {HOOKS}"))
 
     def urls(self) -> list[str]:
-        """Give where the source sends to."""
+        """Return the addresses to which the source sends."""
         return [hook["url"] for hook in self.hooks.all()]
 
     def stored(self) -> store.StoredHook:
-        """Give what is stored."""
+        """Return the stored registration."""
         return self.receiver.database.transaction(store.find_stored_hooks)[ACCOUNT]
 
 
 @pytest.fixture
 def place(database: Database) -> Iterator[Callable[..., Place]]:
-    """Give a function that builds a place."""
+    """Return a function that builds a place."""
     store_account(database)
     with ExitStack() as stack:
 
@@ -68,7 +68,7 @@ def place(database: Database) -> Iterator[Callable[..., Place]]:
 
 
 def test_deliveries_arrive_after_registering(place: Callable[..., Place]) -> None:
-    """The probes are answered during the call, and what happens afterwards is announced."""
+    """The probes are answered during the call, and later events are delivered."""
     env = place()
     done = env.registering.register(env.receiver.base)
     assert (done.is_new, done.others) == (True, ())
@@ -80,8 +80,8 @@ def test_deliveries_arrive_after_registering(place: Callable[..., Place]) -> Non
     assert env.registering.check().problems == ()
 
 
-def test_registering_again_renews_the_credentials_of_the_same_webhook(place: Callable[..., Place]) -> None:
-    """No second webhook appears, and what was sent with the old ones is still accepted."""
+def test_registering_again_renews_the_credentials(place: Callable[..., Place]) -> None:
+    """There is no second webhook, and deliveries with the old credentials are still accepted."""
     env = place()
     env.registering.register(env.receiver.base)
     old = env.hooks.get(4711) | {}
@@ -97,7 +97,7 @@ def test_registering_again_renews_the_credentials_of_the_same_webhook(place: Cal
 
 
 def test_our_webhook_is_recognized_by_id_secret_or_address(place: Callable[..., Place]) -> None:
-    """Whatever was forgotten, nothing is delivered twice."""
+    """Any of them may be lost: still nothing is delivered twice."""
     env = place()
     env.registering.register(env.receiver.base)
     with env.receiver.database.engine.begin() as connection:
@@ -111,8 +111,8 @@ def test_our_webhook_is_recognized_by_id_secret_or_address(place: Callable[..., 
     assert len(env.urls()) == 1
 
 
-def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Place]) -> None:
-    """Foreign and legacy ones are told of, without the path that may be their secret."""
+def test_foreign_webhooks_are_left_alone_and_named(place: Callable[..., Place]) -> None:
+    """Also legacy ones; the output leaves out the path, which may be a secret."""
     env = place()
     env.hooks.create({"url": "https://other.example/secret?k=1"})
     env.hooks.legacy["reservations"].append({"id": 5, "isEnabled": 1, "url": "https://old.example:8443/x"})
@@ -127,14 +127,14 @@ def test_the_webhooks_of_others_are_left_alone_and_named(place: Callable[..., Pl
     assert env.registering.unregister() == 0
 
 
-def test_legacy_lists_that_are_gone_are_empty(place: Callable[..., Place]) -> None:
-    """An interface that Hostaway took away is no failure."""
+def test_removed_legacy_list_counts_as_empty(place: Callable[..., Place]) -> None:
+    """Hostaway may remove that interface."""
     env = place(switches=Switches(legacy_webhooks="gone"))
     assert env.webhook_api.list_legacy_webhooks() == []
 
 
-def test_an_unreachable_receiver_is_not_registered(place: Callable[..., Place]) -> None:
-    """What was registered before stays good, and trying again later gives one webhook."""
+def test_unreachable_receiver_is_not_registered(place: Callable[..., Place]) -> None:
+    """The earlier registration stays valid, and a later try makes one webhook."""
     env = place()
     env.registering.register(env.receiver.base)
     before = env.hooks.get(4711) | {}
@@ -158,8 +158,8 @@ LOST = {
 
 
 @pytest.mark.parametrize("effect", LOST.values(), ids=LOST)
-def test_a_creation_whose_answer_is_lost_is_not_repeated(place: Callable[..., Place], effect: Effect) -> None:
-    """The list says that it happened; a second one would have everything delivered twice."""
+def test_creation_with_a_lost_answer_is_not_repeated(place: Callable[..., Place], effect: Effect) -> None:
+    """The list shows the webhook; a second one would deliver everything twice."""
     env = place()
     env.sandbox.faults.add(effect, route=f"POST {HOOKS}")
     done = env.registering.register(env.receiver.base)
@@ -167,8 +167,8 @@ def test_a_creation_whose_answer_is_lost_is_not_repeated(place: Callable[..., Pl
     assert env.registering.check().problems == ()
 
 
-def test_a_failed_creation_is_reported_and_may_be_repeated(place: Callable[..., Place]) -> None:
-    """Nothing is sent a second time by itself; whoever tries again registers the same credentials."""
+def test_failed_creation_is_reported_and_may_be_repeated(place: Callable[..., Place]) -> None:
+    """No request is repeated automatically; the next try registers the same credentials."""
     env = place()
     env.sandbox.faults.add(faults.bad_gateway(), route=f"POST {HOOKS}")
     with pytest.raises(SourceUnavailable):
@@ -177,7 +177,7 @@ def test_a_failed_creation_is_reported_and_may_be_repeated(place: Callable[..., 
     assert env.registering.register(env.receiver.base).is_new
 
 
-def test_a_request_that_had_no_effect_is_sent_again(place: Callable[..., Place]) -> None:
+def test_request_without_effect_is_sent_again(place: Callable[..., Place]) -> None:
     """A 429 waits for its window, and a refused token is renewed."""
     env = place()
     env.sandbox.faults.add(faults.rate_limited(), route=f"POST {HOOKS}")
@@ -186,16 +186,16 @@ def test_a_request_that_had_no_effect_is_sent_again(place: Callable[..., Place])
     assert (env.calls("POST"), len(env.urls())) == (3, 1)
 
 
-def test_a_failure_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
-    """Hostaway says so for some writes."""
+def test_failure_in_an_answer_with_200_is_a_refusal(place: Callable[..., Place]) -> None:
+    """Hostaway answers so to some writes."""
     env = place()
     env.sandbox.faults.add(faults.fail_with_200("no such webhook"), route=f"POST {HOOKS}")
     with pytest.raises(RequestRejected, match="no such webhook"):
         env.registering.register(env.receiver.base)
 
 
-def test_deliveries_on_their_way_arrive_after_unregistering(place: Callable[..., Place]) -> None:
-    """For a day; and registering anew works."""
+def test_late_deliveries_are_accepted_after_unregistering(place: Callable[..., Place]) -> None:
+    """For a day; the account can be registered again."""
     env = place()
     env.registering.register(env.receiver.base)
     old = env.hooks.get(4711) | {}
@@ -205,8 +205,8 @@ def test_deliveries_on_their_way_arrive_after_unregistering(place: Callable[...,
     assert env.registering.register(env.receiver.base).is_new
 
 
-def test_two_webhooks_that_lead_here_become_one(place: Callable[..., Place]) -> None:
-    """As after a creation whose outcome was never known."""
+def test_two_webhooks_to_this_receiver_become_one(place: Callable[..., Place]) -> None:
+    """As after a creation with an unknown outcome."""
     env = place()
     env.registering.register(env.receiver.base)
     env.hooks.create({"url": env.urls()[0]})
@@ -215,8 +215,8 @@ def test_two_webhooks_that_lead_here_become_one(place: Callable[..., Place]) -> 
     assert len(env.urls()) == 1
 
 
-def test_a_run_enables_a_disabled_webhook(place: Callable[..., Place]) -> None:
-    """One call where all is well; where not, it says what it did."""
+def test_run_enables_a_disabled_webhook(place: Callable[..., Place]) -> None:
+    """One request where all is well; else the run says what it did."""
     env = place()
     assert env.registering.keep_enabled() is None
     assert env.calls("GET") == 0
@@ -232,7 +232,7 @@ def test_a_run_enables_a_disabled_webhook(place: Callable[..., Place]) -> None:
 
 
 def test_problems_that_a_run_cannot_repair_are_reported(place: Callable[..., Place]) -> None:
-    """A webhook that is gone, or that somebody led elsewhere, is left to a person."""
+    """A webhook that was deleted, or points to another address, is left to a person."""
     env = place()
     env.registering.register(env.receiver.base)
     env.hooks.update(4711, {"url": "https://elsewhere.example/", "isEnabled": 0})
@@ -243,7 +243,7 @@ def test_problems_that_a_run_cannot_repair_are_reported(place: Callable[..., Pla
     assert env.calls("PUT") == 0
 
 
-def test_a_check_tests_the_public_address(place: Callable[..., Place]) -> None:
+def test_check_tests_the_public_address(place: Callable[..., Place]) -> None:
     """It proves that login and password arrive, not only the path."""
     env = place()
     assert "has no webhook" in env.registering.check().problems[0]
@@ -254,8 +254,8 @@ def test_a_check_tests_the_public_address(place: Callable[..., Place]) -> None:
     assert "no answer" in env.registering.check().problems[0]
 
 
-def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) -> None:
-    """It was removed a moment ago."""
+def test_removed_account_cannot_be_registered(place: Callable[..., Place]) -> None:
+    """It was removed just before."""
     env = place()
     registering = Registrar(env.receiver.database, RING, env.webhook_api, 70009, platform="hostaway")
     with pytest.raises(AccountError):
@@ -263,7 +263,7 @@ def test_an_unknown_account_cannot_be_registered(place: Callable[..., Place]) ->
 
 
 def test_changes_of_an_unknown_webhook_fail(place: Callable[..., Place]) -> None:
-    """An update says so, a deletion is content."""
+    """An update reports it, a deletion succeeds."""
     env = place()
     with pytest.raises(NotFound):
         env.webhook_api.update(5, WebhookSettings("https://sync.example.org/x", "login", SecretStr("word")))
@@ -286,14 +286,14 @@ def test_changes_of_an_unknown_webhook_fail(place: Callable[..., Place]) -> None
         "",
     ],
 )
-def test_an_address_that_hostaway_cannot_use_is_a_usage_error(text: str) -> None:
-    """Before anything is asked or changed."""
+def test_unusable_webhook_address_is_a_usage_error(text: str) -> None:
+    """Before any request and any change."""
     with pytest.raises(UsageError):
         parse_public_url(text)
 
 
-def test_an_address_is_kept_without_its_last_slash() -> None:
-    """Host, port and path stay; on this machine http will do."""
+def test_webhook_address_loses_its_last_slash() -> None:
+    """Host, port and path stay; on this machine http is enough."""
     assert parse_public_url(" https://sync.example.org/ ") == "https://sync.example.org"
     assert parse_public_url("https://sync.example.org:8443/a/b//") == "https://sync.example.org:8443/a/b"
     assert parse_public_url("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
@@ -301,7 +301,7 @@ def test_an_address_is_kept_without_its_last_slash() -> None:
 
 
 def test_rows_that_are_no_webhooks_are_ignored(place: Callable[..., Place]) -> None:
-    """What has no id is none; a state that nobody knows counts as enabled."""
+    """A row without an id is none; an unknown state counts as enabled."""
     env = place()
     env.hooks.create({"url": None, "isEnabled": "perhaps", "login": ""})
 

@@ -18,8 +18,8 @@ GOOD = {"ok": True, "outcome": "probe", "login": True}
 
 
 @contextmanager
-def somebody(status: int, content: bytes) -> Iterator[str]:
-    """Give the address of someone who always answers the same."""
+def answering_server(status: int, content: bytes) -> Iterator[str]:
+    """Return the address of a server that always sends the same answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
@@ -32,7 +32,7 @@ def somebody(status: int, content: bytes) -> Iterator[str]:
         do_GET = do_POST = _answer  # noqa: N815  (the server's name for it)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the server's name for it)
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -56,16 +56,16 @@ def somebody(status: int, content: bytes) -> Iterator[str]:
         (401, json.dumps(GOOD).encode(), "GET: the answer is 401"),
     ],
 )
-def test_a_failed_self_test_gives_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
-    """Only our own receiver's answer, with the login that arrived, is good."""
-    with somebody(status, content) as url:
+def test_failed_self_test_gives_one_sentence(status: int, content: bytes, trouble: str | None) -> None:
+    """Only the answer of our own receiver to the right login is a success."""
+    with answering_server(status, content) as url:
         found = run_self_test(url, generate_credentials())
     assert found == trouble if trouble is None else str(found).startswith(trouble)
 
 
-def test_an_unreachable_address_is_reported() -> None:
-    """Nobody there, no TLS where there should be, and a name that nobody has."""
-    with somebody(200, b"") as url:
+def test_unreachable_address_is_reported() -> None:
+    """No server, no TLS where it is expected, and an unknown name."""
+    with answering_server(200, b"") as url:
         assert "certificate" in (run_self_test(url.replace("http:", "https:"), generate_credentials()) or "")
     assert run_self_test(url, generate_credentials()) == "GET: no answer (ConnectionRefusedError)"
     assert "no answer" in (run_self_test("https://a..invalid/x", generate_credentials()) or "")

@@ -1,4 +1,4 @@
-"""What runs do about webhooks: keep them enabled, notice silence, and audit what was delivered."""
+"""Webhooks in runs: they are kept enabled, silence is noticed, and the delivery log is audited."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Place:
         env.sandbox.forget()
 
     def execute(self, statement: str) -> None:
-        """Change something behind everybody's back."""
+        """Change the database without the program."""
         with self.sync_env.database.engine.begin() as connection:
             connection.exec_driver_sql("SET LOCAL search_path TO hostaway")
             connection.exec_driver_sql(statement)
@@ -56,7 +56,7 @@ class Place:
         return self.mirror.sync.run(self.sync_env.account_id, **options)
 
     def check(self) -> HookCheck:
-        """Do what `webhooks check` does."""
+        """Run what `webhooks check` runs."""
         with self.mirror.webhooks.open_registrar(self.sync_env.account_id) as webhook:
             return webhook.check()
 
@@ -65,35 +65,35 @@ class Place:
         return self.sync_env.sandbox.calls[route]
 
     def silence(self) -> AnnouncementCounts | None:
-        """Give what `status` knows two hours after the last run."""
+        """Return the silence that `status` reports two hours after the last run."""
         self.execute("UPDATE polled_changes SET found_at = found_at - interval '2 hours'")
         return self.mirror.status.overview(self.sync_env.account_id).accounts[0].announcements
 
     def drain(self) -> None:
-        """Work off what waits."""
+        """Work off all waiting jobs."""
         with self.mirror.jobs.start_worker(drain=True) as worker:
             worker.wait()
 
     def audit(self) -> list[tuple[Any, ...]]:
-        """Give what is kept of the last audit."""
+        """Return the stored result of the last audit."""
         return sql.rows(self.sync_env.database, "SELECT has_log, announced, lost FROM delivery_audits")
 
     def lost(self) -> list[tuple[Any, ...]]:
-        """Give what an audit had read again."""
+        """Return the objects that an audit had read again."""
         return sql.rows(self.sync_env.database, "SELECT object_id FROM webhook_log WHERE platform = 'audit' ORDER BY 1")
 
-    def close_the_door(self) -> None:
-        """Let deliveries arrive nowhere, though the address is right."""
+    def break_deliveries(self) -> None:
+        """Let every delivery fail, though the address is right."""
         self.hooks.update(4711, {"url": self.hooks.get(4711)["url"].replace(self.receiver.base, "http://127.0.0.1:9")})
 
-    def open_the_door(self) -> None:
-        """Let them arrive again."""
+    def restore_deliveries(self) -> None:
+        """Let deliveries arrive again."""
         self.hooks.update(4711, {"url": self.hooks.get(4711)["url"].replace("http://127.0.0.1:9", self.receiver.base)})
 
 
 @pytest.fixture
 def place(sync_env: Callable[..., SyncEnv]) -> Iterator[Callable[..., Place]]:
-    """Give a function that builds a place."""
+    """Return a function that builds a place."""
     with ExitStack() as stack:
 
         def build(**options: Any) -> Place:
@@ -103,8 +103,8 @@ def place(sync_env: Callable[..., SyncEnv]) -> Iterator[Callable[..., Place]]:
         yield build
 
 
-def test_an_account_without_a_webhook_costs_no_call(sync_env: Callable[..., SyncEnv]) -> None:
-    """Nobody is asked, in no kind of run, and nothing is noted."""
+def test_account_without_a_webhook_costs_no_call(sync_env: Callable[..., SyncEnv]) -> None:
+    """No kind of run asks for webhooks or stores anything about them."""
     env = sync_env()
     env.mirror().sync.run(70001)
     env.sandbox.world.create_reservation()
@@ -113,8 +113,8 @@ def test_an_account_without_a_webhook_costs_no_call(sync_env: Callable[..., Sync
     assert sql.rows(env.database, "SELECT 1 FROM polled_changes UNION ALL SELECT 1 FROM delivery_audits") == []
 
 
-def test_a_run_checks_its_webhook_once(place: Callable[..., Place], caplog: pytest.LogCaptureFixture) -> None:
-    """One call more, which is counted and explained; nothing is said when all is well."""
+def test_run_checks_its_webhook_once(place: Callable[..., Place], caplog: pytest.LogCaptureFixture) -> None:
+    """One more request, counted and explained; no log line where all is well."""
     env = place()
     seen: list[str] = []
     report = env.sync(observe=lambda call: seen.append(call.why))
@@ -128,10 +128,10 @@ def test_a_run_checks_its_webhook_once(place: Callable[..., Place], caplog: pyte
     assert env.sync(dry_run=True).api_calls == 2
 
 
-def test_a_run_enables_a_disabled_webhook_and_logs_it(
+def test_run_enables_a_disabled_webhook_and_logs_it(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a warning, which cron mails; the next run has nothing to say."""
+    """As a warning, which cron mails; the next run logs nothing."""
     env = place()
     env.hooks.update(4711, {"isEnabled": 0})
     assert env.sync().state is RunState.SUCCESS
@@ -145,10 +145,10 @@ def test_a_run_enables_a_disabled_webhook_and_logs_it(
 
 
 @pytest.mark.parametrize("route", [HOOKS, UPDATE])
-def test_a_webhook_that_cannot_be_checked_fails_no_run(
+def test_webhook_that_cannot_be_checked_fails_no_run(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, route: str
 ) -> None:
-    """It is a success with a warning."""
+    """The run is a success with a warning."""
     env = place()
     env.hooks.update(4711, {"isEnabled": 0})
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route=route)
@@ -157,8 +157,8 @@ def test_a_webhook_that_cannot_be_checked_fails_no_run(
     assert "its webhook could not be checked" in caplog.text
 
 
-def test_a_failing_source_is_not_asked_for_webhooks(place: Callable[..., Place]) -> None:
-    """The run that is tried again looks, once."""
+def test_failed_run_does_not_check_its_webhook(place: Callable[..., Place]) -> None:
+    """Its retry checks once."""
     env = place()
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations", times=1)
     (outcome,) = env.mirror.sync.run_all()
@@ -166,8 +166,8 @@ def test_a_failing_source_is_not_asked_for_webhooks(place: Callable[..., Place])
     assert env.calls(HOOKS) == 1
 
 
-def test_a_retried_run_checks_its_webhook_once(place: Callable[..., Place]) -> None:
-    """A thread that cannot be read is no reason to look twice."""
+def test_retried_run_checks_its_webhook_once(place: Callable[..., Place]) -> None:
+    """A failed thread causes no second check."""
     env = place()
     env.world.create_reservation()
     env.sync_env.sandbox.faults.add(faults.bad_gateway(), route="GET /conversations/{id}/messages", times=1)
@@ -192,7 +192,7 @@ def test_unannounced_bookings_are_counted(place: Callable[..., Place]) -> None:
 
 
 def test_changes_without_an_announcement_rule_are_not_counted(place: Callable[..., Place]) -> None:
-    """Payments, jobs at night, what hosts write, and inquiries."""
+    """Payments, nightly jobs, messages of hosts, and inquiries."""
     env = place()
     known = list(env.sync_env.rows("reservations"))
     env.world.pay(known[0])
@@ -204,7 +204,7 @@ def test_changes_without_an_announcement_rule_are_not_counted(place: Callable[..
 
 
 def test_changes_before_the_registration_are_not_counted(place: Callable[..., Place]) -> None:
-    """Nobody could announce it; and registering anew begins the count anew."""
+    """No delivery could announce them; a new registration starts the count anew."""
     env = place()
     env.execute("UPDATE accounts SET webhook_confirmed_at = now()")
     env.world.create_reservation(status="new")
@@ -218,8 +218,8 @@ def test_changes_before_the_registration_are_not_counted(place: Callable[..., Pl
     assert env.silence() is None
 
 
-def test_a_delivery_that_comes_after_the_run_is_in_time(place: Callable[..., Place]) -> None:
-    """The run was faster than the announcement, which is nobody's fault."""
+def test_delivery_after_the_run_is_in_time(place: Callable[..., Place]) -> None:
+    """The run was faster than the delivery, which is no fault."""
     env = place()
     env.world.outbox.clear()
     heard, unheard = (env.world.create_reservation(status="new", conversation=False) for _ in range(2))
@@ -234,7 +234,7 @@ def test_a_delivery_that_comes_after_the_run_is_in_time(place: Callable[..., Pla
 
 
 def test_old_changes_are_forgotten(place: Callable[..., Place]) -> None:
-    """After a week, with the next one."""
+    """After a week, when the next one is stored."""
     env = place()
     env.world.create_reservation(status="new")
     env.sync()
@@ -246,19 +246,19 @@ def test_old_changes_are_forgotten(place: Callable[..., Place]) -> None:
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("log", ["samples", "prose"])
-def test_a_sweep_reads_objects_of_lost_deliveries_again(
+def test_sweep_reads_objects_of_lost_deliveries_again(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, log: str, order: str
 ) -> None:
-    """Those that failed and those that never came here, wherever the log is and however it is ordered."""
+    """Failed ones and those that never arrived, wherever the log is and however it is ordered."""
     switches: Any = {"delivery_log": log, "delivery_log_order": order}
     env = place(switches=Switches(**switches))
     env.world.outbox.clear()
     arrived = env.world.create_reservation(conversation=False)
     env.sync_env.sandbox.deliver()
     failed = env.world.create_reservation(conversation=False)
-    env.close_the_door()
+    env.break_deliveries()
     assert env.sync_env.sandbox.deliver() == [None]
-    env.open_the_door()
+    env.restore_deliveries()
     swallowed = env.world.create_reservation(conversation=False)
     env.sync_env.sandbox.deliver()
     env.execute(f"DELETE FROM webhook_log WHERE object_id = {swallowed}")
@@ -275,28 +275,28 @@ def test_a_sweep_reads_objects_of_lost_deliveries_again(
     assert "0 of 0 announced objects were lost" in caplog.text
 
 
-def test_a_delivery_that_arrived_late_is_not_lost(place: Callable[..., Place]) -> None:
+def test_delivery_that_arrived_late_is_not_lost(place: Callable[..., Place]) -> None:
     """The newest entry about an object counts."""
     env = place()
     env.world.outbox.clear()
     number = env.world.create_reservation(conversation=False)
-    env.close_the_door()
+    env.break_deliveries()
     env.sync_env.sandbox.deliver()
-    env.open_the_door()
+    env.restore_deliveries()
     env.world.outbox.append(("reservation.created", number, 0))
     env.sync_env.sandbox.deliver()
     env.sync(full=True)
     assert (env.audit(), env.lost()) == ([(True, 1, 0)], [])
 
 
-def test_a_message_whose_delivery_failed_is_found_by_the_run(place: Callable[..., Place]) -> None:
-    """Its thread is read because its reservation moved, so that nothing is lost any more."""
+def test_run_finds_a_message_whose_delivery_failed(place: Callable[..., Place]) -> None:
+    """Its reservation moved, so that its thread was read, and the object is not lost any more."""
     env = place()
-    env.close_the_door()
+    env.break_deliveries()
     env.world.outbox.clear()
     env.world.guest_message(min(env.sync_env.rows("conversations")))
     env.sync_env.sandbox.deliver()
-    env.open_the_door()
+    env.restore_deliveries()
     env.sync(full=True)
     reservation = sql.rows(env.sync_env.database, "SELECT reservation_id FROM conversations ORDER BY id LIMIT 1")
     assert (env.audit(), env.lost()) == ([(True, 2, 1)], reservation)
@@ -304,10 +304,10 @@ def test_a_message_whose_delivery_failed_is_found_by_the_run(place: Callable[...
 
 
 @pytest.mark.parametrize("status", [404, 403])
-def test_a_missing_delivery_log_is_reported_once(
+def test_missing_delivery_log_is_reported_once(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, status: Any
 ) -> None:
-    """The run goes on; whoever checks is told every time."""
+    """The run goes on; `webhooks check` reports it every time."""
     with caplog.at_level(logging.INFO):
         env = place(switches=Switches(delivery_log="gone", deleted_object=status))
         env.sync(full=True)
@@ -320,14 +320,14 @@ def test_a_missing_delivery_log_is_reported_once(
     assert (check.problems, check.audit.has_log) == ((), False)
 
 
-def test_a_check_audits_the_deliveries(place: Callable[..., Place]) -> None:
-    """It has lost objects read again, and names how many; after that all is well."""
+def test_check_audits_the_deliveries(place: Callable[..., Place]) -> None:
+    """It makes lost objects be read again, and says how many; afterwards all is well."""
     env = place()
     env.world.outbox.clear()
     number = env.world.create_reservation(conversation=False)
-    env.close_the_door()
+    env.break_deliveries()
     env.sync_env.sandbox.deliver()
-    env.open_the_door()
+    env.restore_deliveries()
     check = env.check()
     assert check.audit is not None
     assert (check.audit.announced, check.audit.lost) == (1, 1)
@@ -338,10 +338,10 @@ def test_a_check_audits_the_deliveries(place: Callable[..., Place]) -> None:
 
 
 @pytest.mark.parametrize("effect", [faults.null_result(), faults.bad_gateway(), faults.torn_json()])
-def test_an_unreadable_delivery_log_is_no_finding(
+def test_unreadable_delivery_log_is_no_finding(
     place: Callable[..., Place], caplog: pytest.LogCaptureFixture, effect: Any
 ) -> None:
-    """The run is a success, the check says what is wrong, and the next audit goes on where the last one ended."""
+    """The run is a success, the check says what is wrong, and the next audit covers the same time."""
     env = place()
     env.sync_env.sandbox.faults.add(effect, route=LOGS, times=2)
     assert env.sync(full=True).state is RunState.SUCCESS
@@ -351,8 +351,8 @@ def test_an_unreadable_delivery_log_is_no_finding(
         assert "could not be checked" in caplog.text
 
 
-def test_settled_deliveries_are_pruned_by_the_worker_and_others_never(place: Callable[..., Place]) -> None:
-    """As old as they may be: what still waits, or is a dead letter, stays."""
+def test_worker_prunes_settled_deliveries_only(place: Callable[..., Place]) -> None:
+    """However old: waiting deliveries and dead letters stay."""
     env = place()
     env.world.outbox.clear()
     for _ in range(3):

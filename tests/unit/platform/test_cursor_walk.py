@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.chaos.changing_list import row
+from tests.support.chaos.changing_list import nameless, row, run
 
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
-from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Positions, Row
+from hostaway_sync.platforms.hostaway.paging.walk import CURSOR_LOST, PageAnswer, Positions, Row, WalkOutcome
 
 
 def asked(*pages: list[Row], count: int | None) -> list[Positions | None]:
@@ -53,3 +53,20 @@ def test_ids_may_rise_from_stamp_to_stamp() -> None:
 def test_a_repeated_row_shows_that_ids_do_not_fall() -> None:
     """After that, rows of one stamp are told apart by their names."""
     assert asked([row(9, 8), row(9, 8)], [row(10, 8)], count=3) == [(None,), (9,), (10,)]
+
+
+def test_row_after_a_single_one_may_be_counted_twice() -> None:
+    """Without a stamp it may be above the first row as well, so that an empty page does not prove the end."""
+    assert asked([row(9, 9)], [row(8, None)], [], count=2) == [(None,), (9,), (8,), (9,)]
+
+
+def test_first_page_without_any_id_loses_the_cursor() -> None:
+    """No row can serve as one: the rest of the list cannot be read, and one request finds that out."""
+    calls: list[int | None] = []
+
+    def answer(position: int | None) -> PageAnswer:
+        calls.append(position)
+        return PageAnswer([nameless("a", 9), nameless("b", 8)], 3)
+
+    assert run(walk_by_cursor(), answer) == WalkOutcome(CURSOR_LOST, 3)
+    assert calls == [None]

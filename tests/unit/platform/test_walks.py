@@ -334,7 +334,7 @@ def test_a_list_that_never_rests_raises_a_doubt() -> None:
                 source.change("insert", 0)
         return page
 
-    assert run(walk_by_cursor(), answer).doubt == paging_walk.CHANGES_TOO_FAST
+    assert run(walk_by_cursor(), answer) == WalkOutcome(paging_walk.CHANGES_TOO_FAST, 32)
 
 
 def test_offsets_ahead_are_limited_by_pages_in_flight() -> None:

@@ -25,6 +25,8 @@ HostawaySyncError                advice       exit code
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── MessageRefused               permanent    1    a guard forbids sending a message
 ├── MessageUnsettled             permanent    1    whether a message was sent is unknown
+├── WriteRefused                 permanent    1    a calendar must not be written, or changed meanwhile
+├── WriteUnsettled               permanent    1    whether a calendar was written is unknown
 ├── LeaseHeld                    snooze       75   another run works on this account
 ├── LeaseLost                    permanent    1    this run was paused so long that another took over
 └── RunIncomplete                permanent    1    a part of a run failed; the message names it
@@ -225,6 +227,14 @@ class MessageRefused(HostawaySyncError):
 
 class MessageUnsettled(HostawaySyncError):
     """Whether a message was sent is unknown; it is not sent again until that is settled."""
+
+
+class WriteRefused(HostawaySyncError):
+    """A calendar must not be written now: it changed meanwhile, or another process writes it."""
+
+
+class WriteUnsettled(HostawaySyncError):
+    """Whether a calendar was written is unknown, until its days are read."""
 
 
 class LeaseHeld(HostawaySyncError):

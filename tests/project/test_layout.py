@@ -30,6 +30,7 @@ OUR_OWN_NAMES = {
 NOTHING = r"(?!)"
 # What of a platform is not pure: it sends, or waits, or shares something between threads.
 NOT_PURE = {
+    "calendar.writing",
     "client",
     "http.api",
     "http.config",

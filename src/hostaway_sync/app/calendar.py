@@ -54,7 +54,7 @@ class Calendar:
         def read(connection: Connection) -> ListingCalendar:
             found = stored_days.find_listings(connection, listing_id, self._words, account_id=account_id)
             listing = _require_one(found, listing_id, account_id)
-            shown = days or choose_days(_find_today(jobs.read_clock(connection), listing.time_zone))
+            shown = days or choose_days(find_today(jobs.read_clock(connection), listing.time_zone))
             # Before the days: what is read in between is then newer than said, never older.
             reading = readings.read_reading(connection, listing.account_id, listing_id, self._words.archived_listing)
             stored = stored_days.read_days(connection, listing.account_id, listing_id, shown)
@@ -73,7 +73,7 @@ def _require_one(found: list[ListingFacts], listing_id: int, account_id: int | N
     return found[0]
 
 
-def _find_today(now: datetime, time_zone: str | None) -> date:
+def find_today(now: datetime, time_zone: str | None) -> date:
     """Return the day by the listing's own clock; by UTC where its zone is not known."""
     try:
         zone: tzinfo = ZoneInfo(time_zone or "UTC")

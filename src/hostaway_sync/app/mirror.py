@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.calendar import Calendar
+    from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
@@ -113,6 +114,13 @@ class Mirror:
         from hostaway_sync.app.calendar import Calendar
 
         return Calendar(self._container)
+
+    @cached_property
+    def calendar_writes(self) -> CalendarWrites:
+        """Writes to calendars: prepare, send, list."""
+        from hostaway_sync.app.calendar_writes import CalendarWrites
+
+        return CalendarWrites(self._container)
 
     @cached_property
     def messages(self) -> Messages:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hostaway_sync.app.calendar_writes import CalendarWrites
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages.messages import Messages
 from hostaway_sync.errors import ConfigurationError
@@ -48,6 +49,7 @@ class Sync:
         self._container = container
         self._database = container.database
         self._messages = Messages(container)
+        self._calendar_writes = CalendarWrites(container)
         self._maintenance = Maintenance(container)
 
     def run(
@@ -88,6 +90,8 @@ class Sync:
             self._messages.settle_around(account_id, dry_run=dry_run),
             self._container.source(account_id, force_probe=force_probe, observe=observe) as source,
         ):
+            if not dry_run:
+                self._calendar_writes.settle(account_id, source)
             registrar = self._container.registrar(source, account_id)
             report = run.attempt(source, progress or NullProgress(), registrar)
         if not dry_run:
@@ -135,6 +139,8 @@ class Sync:
                 self._container.source(account_id) as source,
                 running.track(run, source),
             ):
+                if not dry_run:
+                    self._calendar_writes.settle(account_id, source)
                 return run.attempt(source, progress or NullProgress(), self._container.registrar(source, account_id))
 
         outcomes = sync_fleet(list(runs), attempt, jobs=jobs or FLEET_JOBS, stop=running.stop, progress=progress)

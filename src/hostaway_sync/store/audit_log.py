@@ -34,6 +34,7 @@ class Action(StrEnum):
     PURGING = "purging"
     PURGED = "purged"
     FORGOTTEN = "forgotten"
+    CALENDAR_WRITTEN = "calendar_written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,25 @@ class AuditEntry:
 
 
 def add_entry(
-    connection: sa.Connection, account_id: int, action: Action, changes: Mapping[str, Any] | None = None
+    connection: sa.Connection,
+    account_id: int,
+    action: Action,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    made_by: tuple[str, str] | None = None,
 ) -> None:
-    """Add an entry about the change of an account, in the transaction that makes the change."""
+    """Add an entry about the change of an account, in the transaction that makes the change.
+
+    Args:
+        connection: of that transaction.
+        account_id: which account.
+        action: what was done.
+        changes: old and new value by field.
+        made_by: user and host of who did it; None: this process.
+    """
+    os_user, host = made_by or (current_os_user(), socket.gethostname())
     values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
-    connection.execute(sa.insert(audit_log).values(**values, os_user=current_os_user(), host=socket.gethostname()))
+    connection.execute(sa.insert(audit_log).values(**values, os_user=os_user, host=host))
 
 
 def list_last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:

@@ -23,6 +23,7 @@ from hostaway_sync.store.tables import (
     audit_log,
     calendar_days,
     calendar_due,
+    calendar_writes,
     dead_letters,
     job_attempts,
     observations,
@@ -170,6 +171,7 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (quarantined_records, _has_no_row(keep.runs)),
         (request_budget, _is_idle()),
         (sent_messages, sent_messages.c.settled_at < sa.func.now() - keep.messages),
+        (calendar_writes, calendar_writes.c.settled_at < sa.func.now() - keep.messages),
         # A right whose process died before it gave the right back.
         (rights, rights.c.expires_at < sa.func.now() - _CUT_FOR),
     ]

@@ -35,6 +35,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "calendar_days": ("observed_at", "created_at", "updated_at"),
     "calendar_due": ("due_at",),
     "calendar_readings": ("asked_at", "read_at", "refused_at"),
+    "calendar_writes": ("created_at", "sending_at", "settled_at"),
     "conversation_messages": _MIRRORED,
     "conversations": (*_MIRRORED, "thread_due_at", "thread_read_at"),
     "database_identity": ("noted_at",),

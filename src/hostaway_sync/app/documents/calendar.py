@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hostaway_sync.app.documents.times import iso
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from hostaway_sync.model.calendar.listing_calendar import ListingCalendar, StoredDay
+    from hostaway_sync.model.calendar.writes import Value
 
 
 def calendar_document(calendar: ListingCalendar) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def day_document(day: StoredDay) -> dict[str, Any]:
         "date": day.date.isoformat(),
         "is_available": day.is_available,
         "status": day.status,
-        "price": _number(day.price),
+        "price": as_number(day.price),
         "minimum_stay": day.minimum_stay,
         "maximum_stay": day.maximum_stay,
         "closed_on_arrival": day.closed_on_arrival,
@@ -42,7 +42,8 @@ def day_document(day: StoredDay) -> dict[str, Any]:
     }
 
 
-def _number(amount: Decimal | None) -> float | None:
-    if amount is None:
-        return None
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
+def as_number(value: Value) -> bool | int | float | str | None:
+    """Return an amount as a number of JSON, and any other value as it is."""
+    if not isinstance(value, Decimal):
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)

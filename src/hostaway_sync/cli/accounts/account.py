@@ -174,9 +174,17 @@ def _who(entry: AuditEntry) -> str:
 
 def _what(entry: AuditEntry) -> str:
     return ", ".join(
-        f"{name}: {change['old'] or 'none'} → {change['new'] or 'none'}"
+        f"{name}: {_value(change['old'])} → {_value(change['new'])}"
         if isinstance(change, dict) and change.keys() == {"old", "new"}
         else f"{name}: {change}"
         for name, change in entry.changes.items()
         if change is not None
     )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{len(set(map(str, value.values())))} values on {len(value)} stretches of days"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value or "none")

@@ -41,7 +41,8 @@ def write_facts(calendar: ListingCalendar) -> Iterator[str]:
     yield f"{len(calendar.days):,} days, {_write_range(calendar.range)}: {told}"
     yield from _write_reading(calendar.reading, calendar.listing.account_id)
     if calendar.reading.due is not None:
-        yield f"due: {_write_range(calendar.reading.due)}, because a stay changed; the next sync reads these days"
+        why = "because a stay changed or they were written"
+        yield f"due: {_write_range(calendar.reading.due)}, {why}; the next sync reads these days"
     if calendar.listing.missing_since is not None:
         yield f"the listing is gone at Hostaway since {_write_moment(calendar.listing.missing_since)}"
 

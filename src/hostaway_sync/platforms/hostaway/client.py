@@ -17,6 +17,8 @@ from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable
 from hostaway_sync.model.calendar.days import CalendarAnswer, Days
 from hostaway_sync.model.records import Page, Resource
 from hostaway_sync.observability.tracing import start_span
+from hostaway_sync.platforms.hostaway.calendar.protocol import calendar_path
+from hostaway_sync.platforms.hostaway.calendar.writing import HostawayCalendar
 from hostaway_sync.platforms.hostaway.http.api import HostawayApi
 from hostaway_sync.platforms.hostaway.http.config import ClientClock
 from hostaway_sync.platforms.hostaway.http.request import Cause
@@ -73,6 +75,7 @@ class Client:
     Attributes:
         webhook_api: the account's `WebhookApi`.
         message_api: the account's `MessageApi`.
+        calendar_api: the account's `CalendarApi`.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Client:
         )
         self.webhook_api = HostawayWebhooks(self._api)
         self.message_api = HostawayMessages(self._api)
+        self.calendar_api = HostawayCalendar(self._api)
 
     @property
     def api_calls(self) -> int:
@@ -181,7 +185,7 @@ class Client:
 
     def read_calendar(self, listing_id: int, first: date, last: date, *, why: str = "") -> CalendarAnswer:
         """Ask for days of a listing; see `Source.read_calendar`."""
-        path = f"{SPECS[Resource.LISTINGS].path}/{listing_id}/calendar"
+        path = calendar_path(listing_id)
         # Embedded stays would make the answer four times as long, and have rows of their own (API notes, 8).
         days: dict[str, int | str] = {"startDate": first.isoformat(), "endDate": last.isoformat()}
         with start_span("page calendar", resource=Resource.CALENDAR) as page:

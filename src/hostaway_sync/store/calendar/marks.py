@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STAY_COLUMNS: Final = ("listing_id", "arrival_date", "departure_date", "status")
 """The columns of a reservation that decide which days it takes."""
 REASON: Final = "a stay changed"
+WRITTEN: Final = "a host wrote them"
 
 
 def read_stay(columns: Mapping[str, Any], words: Vocabulary) -> Stay:
@@ -70,7 +71,18 @@ def mark_gone_stay(connection: sa.Connection, account_id: int, reservation_id: i
         _mark(connection, account_id, find_touched_days(old, None), row.now)
 
 
-def _mark(connection: sa.Connection, account_id: int, touched: Iterable[tuple[int, Days]], due_at: datetime) -> None:
+def mark_days(connection: sa.Connection, account_id: int, listing_id: int, days: Days, due_at: datetime) -> None:
+    """Mark days of a listing that a write from here may change."""
+    _mark(connection, account_id, [(listing_id, days)], due_at, WRITTEN)
+
+
+def _mark(
+    connection: sa.Connection,
+    account_id: int,
+    touched: Iterable[tuple[int, Days]],
+    due_at: datetime,
+    reason: str = REASON,
+) -> None:
     # In the order of their ids: two writers of the same marks must not deadlock.
     marks = sorted(merge_days(touched).items())
     if not marks:
@@ -84,7 +96,7 @@ def _mark(connection: sa.Connection, account_id: int, touched: Iterable[tuple[in
     rows = sa.func.unnest(*arrays).table_valued(*names, name="touched").render_derived()
     # Days that are over change no more; in no time zone is it more than a day earlier than here.
     is_ahead = rows.c.last_day >= sa.func.current_date() - 1
-    wanted = (sa.literal(account_id, sa.BigInteger), *rows.c, sa.literal(due_at), sa.literal(REASON))
+    wanted = (sa.literal(account_id, sa.BigInteger), *rows.c, sa.literal(due_at), sa.literal(reason))
     statement = insert(calendar_due).from_select(
         ["account_id", "listing_id", "first_day", "last_day", "due_at", "reason"],
         sa.select(*wanted).where(is_ahead).order_by(rows.c.listing_id),

@@ -28,6 +28,7 @@ from hostaway_sync.store.tables import (
     MIRRORED,
     alarms,
     calendar_days,
+    calendar_writes,
     dead_letters,
     job_attempts,
     quarantined_records,
@@ -118,6 +119,11 @@ _EMPTIED_DAY: Final[Mapping[str, Any]] = {
     "note": _erased_text(calendar_days.c.note),
     "raw_payload": sa.literal_column("'{}'::jsonb"),
 }
+_EMPTIED_WRITE: Final[Mapping[str, Any]] = {
+    "new_values": sa.literal_column("'{}'::jsonb"),
+    "old_values": sa.literal_column("'[]'::jsonb"),
+    "error": _erased_text(calendar_writes.c.error),
+}
 GUEST_TABLES: Final = (
     GuestTable(
         sent_messages, _EMPTIED_MESSAGE, match_columns(sent_messages.c.reservation_id, sent_messages.c.conversation_id)
@@ -142,6 +148,7 @@ GUEST_TABLES: Final = (
     GuestTable(sync_runs, {"error": ERASED}, searched=("error",)),
     GuestTable(sync_run_resources, {"error": ERASED}, searched=("error",)),
     GuestTable(calendar_days, _EMPTIED_DAY, searched=("note",)),
+    GuestTable(calendar_writes, _EMPTIED_WRITE, searched=("new_values", "old_values", "error")),
     GuestTable(alarms, {"sentence": _EMPTIED_ALARM}, searched=("sentence",)),
     GuestTable(verifications, {"certificate": _EMPTIED_CERTIFICATE}, searched=("certificate",)),
 )

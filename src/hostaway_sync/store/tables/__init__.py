@@ -10,7 +10,7 @@ from __future__ import annotations
 from hostaway_sync.store.tables.audit_log import audit_log
 from hostaway_sync.store.tables.database_identity import database_identity
 from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
-from hostaway_sync.store.tables.messages import sent_messages
+from hostaway_sync.store.tables.ledgers import calendar_writes, sent_messages
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
     MIRRORED,
@@ -59,6 +59,7 @@ __all__ = [
     "calendar_days",
     "calendar_due",
     "calendar_readings",
+    "calendar_writes",
     "conversation_messages",
     "conversations",
     "database_identity",

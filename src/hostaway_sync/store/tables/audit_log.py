@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
-_ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged','forgotten')"
+_ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged','forgotten','calendar_written')"
 
 # Without a foreign key: the log of an account outlives its row.
 audit_log = Table(

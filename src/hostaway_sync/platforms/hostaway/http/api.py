@@ -5,7 +5,7 @@ get_list, get_object
     refused, too, a request that any account may make tells whether the token or the object is the reason.
 change
     Treats a refused token in the same way. Otherwise it is repeated after a 429 only: then nothing was done.
-post_once
+send_once
     One request with the current token, never repeated: for what must not be done twice.
 issue_token, revoke_token
     The token route, which needs no token.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import AccessToken
     from hostaway_sync.platforms.hostaway.http.config import ClientClock, ClientConfig
     from hostaway_sync.platforms.hostaway.http.protocol import Listing
-    from hostaway_sync.platforms.hostaway.http.request import Params, Reply
+    from hostaway_sync.platforms.hostaway.http.request import JsonScalar, Params, Reply
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
 
 TOKEN_CHECK_HOLDS_FOR: Final = timedelta(seconds=60)
@@ -157,18 +157,20 @@ class HostawayApi:
 
         return self._with_token(path, send, cause)
 
-    def post_once(
+    def send_once(
         self,
+        method: str,
         path: str,
-        document: Mapping[str, int | str],
+        document: Mapping[str, JsonScalar],
         decode: Callable[[Reply], _Value],
         cause: Cause,
         *,
         before_send: Callable[[], None],
     ) -> _Value:
-        """POST a guest message in one request, which is never repeated.
+        """POST a guest message, or PUT absolute values, in one request, which is never repeated.
 
         Args:
+            method: POST, which counts against the limit of guest messages, or PUT.
             path: below the API's address.
             document: becomes the JSON of the request.
             decode: reads the answer; may raise `SourceError`.
@@ -178,14 +180,13 @@ class HostawayApi:
         Raises:
             SourceError: what `decode` raises, or no whole answer came.
         """
-        token, buckets = self._tokens.current().token, self._buckets(Call.SEND)
         request = Request(
-            "POST",
+            method,
             path,
-            buckets,
+            self._buckets(Call.SEND if method == "POST" else Call.GENERAL),
             cause,
             document=document,
-            bearer=token.value,
+            bearer=self._tokens.current().token.value,
             before_send=before_send,
             is_sent_once=True,
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.api_calls import Bucket
 
 Params: TypeAlias = "Mapping[str, int | str]"
+JsonScalar: TypeAlias = "int | float | str | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Request:
     cause: Cause
     params: Params = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
-    document: Mapping[str, int | str] | None = field(default=None, repr=False)
+    document: Mapping[str, JsonScalar] | None = field(default=None, repr=False)
     secret_params: Mapping[str, SecretStr] = field(default_factory=dict)
     bearer: SecretStr | None = None
     before_send: Callable[[], None] | None = field(default=None, repr=False, compare=False)

@@ -45,7 +45,8 @@ class HostawayMessages:
         path = message_protocol.thread_path(message.conversation_id)
         attempt = _SendAttempt(message, path, before_send)
         try:
-            page = self._api.post_once(
+            page = self._api.send_once(
+                "POST",
                 path,
                 message_protocol.request_body(message),
                 attempt.read_answer,

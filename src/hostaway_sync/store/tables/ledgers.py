@@ -1,4 +1,4 @@
-"""The ledger of messages to guests, with their outcome."""
+"""The ledgers of what is sent: messages to guests and writes to calendars, with their outcome."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Identity,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.store.tables.metadata import Sentence, Timestamp, account_key, metadata
 
@@ -68,5 +70,41 @@ Index(None, sent_messages.c.account_id, sent_messages.c.reservation_id)
 Index(
     "sent_messages_open_idx",
     sent_messages.c.account_id,
+    postgresql_where=text("state IN ('pending','sending','outcome_unknown')"),
+)
+
+calendar_writes = Table(
+    "calendar_writes",
+    metadata,
+    Column("write_id", BigInteger, Identity(always=True), nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("listing_id", BigInteger, nullable=False, comment="the source's id of the listing"),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False, comment="included"),
+    Column("new_values", JSONB, nullable=False, comment="what each of these days is to have, by column"),
+    Column("old_values", JSONB, nullable=False, comment="what they had: stretches of days with equal values"),
+    Column("state", Text, nullable=False, server_default=text("'pending'")),
+    Column("owner", Text, nullable=False, comment="host, boot, process that sends it, or did so"),
+    Column("os_user", Text, nullable=False, comment="who ran the program"),
+    Column("host", Text, nullable=False, comment="where"),
+    Column("error", Sentence, comment="why it failed, which days differ, or why its outcome is not known"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("sending_at", Timestamp, comment="when its request left"),
+    Column("settled_at", Timestamp, comment="when its end was known"),
+    PrimaryKeyConstraint("write_id"),
+    account_key(),
+    CheckConstraint("state IN ('pending','sending','done','partial','failed','outcome_unknown')", name="state_known"),
+    CheckConstraint(
+        "(state IN ('done','partial','failed')) = (settled_at IS NOT NULL)", name="settled_at_of_final_states"
+    ),
+    CheckConstraint("state IN ('pending','failed') OR sending_at IS NOT NULL", name="sending_at_of_what_left"),
+    CheckConstraint("first_day <= last_day", name="days_in_order"),
+    comment="the ledger of writes to calendars: each is written down before its one request leaves",
+)
+Index(None, calendar_writes.c.account_id, calendar_writes.c.listing_id)
+# Few rows, which every run reads.
+Index(
+    "calendar_writes_open_idx",
+    calendar_writes.c.account_id,
     postgresql_where=text("state IN ('pending','sending','outcome_unknown')"),
 )

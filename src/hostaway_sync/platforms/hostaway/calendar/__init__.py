@@ -1,0 +1,3 @@
+"""Hostaway's API for writing calendars."""
+
+from __future__ import annotations

@@ -5,16 +5,16 @@ from hostaway_sync.doctor.causes import KEY_RING, drop_explained, group_by_cause
 from hostaway_sync.doctor.findings import AccountCheck, AccountChecks, Finding, Grade
 
 
-def test_what_has_one_cause_is_one_finding() -> None:
-    """Fifty accounts whose secrets do not open are one trouble, and a new secret is no cure for it."""
+def test_findings_with_one_cause_are_one() -> None:
+    """Fifty accounts whose secrets do not open are one trouble, and a new secret does not cure it."""
     proofs = [AccountCheck(number, f"account {number}: the key is not there", cause=KEY_RING) for number in range(50)]
     (finding,) = checks.check_tokens(AccountChecks(tuple(proofs)))
     assert (finding.grade, finding.advice, finding.account_id) == (Grade.TROUBLE, None, None)
     assert finding.says == "account 0: the key is not there; 49 accounts more"
 
 
-def test_what_was_found_already_is_not_looked_at() -> None:
-    """And what has other causes is judged as ever, one finding a cause."""
+def test_accounts_with_a_known_cause_are_not_checked() -> None:
+    """Accounts with other causes are judged as usual, one finding a cause."""
     found = (
         AccountCheck(1, "account 1: the key is not there", cause=KEY_RING),
         AccountCheck(2, "account 2: refused"),
@@ -28,8 +28,8 @@ def test_what_was_found_already_is_not_looked_at() -> None:
     assert [one.account_id for one in findings[:2]] == [2, 4]
 
 
-def test_a_receiver_that_is_away_is_one_trouble() -> None:
-    """All accounts share it, and what to do is the same."""
+def test_unreachable_receiver_is_one_trouble() -> None:
+    """All accounts share it, and the advice is the same."""
     (finding,) = checks.check_webhooks(
         AccountChecks(
             tuple(AccountCheck(number, f"account {number}'s receiver: no", cause="host: no") for number in (7, 8))
@@ -41,7 +41,7 @@ def test_a_receiver_that_is_away_is_one_trouble() -> None:
 
 
 def test_troubles_that_follow_from_another_are_left_out_once() -> None:
-    """A check that found none is not touched, and neither is a hint."""
+    """A check without such troubles is unchanged, and so is a hint."""
     trouble = Finding("runs", Grade.TROUBLE, "never synced", None, 1)
     hint, other = Finding("runs", Grade.HINT, "no account"), Finding("queue", Grade.TROUBLE, "no worker")
     found = drop_explained([trouble, hint, other, trouble], ["runs", "budget"], "the source is away")

@@ -36,12 +36,12 @@ OK, HINT, TROUBLE = Grade.OK, Grade.HINT, Grade.TROUBLE
 
 
 def grades(found: Any) -> list[Grade]:
-    """Give the grades of findings, in their order."""
+    """Return the grades of findings, in their order."""
     return [finding.grade for finding in found]
 
 
 def said(found: Any) -> str:
-    """Give everything that findings say and advise."""
+    """Return everything that findings say and advise."""
     return "\n".join(f"{finding.says} {finding.advice}" for finding in found)
 
 
@@ -67,10 +67,10 @@ def said(found: Any) -> str:
         ({"open_schemas": ("hostaway",)}, HERE, [TROUBLE, OK], "in schema hostaway, and the worker would call them"),
     ],
 )
-def test_database_is_judged(
+def test_database_troubles_are_named_with_their_cure(
     changed: dict[str, Any], installation: Installation, expected: list[Grade], words: str
 ) -> None:
-    """Rights, revision, a replica and crowding are each named with their cure."""
+    """Rights, revision, a replica, and too many connections."""
     found = list(checks.check_database(replace(SERVER, **changed), installation))
     assert grades(found) == expected
     assert words in said(found)
@@ -89,15 +89,15 @@ def test_database_is_judged(
         (KeyFacts("nowhere", 0), [HINT], "`hostaway-sync account add ID` creates one"),
     ],
 )
-def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> None:
-    """A lost key and an open secret are trouble, keys left over are a hint."""
+def test_lost_keys_are_trouble_and_unused_keys_a_hint(keys: KeyFacts, expected: list[Grade], words: str) -> None:
+    """An unsealed secret is trouble, too."""
     found = list(checks.check_keys(keys))
     assert grades(found) == expected
     assert words in said(found)
 
 
 @pytest.mark.parametrize(
-    ("pulse", "expected", "words"),
+    ("probed", "expected", "words"),
     [
         (ProbeFacts(403, 0.1), [OK, HINT], "answers in 100 ms"),
         (ProbeFacts(200, 0.1, timedelta(seconds=1)), [OK, OK], "within 1.0 s"),
@@ -107,15 +107,15 @@ def test_keys_are_judged(keys: KeyFacts, expected: list[Grade], words: str) -> N
         (ProbeFacts(403, 0.1, timedelta(0), timedelta(hours=2)), [OK, TROUBLE], "the database's clock is 2 h ahead of"),
     ],
 )
-def test_pulse_is_judged(pulse: ProbeFacts, expected: list[Grade], words: str) -> None:
-    """An answer of any kind but a failure is well, and its time is held against both clocks."""
-    found = list(checks.check_source(pulse, HERE))
+def test_source_is_judged_by_its_answer_and_its_clock(probed: ProbeFacts, expected: list[Grade], words: str) -> None:
+    """Any answer but a failure is good, and its time is compared with both clocks."""
+    found = list(checks.check_source(probed, HERE))
     assert grades(found) == expected
     assert words in said(found)
 
 
 def test_accounts_that_are_well_are_one_finding() -> None:
-    """Each account that is refused is named with what to type, the others are counted."""
+    """Each refused account is named with what to type, the others are counted."""
     proofs = AccountChecks(
         (
             AccountCheck(1),
@@ -133,14 +133,14 @@ def test_accounts_that_are_well_are_one_finding() -> None:
     assert "2 accounts may read" in said(found)
 
 
-def test_nobody_to_ask_is_no_trouble() -> None:
-    """Without accounts there is no token, and without registrations no webhook to be wrong."""
+def test_missing_accounts_and_webhooks_are_no_trouble() -> None:
+    """Without accounts there is no token to check, and without registrations no webhook."""
     assert said(checks.check_tokens(AccountChecks(()))) == "no active accounts None"
     assert grades(checks.check_webhooks(AccountChecks(()))) == [OK]
     assert grades(checks.check_tokens(AccountChecks((AccountCheck(1, "no"),)))) == [TROUBLE]
 
 
-def test_receiver_that_nobody_reaches_is_trouble() -> None:
+def test_unreachable_receiver_is_trouble() -> None:
     """A round trip that fails is named with its account."""
     (finding,) = checks.check_webhooks(AccountChecks((AccountCheck(7, "account 7's receiver is away"),)))
     assert (finding.grade, finding.account_id) == (TROUBLE, 7)
@@ -148,7 +148,7 @@ def test_receiver_that_nobody_reaches_is_trouble() -> None:
 
 
 def overview(*accounts: AccountFacts, address: BucketUsage | None = USE) -> Overview:
-    """Give what the tables know."""
+    """Return the facts of the tables."""
     return Overview(NOW, accounts, address)
 
 
@@ -196,8 +196,8 @@ def overview(*accounts: AccountFacts, address: BucketUsage | None = USE) -> Over
         (overview(replace(WELL, is_active=False)), {"budget": OK, "queue": OK, "runs": HINT}, "no active account"),
     ],
 )
-def test_tables_are_judged(known: Overview, expected: dict[str, Grade], words: str) -> None:
-    """Budget, queue and last successes each have their finding, with the worst of it last in its check."""
+def test_budget_queue_and_last_successes_are_judged(known: Overview, expected: dict[str, Grade], words: str) -> None:
+    """Each has its finding, with the worst of them last in its check."""
     found = list(checks.check_tables(known))
     assert {finding.check: finding.grade for finding in found} == expected
     assert words in said(found)
@@ -221,13 +221,13 @@ def test_disk_space_is_judged(
     installation: Installation,
     expected: list[Grade],
 ) -> None:
-    """Little room is a hint where the database is, none is trouble, and so is a directory of somebody else's."""
+    """Little space is a hint where the database is, no space is trouble, and so is another user's directory."""
     space = DiskSpace("/srv/mirror", int(free * checks.GIB), 100 * checks.GIB, is_writable)
     assert grades(checks.check_disk(space, installation)) == expected
 
 
 def test_missing_schedule_is_a_hint() -> None:
-    """Another machine may start the runs, so that a crontab without ours is no trouble."""
+    """Another machine may start the runs, so that a crontab without our line is no trouble."""
     assert grades(checks.check_schedule(Schedule(("/etc/cron.d/mirror",)))) == [OK]
     assert grades(checks.check_schedule(Schedule(()))) == [HINT]
     assert "(not readable: /etc/cron.d/x)" in said(checks.check_schedule(Schedule((), ("/etc/cron.d/x",))))
@@ -245,8 +245,8 @@ def test_missing_schedule_is_a_hint() -> None:
         ("", False),
     ],
 )
-def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # noqa: FBT001  (a case)
-    """A comment starts nothing, and neither does a command that only works off a queue."""
+def test_crontab_lines_that_start_runs_are_recognized(text: str, expected: bool) -> None:  # noqa: FBT001  (a case)
+    """A comment starts no run, and neither does a command that only works off a queue."""
     assert checks.starts_runs(text) is expected
 
 
@@ -260,18 +260,18 @@ def test_lines_that_start_runs_are_known(text: str, expected: bool) -> None:  # 
     ],
 )
 def test_configuration_errors_keep_their_own_advice(error: Exception, says: str, advice: str | None) -> None:
-    """A pooler that mixes sessions runs well: to look whether it runs would lead away from its setting."""
+    """A pooler that mixes sessions does run: advice to start it would not help."""
     assert checks.failed_check("database", error, "start it") == Finding("database", TROUBLE, says, advice)
 
 
-def test_worst_stands_first() -> None:
-    """Findings are sorted by grade, and otherwise stay in their order."""
+def test_worst_findings_come_first() -> None:
+    """Findings are sorted by grade, and otherwise keep their order."""
     found = [Finding("a", OK, ""), not_checked("b", "c"), checks.failed_check("d", OSError("e")), Finding("f", OK, "")]
     assert [finding.check for finding in checks.sort_by_grade(found)] == ["d", "b", "a", "f"]
 
 
-def test_source_that_nobody_asks_is_trouble() -> None:
-    """While the source counts as away runs end at once, and doctor says since when; single failures are nothing."""
+def test_open_circuit_breaker_is_trouble() -> None:
+    """Runs end at once meanwhile, and doctor says since when; single failures are no finding."""
     failing = Outage(3, NOW, NOW, "it answered 503")
     away = replace(failing, away_since=NOW - timedelta(minutes=9), probe_at=NOW)
     assert "source" not in [one.check for one in checks.check_tables(replace(overview(WELL), outage=failing))]
@@ -280,8 +280,8 @@ def test_source_that_nobody_asks_is_trouble() -> None:
     assert "has not answered since 9 min ago: it answered 503" in first.says
 
 
-def test_a_file_that_every_user_may_read_is_a_hint() -> None:
-    """It is read all the same: what is in it may be no secret."""
+def test_env_file_that_every_user_may_read_is_a_hint() -> None:
+    """It is read all the same: it may hold no secret."""
     installation = Installation("/data", is_embedded=True, api_url="", files=(("/a/.env", 0o644), ("/b/key", 0o640)))
     (finding,) = checks.check_files(installation)
     assert finding.grade is HINT

@@ -1,4 +1,4 @@
-"""What is wrong with the database itself."""
+"""Findings about the database itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVER = DatabaseServer(
 
 
 @pytest.mark.parametrize("kind", [MOVED, MOVING])
-def test_a_moved_database_is_told_with_its_cure(kind: str) -> None:
+def test_moved_database_is_reported_with_its_cure(kind: str) -> None:
     """Its revision is a mark: what was done stands before the colon, what to do after it."""
     found = replace(SERVER, revision=str(MoveMark(kind, "0015", "0badcafe")))
     ((says, cure),) = list_database_troubles(found, HERE)
@@ -26,8 +26,8 @@ def test_a_moved_database_is_told_with_its_cure(kind: str) -> None:
     assert ": " not in says
 
 
-def test_a_schema_open_to_all_is_graded_by_its_use() -> None:
-    """Programs never look into `public`; what stands in another one is called."""
+def test_schema_open_to_all_is_graded_by_its_use() -> None:
+    """Programs never use objects of `public`; objects of another open schema may be called."""
     shared, called = check_open_schemas(replace(SERVER, open_schemas=("public", "hostaway")))
     says = "every role may create functions in schema public: programs never look there, sessions of psql do"
     advice = 'have its owner run `REVOKE CREATE ON SCHEMA "{}" FROM PUBLIC`'

@@ -1,4 +1,4 @@
-"""What each finding is about, what it says, and what to do: an operator reads all of it, a script the name."""
+"""Name, subject, sentence and advice of each finding: an operator reads all of it, a script the name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OK, HINT, TROUBLE = Grade.OK, Grade.HINT, Grade.TROUBLE
 
 
 def require(found: Iterable[Finding], *expected: tuple[str, Grade, str, str | None, int | None]) -> None:
-    """Compare findings: name, grade, the whole of what is said, a part of the advice, account."""
+    """Compare findings: name, grade, the whole sentence, a part of the advice, account."""
     findings = list(found)
     assert [(one.check, one.grade, one.says, one.account_id) for one in findings] == [
         (check, grade, says, account) for check, grade, says, _, account in expected
@@ -59,7 +59,7 @@ def require(found: Iterable[Finding], *expected: tuple[str, Grade, str, str | No
 
 
 def overview(*accounts: AccountFacts, address: BucketUsage | None = None) -> Overview:
-    """Return what the tables know."""
+    """Return the facts of the tables."""
     return Overview(NOW, accounts, address)
 
 
@@ -110,7 +110,7 @@ def test_key_findings_name_numbers_and_cure() -> None:
     ],
 )
 def test_source_findings_tell_address_and_time(status: int, grade: Grade, ending: str, advice: str | None) -> None:
-    """A redirect is no answer: another program may stand at this address."""
+    """A redirect counts as a failure: another program may have this address."""
     says = f"https://api.example.org/v1 answers in 100 ms{ending}"
     clock = ("clock", HINT, "the source's answer names no time to compare ours with", None, None)
     require(checks.check_source(ProbeFacts(status, 0.1), HERE), ("source", grade, says, advice, None), clock)
@@ -126,7 +126,7 @@ def test_source_findings_tell_address_and_time(status: int, grade: Grade, ending
     ],
 )
 def test_clock_findings_tell_direction_and_size(ahead: timedelta, grade: Grade, says: str) -> None:
-    """Five seconds are well, and a minute is still only a hint."""
+    """Five seconds are no trouble, and a minute is still only a hint."""
     _, *found = checks.check_source(ProbeFacts(200, 0.1, ahead), HERE)
     require(found, ("clock", grade, says, None if grade is OK else "chrony", None))
 
@@ -141,8 +141,8 @@ def test_account_findings_count_others_with_the_same_cause() -> None:
     require(checks.check_webhooks(many), ("webhooks", TROUBLE, say, "webhooks check 7", None))
 
 
-def test_webhook_findings_tell_what_is_registered() -> None:
-    """None is well; those for which there was no time are not left out."""
+def test_webhook_findings_count_registered_and_unchecked_ones() -> None:
+    """No registration is no trouble; webhooks that were not checked for lack of time are counted."""
     none = ("webhooks", OK, "none is registered: only runs find changes", None, None)
     require(checks.check_webhooks(AccountChecks(())), none)
     late = ("webhooks", HINT, "3 accounts could not be asked in time", None, None)
@@ -151,8 +151,8 @@ def test_webhook_findings_tell_what_is_registered() -> None:
     require(checks.check_webhooks(AccountChecks((AccountCheck(1),))), well)
 
 
-def test_an_outage_is_told_with_its_error() -> None:
-    """It is probed without a person, who can still hurry it."""
+def test_outage_is_reported_with_its_error() -> None:
+    """It is probed automatically, and a person can force a probe."""
     away = Outage(20, NOW, NOW, "it answered 503", away_since=NOW - timedelta(minutes=9), probe_at=NOW)
     says = "runs end at once: it has not answered since 9 min ago: it answered 503"
     found = of_check("source", replace(overview(WELL), outage=away))
@@ -160,7 +160,7 @@ def test_an_outage_is_told_with_its_error() -> None:
 
 
 def test_budget_findings_name_each_restricted_limit() -> None:
-    """That of the address first, then each account's with its number."""
+    """The limit of the address first, then each account's with its number."""
     lowered = replace(USE, lowered_to=15, lowered_until=NOW + timedelta(hours=5))
     silent = replace(USE, silent_until=NOW + 9 * SECOND)
     found = of_check("budget", overview(replace(WELL, limit=silent), replace(WELL, account_id=2, limit=lowered)))
@@ -179,8 +179,8 @@ def test_budget_findings_name_each_restricted_limit() -> None:
 
 
 @pytest.mark.parametrize(("used", "grade"), [(180, OK), (181, HINT)])
-def test_a_budget_is_full_above_nine_tenths(used: int, grade: Grade) -> None:
-    """What fits one address is told by another command."""
+def test_budget_is_full_above_nine_tenths(used: int, grade: Grade) -> None:
+    """Another command says what fits one address."""
     says = f"{used} of 200 requests in the last 10 s" + ("" if grade is OK else ": requests wait")
     found = of_check("budget", overview(WELL, address=replace(USE, used=used)))
     require(found, ("budget", grade, says, None if grade is OK else "hostaway-sync plan", None))
@@ -207,21 +207,21 @@ def test_a_budget_is_full_above_nine_tenths(used: int, grade: Grade) -> None:
         ),
     ],
 )
-def test_queue_findings_tell_what_waits(deferred: DeferredWork, grade: Grade, says: str, advice: str | None) -> None:
-    """Work that is due for ten minutes is trouble from the next moment on."""
+def test_queue_findings_count_waiting_work(deferred: DeferredWork, grade: Grade, says: str, advice: str | None) -> None:
+    """Work that is due for more than ten minutes is trouble."""
     found = of_check("queue", overview(replace(WELL, deferred=deferred)))
     require(found, ("queue", grade, says, advice, None))
 
 
 def test_unsent_messages_need_a_worker() -> None:
-    """Those of all accounts are counted together."""
+    """Messages of all accounts are counted together."""
     facts = replace(WELL, deferred=DeferredWork(due_since=NOW - SECOND), messages=MessageBacklog(queued=2))
     says = "4 messages to guests wait for a worker, and none runs"
     require(of_check("queue", overview(facts, facts)), ("queue", TROUBLE, says, "start `hostaway-sync worker`", None))
 
 
 def test_run_findings_name_the_account_to_look_at() -> None:
-    """Those that are well are counted, with the oldest success."""
+    """Healthy accounts are counted, with the oldest success."""
     late = replace(WELL, account_id=9, last_sync_at=NOW - timedelta(days=3))
     older = replace(WELL, account_id=2, last_sync_at=NOW - timedelta(hours=5))
     trouble, well = of_check("runs", overview(WELL, late, older))
@@ -229,14 +229,14 @@ def test_run_findings_name_the_account_to_look_at() -> None:
     require([well], ("runs", OK, "2 accounts mirrored, the oldest 5 h ago", None, None))
 
 
-def test_a_readable_file_is_named() -> None:
-    """With the command that closes it."""
+def test_readable_env_file_is_named() -> None:
+    """With the command that closes it to others."""
     (finding,) = checks.check_files(replace(HERE, files=(("/a/.env", 0o604),)))
     require([finding], ("files", HINT, "every user of this machine may read /a/.env", "`chmod o-r /a/.env`", None))
 
 
 def test_marks_from_the_future_are_counted_by_column() -> None:
-    """And the tables that are too large to look through are named; where there is none, nothing is said."""
+    """Tables that are too large to search are named; without such marks there is no finding."""
     assert list(checks.check_future_marks(FutureMarksReport(()))) == []
     two = (FutureMarks("a.b", 1_200, timedelta(hours=3)), FutureMarks("c.d", 1, timedelta(days=5)))
     found, skipped = checks.check_future_marks(FutureMarksReport(two, ("changes", "listings")))
@@ -259,7 +259,7 @@ def test_marks_from_the_future_are_counted_by_column() -> None:
     ],
 )
 def test_disk_findings_tell_free_space(free: int, installation: Installation, grade: Grade) -> None:
-    """Two gibibytes are little where the database is, a quarter of one is none anywhere."""
+    """Two gibibytes are little where the database is, a quarter of one is too little anywhere."""
     says = f"{free / checks.GIB:.1f} of 100.0 GiB free at /srv/mirror"
     found = checks.check_disk(DiskSpace("/srv/mirror", free, 100 * checks.GIB, is_writable=True), installation)
     require(found, ("disk", grade, says, None if grade is OK else "hostaway-sync prune", None))
@@ -268,15 +268,15 @@ def test_disk_findings_tell_free_space(free: int, installation: Installation, gr
 @pytest.mark.parametrize(
     ("installation", "needs"), [(OURS, "the embedded database and the key file are"), (HERE, "the key file is")]
 )
-def test_a_directory_of_another_user_is_named(installation: Installation, needs: str) -> None:
-    """With what lies in it."""
+def test_directory_of_another_user_is_named(installation: Installation, needs: str) -> None:
+    """With the database's files that lie in it."""
     space = DiskSpace("/srv/mirror", 50 * checks.GIB, 100 * checks.GIB, is_writable=False)
     says = f"/srv/mirror, where {needs}, may not be written by this user"
     require(checks.check_disk(space, installation), ("disk", TROUBLE, says, "change its owner", None))
 
 
 def test_schedule_findings_name_places() -> None:
-    """Those that start runs, or those that could not be read."""
+    """Files that start runs, or files that could not be read."""
     some = Schedule(("/etc/crontab", "/etc/cron.d/mirror"))
     started = "runs are started by /etc/crontab, /etc/cron.d/mirror"
     require(checks.check_schedule(some), ("schedule", OK, started, None, None))

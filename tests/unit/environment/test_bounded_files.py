@@ -1,4 +1,4 @@
-"""Files that variables name and that may have no end."""
+"""Files that a variable names and that may never end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hostaway_sync.errors import ConfigurationError
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No `.env` is there, and no wait is long."""
+    """Work in a directory without `.env`, with short waits."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bounded_files, "READ_TIMEOUT_S", 0.3)
 
@@ -31,8 +31,8 @@ def settings_from(path: Path | str) -> Environment:
 
 
 @pytest.mark.parametrize("read", [key_from, settings_from])
-def test_a_pipe_is_read_to_its_end(read: type) -> None:
-    """As a shell passes one for `<(command)`, whether the command has ended or not."""
+def test_pipe_is_read_to_its_end(read: type) -> None:
+    """A shell passes one for `<(command)`; the command may have ended or not."""
     for is_early in (True, False):
         reader, writer = os.pipe()
         words = b"k" * 3000 if read is key_from else b"HOSTAWAY_SYNC_MASTER_KEY=" + b"k" * 3000
@@ -52,8 +52,8 @@ def test_a_pipe_is_read_to_its_end(read: type) -> None:
 
 @pytest.mark.parametrize("read", [key_from, settings_from])
 @pytest.mark.parametrize("has_writer", [True, False])
-def test_a_silent_pipe_times_out(tmp_path: Path, read: type, *, has_writer: bool) -> None:
-    """Neither with a program at its other end nor without one."""
+def test_silent_pipe_times_out(tmp_path: Path, read: type, *, has_writer: bool) -> None:
+    """With a program at its other end, and without one."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     end = os.open(path, os.O_RDWR) if has_writer else None
@@ -64,8 +64,8 @@ def test_a_silent_pipe_times_out(tmp_path: Path, read: type, *, has_writer: bool
 
 
 @pytest.mark.parametrize("read", [key_from, settings_from])
-def test_a_file_without_end_is_refused(tmp_path: Path, read: type) -> None:
-    """A device, or what is larger than any file of settings."""
+def test_endless_or_huge_file_is_refused(tmp_path: Path, read: type) -> None:
+    """A device, or a file larger than any file of settings."""
     large = tmp_path / "large"
     large.write_bytes(b"a" * (bounded_files.MAX_BYTES + 1))
     for path in (Path("/dev/zero"), large):
@@ -74,7 +74,7 @@ def test_a_file_without_end_is_refused(tmp_path: Path, read: type) -> None:
 
 
 def test_dev_null_is_an_empty_file(tmp_path: Path) -> None:
-    """`/dev/null` is how others say that there is none; links are followed."""
+    """Operators use `/dev/null` for no file; links are followed."""
     (tmp_path / "link").symlink_to("/dev/null")
     assert settings_from("/dev/null").values == {}
     assert settings_from(tmp_path / "link").values == {}

@@ -24,7 +24,7 @@ SECONDS = timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start without proxies and certificates of the machine's own."""
+    """Remove the machine's own proxies and certificates from the environment."""
     for name in [*VARIABLES, *map(str.lower, VARIABLES), "SSLKEYLOGFILE"]:
         monkeypatch.delenv(name, raising=False)
 
@@ -68,7 +68,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_no_proxy_matches_as_in_other_programs(exceptions: str, url: str, is_excepted: bool) -> None:  # noqa: FBT001
-    """Names and what is below them, ports, addresses and networks, with brackets and without; the rest is no error."""
+    """Names and their subdomains, ports, addresses and networks, with brackets and without."""
     found = find_proxy(url, {"https": PROXY, "no": exceptions})
     assert (found is None) == is_excepted
 
@@ -87,10 +87,8 @@ def test_no_proxy_matches_as_in_other_programs(exceptions: str, url: str, is_exc
         ({"all": PROXY}, "https://127.0.0.1.example/v1", (PROXY, "ALL_PROXY")),
     ],
 )
-def test_a_proxy_is_found_with_the_variable_that_names_it(
-    proxies: dict[str, str], url: str, proxy: tuple[str, str] | None
-) -> None:
-    """The one of the scheme goes before the one of all; none stands before this machine."""
+def test_proxy_is_found_with_its_variable(proxies: dict[str, str], url: str, proxy: tuple[str, str] | None) -> None:
+    """The scheme's variable comes before that of all schemes; this machine has no proxy."""
     assert find_proxy(url, proxies) == proxy
     if proxy:
         httpx.Proxy(proxy[0])
@@ -101,7 +99,7 @@ def test_a_proxy_is_found_with_the_variable_that_names_it(
     ["http://", "://", "ftp://h", "socks5://h:1080", "h:99999", "http://h:hunter2", "http://a b", "http://[::1", "h:0"],
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "all_proxy"])
-def test_an_invalid_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_proxy_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """The error does not repeat the value, which may hold a password."""
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name.upper()} ") as caught:
@@ -127,7 +125,7 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 def test_any_value_gives_a_client_or_blames_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    """Never a traceback, and never another variable's name."""
+    """Never a traceback, and never the name of another variable."""
     with monkeypatch.context() as changed:
         if name == "NO_PROXY":
             changed.setenv("HTTPS_PROXY", PROXY)
@@ -145,7 +143,7 @@ def _blamed() -> str | None:
 
 
 def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> None:
-    """As OpenSSL names them; without either, the program's own count."""
+    """With OpenSSL's variables; without them, the program's own certificates are used."""
     assert load_certificates({}) is None
     assert load_certificates({"SSL_CERT_FILE": "", "SSL_CERT_DIR": ""}) is None
     found = load_certificates({"SSL_CERT_FILE": certifi.where(), "SSL_CERT_DIR": "/nonexistent"})
@@ -164,7 +162,7 @@ def test_certificates_come_from_a_file_or_else_a_directory(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("host", ["hunter2..b", ".hunter2", "..", "hunter2" * 10, "hunter2:x@a..b", "xn--ö.hunter2"])
 @pytest.mark.parametrize("scheme", ["", "http://", "https://"])
-def test_a_proxy_with_an_impossible_host_is_refused(monkeypatch: pytest.MonkeyPatch, scheme: str, host: str) -> None:
+def test_proxy_with_an_impossible_host_is_refused(monkeypatch: pytest.MonkeyPatch, scheme: str, host: str) -> None:
     """It would end a request with an error that the HTTP client does not know."""
     for variable in ("HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(variable, f"{scheme}{host}:3128")
@@ -175,8 +173,8 @@ def test_a_proxy_with_an_impossible_host_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hunter2", b"-----BEGIN CERTIFICATE-----\nhunter2\n"])
-def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | None) -> None:
-    """Missing, empty, or something else."""
+def test_file_without_certificates_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """The file is missing or empty, or holds other data."""
     if content is not None:
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE .*ca\.pem' ") as caught:
@@ -184,8 +182,8 @@ def test_a_file_without_certificates_is_named(tmp_path: Path, content: bytes | N
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_unwritable_sslkeylogfile_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Python writes the keys of connections where SSLKEYLOGFILE says; that is no fault of certificates."""
+def test_unwritable_sslkeylogfile_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Python writes connection keys to that file; the certificates are not at fault."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "keys"))
     with pytest.raises(ConfigurationError, match=r"^SSLKEYLOGFILE cannot be used: No such file"):
         _http_client(API, SECONDS, SECONDS, kept_alive=1)

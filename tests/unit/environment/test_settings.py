@@ -19,7 +19,7 @@ NO_HOSTS = ("api..hunter2", ".hunter2", "hunter2..", f"hunter2{'x' * 64}.example
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Start in an empty directory and without the places that settings come from."""
+    """Start in an empty directory and without any source of settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
@@ -70,7 +70,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     ],
 )
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
-    """A variable sets what its name says, and nothing else."""
+    """A variable sets the setting of its name, and no other."""
     before = load_settings().model_dump()
     setting(monkeypatch, name, text)
     after = load_settings().model_dump()
@@ -90,7 +90,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("API_URL", "https://api.example/v1?key=hunter2"),
         ("API_URL", "https://api.example/v1#hunter2"),
         ("API_URL", "https://api.example/v1?"),
-        ("API_URL", 'https://api.example/v1",'),  # a line of a JSON file that was copied whole
+        ("API_URL", 'https://api.example/v1",'),  # a whole line, copied from a JSON file
         *((name, f"https://{host}/v1") for name in ("API_URL", "PING_URL") for host in NO_HOSTS),
         ("DATA_DIR", "~hunter2/x"),
         ("DATA_DIR", "~hunter2"),
@@ -117,8 +117,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("TRUSTED_PROXIES", "127.0.0.1,*"),
     ],
 )
-def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """The sentence has the variable's name and what it must be, never what it was."""
+def test_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """The sentence has the variable's name and the allowed values, never the wrong one."""
     setting(monkeypatch, name, value)
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
@@ -130,7 +130,7 @@ def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["HOSTAWAY_SYNC_DATA_DIR", "XDG_DATA_HOME"])
-def test_a_data_directory_must_be_utf8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+def test_data_directory_must_be_utf8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     """Also where its name comes from the current directory, or from that of the user's data."""
     odd = tmp_path / "hunter2\udcff"
     odd.mkdir()
@@ -151,14 +151,14 @@ def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         load_settings()
 
 
-def test_a_url_is_used_as_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where two readings of one text name two hosts, the one that was checked is the one that is called."""
+def test_url_is_used_as_it_was_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two parsers may find two hosts in one text: the host that was checked is the host that is called."""
     setting(monkeypatch, "API_URL", "http://127.0.0.1\\@elsewhere.example/v1")
     assert load_settings().api_url == "http://127.0.0.1/@elsewhere.example/v1"
 
 
-def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a unit or a compose file that leaves it blank."""
+def test_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit or a compose file may leave it blank."""
     for name in ("DATABASE_URL", "LOG_LEVEL", "EGRESS", "RATE_LIMIT_IP"):
         setting(monkeypatch, name, "")
     found = load_settings()
@@ -189,7 +189,7 @@ def test_sources_have_an_order_of_precedence(monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_every_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    """Named by a variable, or in the directory of systemd's credentials."""
+    """A variable names the file, or it is in systemd's credentials directory."""
     credential = tmp_path / f"hostaway_sync_{name.lower()}"
     credential.write_text("from systemd", encoding="utf-8")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
@@ -200,8 +200,8 @@ def test_every_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_
     assert getattr(load_settings(), name.lower()) == SecretStr("from file")
 
 
-def test_the_file_behind_the_master_key_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Named by a variable, by .env, or systemd's; none where the key stands in a variable or nowhere."""
+def test_file_of_the_master_key_is_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Named by a variable, by .env, or by systemd; None where the key is in a variable or missing."""
     assert load_settings().master_key_file is None
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert load_settings().master_key_file is None
@@ -217,7 +217,7 @@ def test_the_file_behind_the_master_key_is_known(monkeypatch: pytest.MonkeyPatch
     assert load_settings().master_key_file is None
 
 
-def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A missing file is no missing setting: the embedded database must not be used in its place."""
     setting(monkeypatch, "DATABASE_URL_FILE", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigurationError, match=r"HOSTAWAY_SYNC_DATABASE_URL_FILE .*nowhere cannot be read: No such"):
@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch, tm
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_env_file_that_is_no_text_is_named() -> None:
+def test_env_file_that_is_no_text_is_named() -> None:
     """A sentence, not a traceback with the file's bytes."""
     Path(".env").write_bytes(b"HOSTAWAY_SYNC_CLIENT_SECRET=hunter2\xff\n")
     with pytest.raises(ConfigurationError, match=r"^settings: .env cannot be read: not UTF-8 text$"):
@@ -236,7 +236,7 @@ def test_an_env_file_that_is_no_text_is_named() -> None:
 
 
 def test_settings_are_frozen_and_never_show_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither text nor representation holds one."""
+    """Neither as text nor in their representation."""
     for name in SECRETS:
         setting(monkeypatch, name, "hunter2")
     found = load_settings()
@@ -245,15 +245,15 @@ def test_settings_are_frozen_and_never_show_a_secret(monkeypatch: pytest.MonkeyP
         found.egress = "elsewhere"
 
 
-def test_the_data_directory_becomes_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_data_directory_becomes_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A later change of directory does not move it, and ~ is the user's home."""
     assert load_settings(data_dir="here").data_dir == tmp_path / "here"
     monkeypatch.setenv("HOME", "/home/somebody")
     assert load_settings(data_dir="~/there").data_dir == Path("/home/somebody/there")
 
 
-def test_the_data_directory_is_found_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cron sets little: root has its own place, others XDG's directory or the one below their home."""
+def test_data_directory_is_found_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron sets few variables: root has its own place, others XDG's directory or the one below their home."""
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -268,7 +268,7 @@ def test_the_data_directory_is_found_without_home(monkeypatch: pytest.MonkeyPatc
     assert default_data_dir() == Path("/home/somebody/.local/share/hostaway-sync")
 
 
-def test_without_a_home_the_data_directory_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_a_home_must_set_the_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container whose user id has no name."""
 
     def nobody(user: int) -> pwd.struct_passwd:
@@ -282,8 +282,8 @@ def test_without_a_home_the_data_directory_must_be_set(monkeypatch: pytest.Monke
     assert load_settings(data_dir="/srv").data_dir == Path("/srv")
 
 
-def test_a_limit_may_be_given_as_a_value() -> None:
-    """The library's users hand in the value itself; anything else is refused."""
+def test_limit_may_be_passed_as_a_value() -> None:
+    """Users of the library pass the value itself; other types are refused."""
     limit = RateLimit(1, timedelta(seconds=1))
     assert load_settings(rate_limit_ip=limit).rate_limit_ip == limit
     assert load_settings(trusted_proxies=("::1",)).trusted_proxies == ("::1",)

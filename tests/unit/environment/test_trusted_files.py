@@ -51,7 +51,7 @@ def room() -> Iterator[Path]:
 
 
 def make(path: Path, kind: str, owner: int, group: int, mode: int) -> None:
-    """Make something at `path`, and what a link leads to beside it."""
+    """Make a file, directory, pipe or link at `path`, and beside it the target of a link."""
     real = path.with_name(f"{path.name}.real") if kind.startswith("link") else path
     if kind in {"directory", "link to a directory"}:
         real.mkdir()
@@ -79,7 +79,7 @@ def test_files_of_other_owners_or_writers_are_refused(room: Path, user: int) -> 
         asked.append((str(path), os.O_RDONLY | (os.O_DIRECTORY if "directory" in kind else 0)))
     answers = run_as(user, TRIED, json.dumps(asked))
     for (owner, mode, is_own_group, kind), (name, _), answer in zip(cases, asked, answers, strict=True):
-        # Whose primary group is not known has none: 12345 has no name, and is known to itself alone.
+        # A user without a known primary group has none: 12345 has no name, and only itself knows its group.
         is_own_group = is_own_group and (owner != SOMEBODY or user == SOMEBODY)  # noqa: PLW2901
         is_foreign = owner not in {0, user}
         is_written = bool(mode & 0o002) or (bool(mode & 0o020) and not is_own_group)
@@ -90,7 +90,7 @@ def test_files_of_other_owners_or_writers_are_refused(room: Path, user: int) -> 
         else:
             owner_name = pwd.getpwuid(owner).pw_name if owner != SOMEBODY else str(owner)
             if answer == "OSError: Permission denied":
-                # A pipe, or a file that others may write, but not this user.
+                # A pipe, or a file that only other users may write.
                 assert not is_foreign, case
                 assert user != owner, case
                 assert not mode & 0o004, case
@@ -101,7 +101,7 @@ def test_files_of_other_owners_or_writers_are_refused(room: Path, user: int) -> 
 
 
 @only_root
-def test_a_new_lock_is_private_to_its_owner(room: Path) -> None:
+def test_new_lock_is_private_to_its_owner(room: Path) -> None:
     """With any umask, no other user may hold the lock or write to the file."""
     room.chmod(0o777)
     for user in (0, NOBODY):
@@ -122,7 +122,7 @@ def test_another_owner_may_be_allowed(room: Path) -> None:
         open_trusted(room / str(SOMEBODY), owners={NOBODY})
 
 
-def test_an_access_list_that_lets_others_write_is_refused(tmp_path: Path) -> None:
+def test_access_list_with_other_writers_is_refused(tmp_path: Path) -> None:
     """Its named users write by the bits of the group, which may be the owner's own."""
     path = tmp_path / "listed"
     path.write_text("")
@@ -152,8 +152,8 @@ def test_an_access_list_that_lets_others_write_is_refused(tmp_path: Path) -> Non
         "é\u200bü",
     ],
 )
-def test_the_suggested_command_names_the_file_exactly(tmp_path: Path, name: str) -> None:
-    """Also where a sentence, which shows no sign that steers a terminal, cannot hold its name."""
+def test_suggested_command_names_the_file_exactly(tmp_path: Path, name: str) -> None:
+    """Also where the sentence, which leaves out control characters, cannot show the name."""
     path = tmp_path / name
     path.write_text("")
     path.chmod(0o666)
@@ -164,15 +164,15 @@ def test_the_suggested_command_names_the_file_exactly(tmp_path: Path, name: str)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
-    """To open it for reading would wait for another process to write."""
+def test_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening it for reading would wait for a writer."""
     os.mkfifo(tmp_path / "pipe", 0o600)
     with pytest.raises(UntrustedFile, match="is not a regular file"):
         open_plain(tmp_path / "pipe")
 
 
-def test_a_link_is_followed_only_on_demand(tmp_path: Path) -> None:
-    """A file that its owner keeps elsewhere is read through the link, and only where that was asked for."""
+def test_link_is_followed_only_on_demand(tmp_path: Path) -> None:
+    """Its owner keeps the file elsewhere, and the caller allows links."""
     (tmp_path / "real").write_text("here")
     (tmp_path / "link").symlink_to("real")
     with os.fdopen(open_plain(tmp_path / "link", follow=True)) as file:
@@ -185,8 +185,8 @@ def test_a_link_is_followed_only_on_demand(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_the_check_uses_the_opened_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is exchanged while it is opened changes nothing about the verdict."""
+def test_check_uses_the_opened_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another file that gets the name during the check does not change the result."""
     (tmp_path / "bad").write_text("bad")
     (tmp_path / "bad").chmod(0o666)
     (tmp_path / "good").write_text("good")

@@ -24,7 +24,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def read(dotenv: str | None = None, **variables: str) -> Environment:
-    """Read the environment of these variables, and of a `.env` with this text."""
+    """Return the environment of these variables, and of a `.env` with this text."""
     if dotenv is not None:
         Path(".env").write_text(dotenv, encoding="utf-8", newline="")
         Path(".env").chmod(0o600)
@@ -50,7 +50,7 @@ SECRETS = st.text(
 @example("\\'")
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_single_quotes_keep_any_secret_unchanged(secret: str) -> None:
-    """Nothing is put in place of ${…}, whatever variables there are: a password is not a program."""
+    """${…} is not replaced, whatever variables exist: a password is no program."""
     if "HOSTAWAYSYNC" in re.sub(r"[\W_]", "", secret).upper():
         return
     assert read(f"{PREFIX}MASTER_KEY={quoted(secret)}\n", HOME="/root").values["master_key"] == secret
@@ -71,7 +71,7 @@ def test_single_quotes_keep_any_secret_unchanged(secret: str) -> None:
     ],
 )
 def test_lines_of_an_env_file_are_parsed(line: str, value: str) -> None:
-    """As other programs write them, but for the dollar sign."""
+    """As other programs write them, except for the dollar sign."""
     assert read(line, HOME="/root", y="z").values == {"egress": value}
 
 
@@ -86,7 +86,7 @@ def test_lines_of_an_env_file_are_parsed(line: str, value: str) -> None:
         ("# fine\nexport HOSTAWAY_SYNC_EGRESS='a' b\n", 2),
     ],
 )
-def test_an_unparsable_line_with_our_prefix_is_named(text: str, line: int) -> None:
+def test_unparsable_line_with_our_prefix_is_named(text: str, line: int) -> None:
     """If it were ignored, the default would silently replace the setting."""
     with pytest.raises(ConfigurationError, match=rf"\.env .*line {line}\b"):
         read(text)
@@ -119,8 +119,8 @@ DISGUISED = (
 
 @pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("line", DISGUISED)
-def test_our_prefix_in_any_disguise_is_not_ignored(line: str, small: bool) -> None:  # noqa: FBT001  (pytest gives it)
-    """As shells, PowerShell, YAML and slips of a finger write it: the line is named, and its value is not."""
+def test_our_prefix_in_any_notation_is_not_ignored(line: str, small: bool) -> None:  # noqa: FBT001  (pytest gives it)
+    """As shells, PowerShell, YAML and typing errors write it: the line is named, its value is not."""
     name = PREFIX.lower() if small else PREFIX
     with pytest.raises(ConfigurationError, match=r"/\.env .*\bline 3\b") as caught:
         read(f"# of others\nB=1\n{line.format(name).replace('=x', '=hunter2')}\nC=2\n")
@@ -138,8 +138,8 @@ def test_our_prefix_in_any_disguise_is_not_ignored(line: str, small: bool) -> No
         "_HOSTAWAY_SYNC_EGRESS",
     ],
 )
-def test_a_variable_with_our_prefix_in_disguise_is_an_unknown_name(name: str) -> None:
-    """As in `.env`: its value would count nowhere, and a default in its place."""
+def test_variable_with_a_distorted_prefix_is_an_unknown_name(name: str) -> None:
+    """As in `.env`: its value would not be used, but a default in its place."""
     (found,) = read(**{name: "x"}).unknown
     assert (found.name, found.nearest) == (name, f"{PREFIX}EGRESS")
 
@@ -148,13 +148,13 @@ def test_a_variable_with_our_prefix_in_disguise_is_an_unknown_name(name: str) ->
     "name", ["HOSTAWAYSYNC", "HOSTAWAY_SYNC", "HOSTAWAYSYNC_SERVICE_HOST", "HOSTAWAYSYNC_PORT_80_TCP", "HOSTAWAY_URL"]
 )
 def test_names_of_other_programs_are_ignored(name: str) -> None:
-    """The name alone, services of Kubernetes, and settings of other programs."""
+    """Our bare name, services of Kubernetes, and settings of other programs."""
     assert read(**{name: "x"}).unknown == ()
 
 
 @given(st.text("'\"$;:-. \t\v\u200b{}()&", max_size=6), st.text("-_. \u200b\u00ad", max_size=3))
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_signs_hide_our_prefix(before: str, within: str) -> None:
+def test_no_characters_hide_our_prefix(before: str, within: str) -> None:
     """A line is a setting, an unknown name or an error."""
     try:
         found = read(f"A=1\n{before}HOSTAWAY{within}SYNC_EGRESS=x\n")
@@ -208,8 +208,8 @@ def near(name: str) -> list[tuple[str, str | None]]:
         ("HOSTAWAY_SYNC_TESTING", None),
     ],
 )
-def test_an_unknown_name_suggests_the_nearest_setting(name: str, nearest: str | None) -> None:
-    """One letter is enough to begin a new, empty mirror elsewhere."""
+def test_unknown_name_suggests_the_nearest_setting(name: str, nearest: str | None) -> None:
+    """One wrong character would be enough to start a new, empty mirror elsewhere."""
     ((found, guess),) = near(name)
     assert found == name
     assert nearest is None or guess == nearest
@@ -217,7 +217,7 @@ def test_an_unknown_name_suggests_the_nearest_setting(name: str, nearest: str | 
 
 @pytest.mark.parametrize("name", [f"{PREFIX}{name.upper()}" for name in NAMES])
 def test_every_typing_error_is_found(name: str) -> None:
-    """A letter that is left out, doubled, or exchanged with its neighbour: the name that was meant is proposed."""
+    """A character is missing, doubled or exchanged with its neighbour: the right name is suggested."""
     begin = len(PREFIX)
     for at in range(begin, len(name) - 1):
         slips = {name[:at] + name[at + 1 :], name[:at] + name[at] + name[at:]}
@@ -246,20 +246,20 @@ def test_every_typing_error_is_found(name: str) -> None:
     ],
 )
 def test_variables_of_kubernetes_and_tests_are_no_error(name: str) -> None:
-    """Kubernetes describes services by our prefix, and tests have names of their own."""
+    """Kubernetes describes services with our prefix, and tests have names of their own."""
     file = Path("key")
     file.write_text("key", encoding="utf-8")
     assert read(**{name: str(file)}).unknown == ()
 
 
 def test_no_setting_looks_like_a_name_of_kubernetes() -> None:
-    """Or a misspelt one could pass for it."""
+    """A misspelt setting with such a name would be ignored."""
     for name in list_known_variables():
         assert not re.search("_SERVICE_HOST|_SERVICE_PORT|_PORT$|_PORT_", name)
 
 
 def test_unknown_names_are_found_in_every_place(tmp_path: Path) -> None:
-    """In `.env`, by name and not by value, and among the credentials of systemd; an empty one is none."""
+    """In `.env`, by name and not by value, and among systemd's credentials; an empty one does not count."""
     Path("credentials").mkdir()
     for name in ("hostaway_sync_database_ur", "hostaway_sync_egress", "other", "HOSTAWAY_SYNC_MASTER_KEY"):
         (Path("credentials") / name).write_text("hunter2", encoding="utf-8")
@@ -293,7 +293,7 @@ def test_unknown_names_raise_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", FILE_FIELDS)
 def test_names_in_small_letters_are_accepted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Of variables and of those that name a file; capital letters win."""
+    """Also of variables that name a file; capital letters come first."""
     Path("file").write_text("https://from.file", encoding="utf-8")
     monkeypatch.setenv(f"hostaway_sync_{name}_file", "file")
     assert getattr(load_settings(), name).get_secret_value() == "https://from.file"
@@ -303,20 +303,20 @@ def test_names_in_small_letters_are_accepted(monkeypatch: pytest.MonkeyPatch, na
     assert getattr(load_settings(), name).get_secret_value() == "https://capital"
 
 
-def test_a_directory_called_env_holds_no_settings() -> None:
+def test_directory_called_env_holds_no_settings() -> None:
     """It may be a virtual environment."""
     Path(".env").mkdir()
     assert read().values == {}
 
 
-def test_a_huge_env_file_is_refused() -> None:
-    """It is something else, and would only take memory."""
+def test_huge_env_file_is_refused() -> None:
+    """It is no file of settings, and would only take memory."""
     with pytest.raises(ConfigurationError, match="larger than a file of settings"):
         read("#" * (1024 * 1024 + 1))
 
 
 def test_credentials_that_cannot_be_listed_are_named(tmp_path: Path) -> None:
-    """The sentence blames them, not `.env`."""
+    """The sentence names them, not `.env`."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"CREDENTIALS_DIRECTORY .*file cannot be read: Not a directory"):
         read(CREDENTIALS_DIRECTORY=str(tmp_path / "file"))

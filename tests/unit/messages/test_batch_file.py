@@ -1,4 +1,4 @@
-"""The lines of a batch, checked before anything is done."""
+"""The lines of a batch are checked before any of them is queued."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hostaway_sync.model.messages import CommunicationType, MessageRequest
 GOOD: dict[str, Any] = {"reservation_id": 41, "text": "Hello\n\n🗝️", "key": "a"}
 
 
-def test_a_line_is_a_message() -> None:
-    """Text as it is; what else may be said is optional; empty lines, a mark of order and line ends do not count."""
+def test_line_is_a_message() -> None:
+    """The text stays unchanged; other keys are optional; empty lines, a byte order mark and line ends are ignored."""
     full = GOOD | {"key": "b", "account": 7, "channel_type": "sms", "conversation": 9}
     content = f"\ufeff{json.dumps(GOOD, ensure_ascii=False)}\r\n\r\n  \n{json.dumps(full)}"
     assert read_lines(content) == (
@@ -43,22 +43,22 @@ def test_a_line_is_a_message() -> None:
         ({"idempotency_key": "c"}, "idempotency_key"),
     ],
 )
-def test_a_line_that_is_no_message_is_named(wrong: dict[str, object], why: str) -> None:
-    """With its number, and why; the lines around it are read all the same."""
+def test_line_that_is_no_message_is_named(wrong: dict[str, object], why: str) -> None:
+    """With its number and the reason; the lines around it are read all the same."""
     lines, (bad,) = read_lines("\n".join(json.dumps(one) for one in (GOOD, GOOD | {"key": "b"} | wrong)))
     assert ([line.number for line in lines], bad.number) == ([1], 2)
     assert why in bad.why
 
 
 @pytest.mark.parametrize("written", ["{", "[]", "41", '{"text": "\\ud800", "reservation_id": 1, "key": "a"}', "{}"])
-def test_a_line_that_is_no_object_is_named(written: str) -> None:
+def test_line_that_is_no_object_is_named(written: str) -> None:
     """Each is a bad line with its number."""
     lines, bad = read_lines(written)
     assert (lines, [one.number for one in bad]) == ([], [1])
 
 
-def test_a_line_has_at_most_a_hundred_thousand_letters() -> None:
-    """With all that stands between its words."""
+def test_line_has_at_most_a_hundred_thousand_characters() -> None:
+    """Spaces included."""
     written = json.dumps(GOOD)
     (line,), bad = read_lines(written + " " * (100_000 - len(written)))
     assert (line.number, bad) == (1, [])

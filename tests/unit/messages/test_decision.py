@@ -1,4 +1,4 @@
-"""What is to be done about a message, and which message is whose."""
+"""The decision whether to send a message, and which message of a thread belongs to which row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ME = "dock/1"
 
 
 def row(state: str, *, key: str | None = None, minutes: float = 1, **fields: Any) -> Intent:
-    """Give a row that says what the message says, and left so many minutes ago."""
+    """Return a row with the message's text, sent so many minutes ago."""
     moment = NOON - minutes * MINUTE
     intent = Intent(
         intent_id=1,
@@ -55,7 +55,7 @@ def step(
     return decide_step(wanted, of_key, rows, owner=ME, dead=dead, now=NOON, again=again).step
 
 
-def test_a_new_message_is_sent() -> None:
+def test_new_message_is_sent() -> None:
     """The ledger is empty."""
     assert decide_step(MESSAGE, None, [], owner=ME, dead=(), now=NOON, again=False) == Decision(Step.SEND)
 
@@ -70,14 +70,14 @@ def test_a_new_message_is_sent() -> None:
         ("failed", Step.TAKE_UP),
     ],
 )
-def test_an_idempotency_key_is_sent_once(state: str, found: Step) -> None:
-    """However long ago, and whether or not the same words may be said again."""
+def test_idempotency_key_is_sent_once(state: str, found: Step) -> None:
+    """However long ago, and also where the same words may be sent again."""
     assert step(row(state, key="k", minutes=9_999), key="k") is found
     assert step(row(state, key="k"), key="k", again=True) is found
 
 
-def test_a_key_stands_for_one_text_to_one_guest() -> None:
-    """White space is no text; another reservation is another guest."""
+def test_key_stands_for_one_text_to_one_guest() -> None:
+    """White space does not count; another reservation is another guest."""
     known = row("failed", key="k")
     assert step(known, key="k", message=replace(MESSAGE, body=" The key is\nunder the mat\r\n")) is Step.TAKE_UP
     assert step(known, key="k", message=replace(MESSAGE, body="The key is in the box")) is Step.OTHER_TEXT
@@ -86,8 +86,8 @@ def test_a_key_stands_for_one_text_to_one_guest() -> None:
 
 @pytest.mark.parametrize("key", [None, "new"])
 @pytest.mark.parametrize("others", [None, "old"])
-def test_the_same_words_are_not_sent_twice_in_ten_minutes(key: str | None, others: str | None) -> None:
-    """Whatever their keys; later, or with `again`, they are."""
+def test_same_words_are_not_sent_twice_in_ten_minutes(key: str | None, others: str | None) -> None:
+    """Whatever their keys; later, or with `again`, they are sent."""
     assert step(row("sent", key=others, minutes=9.9), key=key) is Step.REPEATED
     assert step(row("sent", key=others, minutes=10), key=key) is Step.SEND
     assert step(row("sent", key=others), key=key, again=True) is Step.SEND
@@ -95,9 +95,9 @@ def test_the_same_words_are_not_sent_twice_in_ten_minutes(key: str | None, other
 
 @pytest.mark.parametrize("key", [None, "new"])
 @given(written=st.integers(0, 100_000), waited=st.integers(0, 100_000))
-def test_the_ten_minutes_begin_when_the_request_left(key: str | None, written: int, waited: int) -> None:
-    """Only where no request is known to have left, the moment counts at which the message was asked for."""
-    # It may have waited for a worker, or for the morning: the guest reads it when it is sent.
+def test_ten_minutes_begin_when_the_request_left(key: str | None, written: int, waited: int) -> None:
+    """Only where no request is known to have left, they begin when the message was stored."""
+    # It may have waited for a worker, or for the morning: the guest reads it after it was sent.
     asked = NOON - timedelta(seconds=written)
     left = min(asked + timedelta(seconds=waited), NOON)
     for moment, sent in (
@@ -107,19 +107,19 @@ def test_the_ten_minutes_begin_when_the_request_left(key: str | None, written: i
         assert step(sent, key=key) is (Step.REPEATED if NOON - moment < 10 * MINUTE else Step.SEND)
 
 
-def test_a_message_that_waited_counts_from_its_sending() -> None:
-    """Asked for last night, sent a minute ago: the same words now are a repetition."""
+def test_message_that_waited_counts_from_its_sending() -> None:
+    """Stored last night, sent a minute ago: the same words now are a repetition."""
     assert step(row("sent", created_at=NOON - timedelta(hours=12), sending_at=NOON - MINUTE)) is Step.REPEATED
 
 
 @pytest.mark.parametrize(("state", "found"), [("sending", Step.UNDER_WAY), ("outcome_unknown", Step.UNSETTLED)])
-def test_an_open_intent_blocks_the_same_words(state: str, found: Step) -> None:
-    """Whether the guest has these words is unknown: a day changes nothing."""
+def test_open_intent_blocks_the_same_words(state: str, found: Step) -> None:
+    """Whether the guest has these words is unknown, also after a day."""
     assert step(row(state, minutes=1_440), key="new") is found
     assert step(row(state, minutes=1_440), key="new", again=True) is Step.SEND
 
 
-def test_an_unsent_row_is_taken_up() -> None:
+def test_unsent_row_is_sent_by_the_next_command() -> None:
     """Its process died before it sent, it failed, or our own commit was not confirmed."""
     assert step(row("pending"), dead=(1,)) is Step.TAKE_UP
     assert step(row("pending", owner=ME)) is Step.TAKE_UP
@@ -127,15 +127,15 @@ def test_an_unsent_row_is_taken_up() -> None:
     assert step(row("pending")) is Step.UNDER_WAY
 
 
-def test_a_row_with_another_key_is_not_taken_up() -> None:
-    """It will be sent under its own key, or found to be a repetition then."""
+def test_row_with_another_key_is_not_sent() -> None:
+    """It will be sent with its own key, or count as a repetition then."""
     assert step(row("pending", key="k"), dead=(1,)) is Step.SEND
     assert step(row("failed"), key="k") is Step.SEND
     assert step(row("failed", key="k"), row("sent", intent_id=2), key="k") is Step.REPEATED
 
 
 def said(number: int, text: str = MESSAGE.body, **fields: Any) -> ThreadMessage:
-    """Give a message of ours."""
+    """Return a message of ours."""
     return replace(ThreadMessage(number, 51, is_incoming=False, text=text), **fields)
 
 
@@ -150,13 +150,13 @@ def said(number: int, text: str = MESSAGE.body, **fields: Any) -> ThreadMessage:
     ],
 )
 def test_only_the_message_itself_settles_an_intent(other: ThreadMessage) -> None:
-    """One that was there before, the guest's, of an unknown side, with other words or none."""
+    """Not an earlier one, the guest's, one of an unknown side, or one with other words or none."""
     assert match_messages([row("outcome_unknown")], [other], set()) == {}
     assert match_messages([row("outcome_unknown", after_message_id=None)], [said(101)], set()) == {}
 
 
-def test_a_message_settles_one_intent() -> None:
-    """Two intents with the same words take two messages, the older first; a claimed message settles no other."""
+def test_one_message_settles_one_intent() -> None:
+    """Two intents with the same words need two messages, the older first; a claimed message settles no other."""
     first, second = row("outcome_unknown"), row("outcome_unknown", intent_id=2, after_message_id=105)
     assert match_messages([first, second], [said(107), said(106)], set()) == {1: said(106), 2: said(107)}
     assert match_messages([first, second], [said(103)], set()) == {1: said(103)}
@@ -165,7 +165,7 @@ def test_a_message_settles_one_intent() -> None:
 
 @given(st.lists(st.integers(90, 120), unique=True), st.lists(st.integers(90, 120), max_size=5), st.sets(st.integers()))
 def test_no_message_settles_two_intents(numbers: list[int], fences: list[int], claimed: set[int]) -> None:
-    """Nor one that is claimed, nor one that was there before."""
+    """Neither does a claimed message settle one, nor an earlier one."""
     open_ = [row("outcome_unknown", intent_id=n, after_message_id=fence) for n, fence in enumerate(fences)]
     found = match_messages(open_, [said(number) for number in numbers], claimed)
     given_away = [one.message_id for one in found.values()]
@@ -175,7 +175,7 @@ def test_no_message_settles_two_intents(numbers: list[int], fences: list[int], c
 
 
 def test_looks_count_half_a_minute_apart() -> None:
-    """The first one after the request left; before there was one, none does."""
+    """The first one after the request left; before a request none counts."""
     fresh = row("outcome_unknown", minutes=0)
     assert is_countable_look(fresh, NOON + SECOND)
     assert not is_countable_look(fresh, NOON)
@@ -186,13 +186,13 @@ def test_looks_count_half_a_minute_apart() -> None:
 
 
 def test_two_looks_without_a_match_need_a_person() -> None:
-    """Not one, and not once it was settled."""
+    """One look is too few, and a settled row needs none."""
     assert [row("outcome_unknown", looks=looks).waits_for_person for looks in range(3)] == [False, False, True]
     assert not row("sent", looks=2).waits_for_person
 
 
-def test_a_queued_message_is_left_to_its_worker() -> None:
-    """Unless it is wanted at once; then the row is taken up as any other that never left."""
+def test_queued_message_is_left_to_its_worker() -> None:
+    """Unless the command must send at once: then it sends the row."""
     waiting = row("pending", key="k", is_queued=True, owner=None)
     for again in (False, True):
         assert step(waiting, key="k", dead=(1,), again=again) is Step.QUEUED
@@ -212,8 +212,8 @@ def test_a_queued_message_is_left_to_its_worker() -> None:
         (row("failed"), None, MESSAGE.body, Step.TAKE_UP),
     ],
 )
-def test_a_decision_names_the_row_that_made_it(intent: Intent, key: str | None, body: str, found: Step) -> None:
-    """An operator is told which message it was, and when."""
+def test_decision_names_the_row_that_decided_it(intent: Intent, key: str | None, body: str, found: Step) -> None:
+    """An operator learns which message it was, and when."""
     of_key = intent if key else None
     wanted = replace(MESSAGE, key=key, body=body)
     decision = decide_step(wanted, of_key, [intent], owner=ME, dead=(), now=NOON, again=False)

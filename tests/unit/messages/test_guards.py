@@ -1,4 +1,4 @@
-"""What keeps a message from a guest before anything is asked."""
+"""The checks of a message before any request."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("text", ["", " \t\r\n ", "x" * 10_001, "a\0b", "bell \a", "\ud83d"])
-def test_an_unusable_text_is_refused(text: str) -> None:
-    """Empty, too long, and what no guest could read."""
+def test_unusable_text_is_refused(text: str) -> None:
+    """An empty or too long text, and one that no guest could read."""
     with pytest.raises(UsageError, match="the text "):
         guards.require_text(text)
 
 
 @pytest.mark.parametrize("text", ["Hi", "x" * 10_000, "👨‍👩‍👧 مرحبا\n\n\tÅ\r\n"])
 def test_newlines_and_emoji_are_text(text: str) -> None:
-    """Every script there is, and white space between words."""
+    """Every script is allowed, and white space between words."""
     guards.require_text(text)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\nb"])
-def test_a_key_can_be_kept(key: str) -> None:
-    """An empty, endless or unprintable one cannot; none at all is no mistake."""
+def test_unusable_idempotency_key_is_refused(key: str) -> None:
+    """An empty, endless or unprintable one; no key is allowed."""
     with pytest.raises(UsageError):
         guards.require_key(key)
     guards.require_key(None)
@@ -38,7 +38,7 @@ def test_a_key_can_be_kept(key: str) -> None:
 
 
 def test_only_allowed_reservations_pass() -> None:
-    """No list allows all, an empty list none."""
+    """Without a list all are allowed, with an empty list none."""
     guards.require_allowed(41, None)
     guards.require_allowed(41, {41})
     for allowed in (set[int](), {42}):
@@ -47,8 +47,8 @@ def test_only_allowed_reservations_pass() -> None:
 
 
 @pytest.mark.parametrize("days", [-1, 0, 1])
-def test_a_current_stay_is_no_concern(days: int) -> None:
-    """Until its last day is over everywhere on earth; a status that is not known is none either."""
+def test_current_stay_is_no_concern(days: int) -> None:
+    """Until its last day is over everywhere on earth; an unknown status is no concern, either."""
     for status in ("new", "somethingNew", None):
         assert (
             guards.list_concerns(off=OFF, status=status, departure_date=TODAY - days * DAY, is_gone=False, today=TODAY)
@@ -58,7 +58,7 @@ def test_a_current_stay_is_no_concern(days: int) -> None:
 
 
 def test_every_concern_is_listed() -> None:
-    """Gone, off and over, in this order."""
+    """Missing, cancelled and past stays, in this order."""
     found = guards.list_concerns(off=OFF, status="cancelled", departure_date=TODAY - 2 * DAY, is_gone=True, today=TODAY)
     assert found == (
         "it is not listed any more",

@@ -35,7 +35,7 @@ SOON = timedelta(seconds=1)
         (SENDING, False, False, False, SOON, True),
     ],
 )
-def test_when_a_sender_has_ended(
+def test_end_of_a_sender_is_recognized(
     state: IntentState,
     is_claimed: bool,  # noqa: FBT001  (a column of the table above)
     is_expired: bool,  # noqa: FBT001
@@ -43,19 +43,19 @@ def test_when_a_sender_has_ended(
     since_mark: timedelta | None,
     ended: bool,  # noqa: FBT001
 ) -> None:
-    """By its right, by its death, and for what may be under way by the time that a request can take at most."""
+    """By its claim, by its death, and for a running request by the longest time that one can take."""
     found = has_ended(state, is_claimed=is_claimed, is_expired=is_expired, has_died=has_died, since_mark=since_mark)
     assert found is ended
 
 
 @given(expired=st.booleans(), since=st.timedeltas(timedelta(0), LONGEST_REQUEST))
-def test_a_request_under_way_is_not_given_up(*, expired: bool, since: timedelta) -> None:
-    """A process that may live and marked its row a moment ago is left alone."""
+def test_running_request_is_not_given_up(*, expired: bool, since: timedelta) -> None:
+    """A process that may live and has just marked its row keeps it."""
     assert not has_ended(SENDING, is_claimed=True, is_expired=expired, has_died=False, since_mark=since)
 
 
-def test_the_time_limits_fit_together() -> None:
-    """A request that leaves as late as it may is over before its row is given up: writing, waiting, reading it all."""
+def test_time_limits_of_a_request_fit_together() -> None:
+    """The latest possible request ends before its row is given up: writing, waiting, and reading the answer."""
     assert LEAVES_WITHIN + timedelta(seconds=60 + 60 + 5 * 60) < LONGEST_REQUEST
     assert is_too_late(LEAVES_WITHIN + timedelta(microseconds=1))
     assert not is_too_late(LEAVES_WITHIN)

@@ -1,4 +1,4 @@
-"""Quiet hours by the clock of the listing, on every day of the year in every zone."""
+"""Quiet hours by the listing's local clock, on every day of the year in every zone."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ HOURS = st.tuples(st.integers(0, 23), st.integers(0, 23)).filter(lambda pair: pa
         ("Europe/Oslo", "2026-01-11T07:00:00", None),
         ("Asia/Kathmandu", "2026-01-10T20:00:00", "2026-01-11T02:15:00"),
         ("Europe/Oslo", "2026-03-28T22:00:00", "2026-03-29T06:00:00"),  # summer time begins in that night
-        ("Europe/Oslo", "2026-10-24T22:00:00", "2026-10-25T07:00:00"),  # and ends in this one
-        ("Pacific/Apia", "2011-12-30T09:00:00", "2011-12-30T18:00:00"),  # the day that was left out
+        ("Europe/Oslo", "2026-10-24T22:00:00", "2026-10-25T07:00:00"),  # and ends in this night
+        ("Pacific/Apia", "2011-12-30T09:00:00", "2011-12-30T18:00:00"),  # the day that this zone skipped
     ],
 )
 def test_quiet_hours_follow_the_local_clock(zone: str, now: str, end: str | None) -> None:
-    """From 22 to 8, whatever the clock does in between."""
+    """From 22 to 8, whatever the clock changes in between."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
     expected = None if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC)
     found = find_quiet_end(QuietHours(22, 8), ZoneInfo(zone), moment)
@@ -46,8 +46,8 @@ def test_quiet_hours_follow_the_local_clock(zone: str, now: str, end: str | None
     HOURS,
     st.datetimes(datetime(1975, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  (hypothesis adds it)
 )
-def test_quiet_hours_end_when_the_clock_says_so(zone: str, pair: tuple[int, int], now: datetime) -> None:
-    """Only while they are on there is an end; it is later, not quiet, and all until then is, as far as clocks go on."""
+def test_quiet_hours_end_at_the_local_hour(zone: str, pair: tuple[int, int], now: datetime) -> None:
+    """The end is later than now, is not quiet, and all moments until then are, within the calendar's range."""
     hours, place = QuietHours(*pair), ZoneInfo(zone)
     end = find_quiet_end(hours, place, now)
     assert (end is not None) == hours.cover(now.astimezone(place).hour)
@@ -60,8 +60,8 @@ def test_quiet_hours_end_when_the_clock_says_so(zone: str, pair: tuple[int, int]
 
 
 @pytest.mark.parametrize("text", ["", "22", "22-", "-8", "22-22", "0-24", "22-25", "22:00-8:00", "a-b", "٢-8"])
-def test_a_text_without_two_hours_is_refused(text: str) -> None:
-    """The error shows how they are written."""
+def test_text_without_two_hours_is_refused(text: str) -> None:
+    """The error shows the right form."""
     with pytest.raises(UsageError, match="22-8"):
         parse_hours(text)
 

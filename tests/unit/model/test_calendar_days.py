@@ -32,8 +32,8 @@ def day(number: int, digest: bytes = b"") -> CalendarDay:
 
 
 @given(asked=STRETCHES, received=st.lists(st.integers(-500, 1300)))
-def test_every_day_asked_for_is_either_kept_once_or_missing(asked: Days, received: list[int]) -> None:
-    """Whatever came: twice, in no order, of other days."""
+def test_every_requested_day_is_kept_once_or_missing(asked: Days, received: list[int]) -> None:
+    """Whatever came: repeated, unordered, or other days."""
     checked = check_answer(CalendarAnswer(asked, [day(number) for number in received], NOON))
     kept = [one.date for one in checked.days]
     assert kept == sorted({FIRST + number * DAY for number in received if FIRST + number * DAY in asked})
@@ -49,7 +49,7 @@ def test_missing_days_are_as_few_stretches_as_possible() -> None:
     assert find_gaps(Days(FIRST, FIRST), {FIRST}) == ()
 
 
-def test_a_stretch_lists_each_of_its_days() -> None:
+def test_stretch_lists_each_of_its_days() -> None:
     """One that ends before it begins has no days."""
     assert Days(FIRST, FIRST + 2 * DAY).list_days() == [FIRST, FIRST + DAY, FIRST + 2 * DAY]
     assert (len(Days(FIRST, FIRST)), Days(FIRST, FIRST).list_days()) == (1, [FIRST])
@@ -58,21 +58,21 @@ def test_a_stretch_lists_each_of_its_days() -> None:
 
 
 @pytest.mark.parametrize(("length", "halves"), [(61, None), (62, (31, 31)), (63, (31, 32)), (100, (50, 50))])
-def test_a_request_is_halved_down_to_a_month(length: int, halves: tuple[int, int] | None) -> None:
+def test_request_is_halved_down_to_a_month(length: int, halves: tuple[int, int] | None) -> None:
     """The longer half is the later one."""
     split = Days(FIRST, FIRST + (length - 1) * DAY).split()
     assert (None if split is None else tuple(map(len, split))) == halves
 
 
-def test_of_a_day_that_came_twice_the_last_counts() -> None:
+def test_last_entry_of_a_repeated_day_counts() -> None:
     """As in any answer whose rows repeat an id without a stamp."""
     checked = check_answer(CalendarAnswer(Days(FIRST, FIRST), [day(0, b"old"), day(0, b"new")], NOON))
     assert [one.payload_hash for one in checked.days] == [b"new"]
 
 
 @given(STRETCHES)
-def test_halves_are_the_whole(days: Days) -> None:
-    """A stretch is split into two requests of at least a month, or not at all."""
+def test_halves_of_a_request_make_the_whole(days: Days) -> None:
+    """Both requests have at least a month; shorter stretches are not split."""
     halves = days.split()
     if len(days) < 62:
         assert halves is None
@@ -89,7 +89,7 @@ def test_halves_are_the_whole(days: Days) -> None:
     [((5, 9), (5, 9)), ((-5, 3), (0, 3)), ((8, 99), (8, 10)), ((-9, -1), None), ((11, 12), None)],
 )
 def test_stretches_have_days_in_common(other: tuple[int, int], common: tuple[int, int] | None) -> None:
-    """Both ends belong to a stretch."""
+    """A stretch includes its first and its last day."""
     ours = Days(FIRST, FIRST + 10 * DAY)
     theirs = Days(FIRST + other[0] * DAY, FIRST + other[1] * DAY)
     assert ours.intersect(theirs) == (
@@ -98,8 +98,8 @@ def test_stretches_have_days_in_common(other: tuple[int, int], common: tuple[int
 
 
 @given(before=STAYS, after=STAYS)
-def test_a_change_touches_the_days_of_both_stays(before: Stay | None, after: Stay | None) -> None:
-    """Those of each stay that takes days, and none if both take the same."""
+def test_change_touches_the_days_of_both_stays(before: Stay | None, after: Stay | None) -> None:
+    """The old and the new days, and none if both are the same."""
     touched = find_touched_days(before, after)
     taken = {stay.days for stay in (before, after) if stay is not None} - {None}
     if before is not None and after is not None and before.days == after.days:

@@ -79,8 +79,8 @@ def test_failed_probes_double_the_pause() -> None:
     assert (straggler.probe_at, straggler.probes) == (outage.probe_at, outage.probes)
 
 
-def test_the_last_failure_is_the_one_that_is_told() -> None:
-    """At most 500 letters of it: an answer may be a whole page."""
+def test_outage_is_reported_with_its_last_failure() -> None:
+    """At most 500 characters of it: an answer may be a whole page."""
     assert record_failure(failing(1), NOW, "502", was_probe=False).error == "502"
     for before in (None, failing(1)):
         assert record_failure(before, NOW, "x" * 501, was_probe=False).error == "x" * 500
@@ -94,7 +94,7 @@ def test_the_last_failure_is_the_one_that_is_told() -> None:
         {"away_since": NOW, "probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW},
     ],
 )
-def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, Any]) -> None:
+def test_outage_counts_within_the_skew_of_clocks(changed: dict[str, Any]) -> None:
     """A probe is planned ahead, at most by the longest pause."""
     outage = replace(failing(1), **changed)
     assert discard_future_outage(outage, NOW) == outage
@@ -109,6 +109,6 @@ def test_an_outage_is_believed_within_the_skew_of_clocks(changed: dict[str, Any]
         {"probe_at": NOW + MAX_PROBE_DELAY + MAX_CLOCK_SKEW + SECOND},
     ],
 )
-def test_an_outage_from_the_future_is_forgotten(changed: dict[str, Any]) -> None:
-    """A clock that was ahead recorded it: waiting for it could take years."""
+def test_outage_from_the_future_is_ignored(changed: dict[str, Any]) -> None:
+    """A clock that was ahead stored it: the wait for it could take years."""
     assert discard_future_outage(replace(failing(1), **changed), NOW) is None

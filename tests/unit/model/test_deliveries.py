@@ -1,4 +1,4 @@
-"""What a delivery brings beside its body."""
+"""The request id of a delivery."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ from hostaway_sync.model.deliveries import REQUEST_ID, read_request_id
     ],
 )
 def test_only_a_wellformed_request_id_is_kept(headers: dict[str, str], request_id: str | None) -> None:
-    """It comes from outside, and goes into logs."""
+    """Senders choose it, and log lines have it."""
     assert read_request_id(headers) == request_id

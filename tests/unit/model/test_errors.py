@@ -25,12 +25,12 @@ def test_docstring_shows_every_error() -> None:
 
 
 def test_errors_use_only_the_documented_exit_codes() -> None:
-    """1 something failed, 2 usage, 75 held, 78 settings; nothing else leaves the program by an error."""
+    """1 failure, 2 usage, 75 held, 78 settings; no error ends the program with another code."""
     assert {code for _, _, _, code in tree(HostawaySyncError)} == {1, 2, 75, 78}
 
 
-def test_rate_limited_holds_what_the_answer_tells() -> None:
-    """Time, limit and scope are None if the answer does not tell them."""
+def test_rate_limited_holds_the_values_of_the_answer() -> None:
+    """Time, limit and scope are None if the answer does not have them."""
     silent = RateLimited("slow down")
     assert (silent.retry_in, silent.limit, silent.scope) == (None, None, None)
     told = RateLimited("slow down", retry_in=timedelta(seconds=3), limit=15, scope="ip")
@@ -38,14 +38,14 @@ def test_rate_limited_holds_what_the_answer_tells() -> None:
 
 
 def test_errors_of_accounts_say_what_to_type() -> None:
-    """The id is in the command, which can be copied."""
+    """The command has the id, so that it can be copied."""
     assert "70001 exists already: `hostaway-sync sync 70001`" in str(AccountError.exists(70001))
     assert "70001 is not known here: add it with `hostaway-sync account add 70001`" in str(AccountError.unknown(70001))
     assert "70001 was removed: `hostaway-sync account add 70001`" in str(AccountError.removed(70001))
     assert "70001 is disabled: `hostaway-sync account enable 70001`" in str(AccountError.disabled(70001))
 
 
-def test_an_incomplete_run_tells_what_nobody_reported() -> None:
+def test_incomplete_run_reports_new_problems_only() -> None:
     """All of its message, a part of it, or nothing; on one line and without private values."""
     told = RunIncomplete("account 7:\nmail a@example.org")
     assert (str(told), told.unreported) == ("account 7: mail [hidden]", "account 7: mail [hidden]")

@@ -1,4 +1,4 @@
-"""The words of a message, and the hours in which none is sent."""
+"""The normal form of a message's words, and the hours in which none is sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hostaway_sync.model.messages import QuietHours, normalize_text, read_quiet_
 
 
 def test_white_space_of_any_kind_is_one_space() -> None:
-    """And composed letters are one form."""
+    """Composed and decomposed characters are equal."""
     assert normalize_text(" A\u030a \t\r\n b\u00a0c ") == "\u00c5 b c"
 
 
@@ -22,6 +22,6 @@ def test_quiet_hours_cover_their_first_hour_and_not_their_end(hours: QuietHours,
 
 
 @pytest.mark.parametrize("text", ["25-8", "8-25", "24-0"])
-def test_hours_beyond_a_day_are_none(text: str) -> None:
-    """And a whole day cannot be quiet."""
+def test_hours_beyond_a_day_are_refused(text: str) -> None:
+    """A whole day cannot be quiet, either."""
     assert read_quiet_hours(text) is None

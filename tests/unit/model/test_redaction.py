@@ -39,19 +39,19 @@ VALUES = st.recursive(
 
 
 def hides_more(rules: tuple[RedactionRule, ...], others: tuple[RedactionRule, ...]) -> bool:
-    """Whether rules hide at least what others hide, in payloads as they come."""
+    """Whether rules hide at least all that other rules hide, in payloads as received."""
     return hides(rules, others, VOCABULARY)
 
 
 def covered(setting: str, payload: Any, resource: str = "reservations", secret: bytes = SECRET) -> Any:
-    """Return a payload as it would be stored."""
+    """Return a payload in its stored form."""
     redactor = Redaction(parse_rules(setting), secret, VOCABULARY).redactor_for(resource)
     assert redactor is not None
     return json.loads(redactor.redact(json.dumps(payload)))
 
 
 def test_fields_are_dropped_or_hashed() -> None:
-    """What is not named stays to the letter; a hash is the same whatever the letters' size, and empty stays empty."""
+    """Other fields stay unchanged; a hash ignores letter case, and an empty value stays empty."""
     setting = "reservations.guestEmail=drop, reservations.phone=hash,*.guestName=hash"
     payload = {"id": 1, "guestEmail": "a@b.c", "phone": "+47 1", "guestName": " Ida", "price": 1.10, "note": None}
     stored = covered(setting, payload)
@@ -66,7 +66,7 @@ def test_fields_are_dropped_or_hashed() -> None:
 
 
 def test_paths_lead_through_objects_and_lists() -> None:
-    """A path means every item of a list; what is on no path, or is no object where one should be, stays."""
+    """A path means every item of a list; a value on no path, or of another type, stays."""
     setting = "reservations.fields.value=drop,reservations.deep.a.b=hash"
     payload = {"fields": [{"value": 1, "id": 2}, 3, {"id": 4}], "deep": "none"}
     assert covered(setting, payload) == {"fields": [{"id": 2}, 3, {"id": 4}], "deep": "none"}
@@ -92,7 +92,7 @@ def test_copies_in_conversations_and_deliveries_are_redacted() -> None:
 
 @given(payload=VALUES, key=st.sampled_from(["a", "b", "a.b", "a.b.c"]), how=st.sampled_from(["drop", "hash"]))
 def test_redacting_twice_changes_nothing_more(payload: Any, key: str, how: str) -> None:
-    """Whatever a payload is, covering it again changes nothing."""
+    """For every payload."""
     once = covered(f"reservations.{key}={how}", payload)
     assert covered(f"reservations.{key}={how}", once) == once
 
@@ -106,7 +106,7 @@ def test_redacting_twice_changes_nothing_more(payload: Any, key: str, how: str) 
     ],
 )
 def test_invalid_rules_are_refused(setting: str, said: str) -> None:
-    """The error names what is wrong with the setting."""
+    """The error names the fault of the setting."""
     with pytest.raises(ConfigurationError, match=f"HOSTAWAY_SYNC_PAYLOAD_FIELDS.*{said}"):
         load_settings(payload_fields=setting)
 
@@ -149,7 +149,7 @@ def test_every_key_that_the_mirror_reads_is_needed(resource: Resource) -> None:
     ],
 )
 def test_quarantined_bytes_are_redacted(raw: bytes) -> None:
-    """Nothing of a hidden field is in what quarantine keeps; of what cannot be read only size and hash are kept."""
+    """Quarantine holds no byte of a hidden field; of an unreadable payload only size and hash."""
     spec = SPECS[Resource.RESERVATIONS]
     for how in ("drop", "hash"):
         redaction = Redaction(parse_rules(f"reservations.phone={how}"), SECRET, VOCABULARY)
@@ -164,7 +164,7 @@ def test_quarantined_bytes_are_redacted(raw: bytes) -> None:
 
 
 def test_erasure_keeps_only_nights_and_money() -> None:
-    """What stays is named, has a form without room for a person, and stays when it is asked for again."""
+    """Kept fields are listed, have a form without room for a name, and survive a second erasure."""
     payload = {
         "id": 7,
         "arrivalDate": "2026-12-04",
@@ -197,7 +197,7 @@ LEAF = "leaf"
 
 
 def whole() -> Any:
-    """Return a payload in which each path of the strategies leads somewhere, in each place where a copy may be."""
+    """Return a payload with a value on each path of the strategies, in each place where a copy may be."""
     inside: Any = LEAF
     for _ in range(4):
         inside = dict.fromkeys("abc", inside)
@@ -206,7 +206,7 @@ def whole() -> Any:
 
 
 def left(setting: str, payload: Any) -> list[Any]:
-    """Return what is left of a payload as each resource, and as a delivery."""
+    """Return what each resource, and a delivery, keeps of a payload."""
     redaction = Redaction(parse_rules(setting), SECRET, VOCABULARY)
     veils = [*(redaction.redactor_for(resource) for resource in SPECS), redaction.deliveries]
     text = json.dumps(payload)
@@ -214,34 +214,34 @@ def left(setting: str, payload: Any) -> list[Any]:
 
 
 def finds_nothing_more(setting: str, other: str, payload: Any) -> bool:
-    """Whether another setting hides nothing of what one has left."""
+    """Whether one setting hides nothing in a payload that another setting has redacted."""
     kept = left(setting, payload)
     return all(left(other, one)[place] == one for place, one in enumerate(kept))
 
 
 @given(SETTINGS, SETTINGS, VALUES)
 def test_stricter_rules_leave_nothing_to_hide(setting: str, other: str, payload: Any) -> None:
-    """If a setting hides at least what another does, the other one finds nothing in any payload that it left."""
+    """If a setting hides at least as much as another, the other changes nothing in its redacted payloads."""
     if hides_more(parse_rules(setting), parse_rules(other)):
         assert finds_nothing_more(setting, other, payload)
 
 
 @given(SETTINGS, SETTINGS)
-def test_weaker_rules_show_something_in_some_payload(setting: str, other: str) -> None:
-    """If it does not, there is a payload in which the other one hides something that it shows."""
+def test_weaker_rules_show_more_of_some_payload(setting: str, other: str) -> None:
+    """If it does not, there is a payload in which the other one hides a value that it shows."""
     assert hides_more(parse_rules(setting), parse_rules(other)) is finds_nothing_more(setting, other, whole())
 
 
 @given(st.lists(RULES, max_size=5).flatmap(lambda rules: st.tuples(st.just(rules), st.permutations(rules))))
-def test_the_order_of_rules_does_not_matter(orders: tuple[list[str], list[str]]) -> None:
-    """What is hidden is said by all rules together, not by the one that comes last."""
+def test_order_of_rules_does_not_matter(orders: tuple[list[str], list[str]]) -> None:
+    """All rules together decide what is hidden, not the last one."""
     first, second = orders
     assert left(",".join(first), whole()) == left(",".join(second), whole())
 
 
 @given(PATHS, PATHS, st.sampled_from(["drop", "hash"]))
 def test_dropping_takes_precedence_over_hashing(path: str, other: str, how: str) -> None:
-    """Of two rules for one value the one that shows less holds, also where one of them says all resources."""
+    """Of two rules for one value the stricter one counts, also where one of them names all resources."""
     for resource in ("reservations", "*"):
         rules = [f"reservations.{path}=drop", f"{resource}.{path}=hash", f"reservations.{other}={how}"]
         for order in permutations(rules):
@@ -254,7 +254,7 @@ def test_dropping_takes_precedence_over_hashing(path: str, other: str, how: str)
 
 @given(SETTINGS, SETTINGS, SETTINGS)
 def test_hides_at_least_is_a_partial_order(one: str, two: str, three: str) -> None:
-    """Each hides what it hides, what two hide alike is alike for a third, and nothing is less than any."""
+    """Reflexive, transitive, and equal in both directions only for equal effects."""
     first, second, third = parse_rules(one), parse_rules(two), parse_rules(three)
     assert hides_more(first, first)
     assert hides_more(first, ())

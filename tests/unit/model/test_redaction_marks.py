@@ -13,8 +13,8 @@ from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 SECRET = b"s" * 32
 
 
-def test_the_mark_of_a_payload_tells_its_rules() -> None:
-    """Rows keep it: other rules, or another secret, must show, and the order of the rules must not."""
+def test_mark_of_a_payload_depends_on_rules_and_secret() -> None:
+    """Rows store it: other rules or another secret change it, the order of the rules does not."""
     setting = "reservations.a.b=hash, listings.c=drop"
     text = b"listings c False\nreservations a.b True"
     mark = Redaction(parse_rules(setting), SECRET, VOCABULARY).mark
@@ -24,8 +24,8 @@ def test_the_mark_of_a_payload_tells_its_rules() -> None:
 
 
 @pytest.mark.parametrize(("value", "hashed"), [("'Ida'", b"ida"), ("7", b"7"), ('{"a": 1}', b'{"a": 1}')])
-def test_a_hashed_value_is_that_of_its_bytes(value: str, hashed: bytes) -> None:
-    """Text without its case, anything else as it came: rows are joined by it."""
+def test_hash_of_a_value_is_that_of_its_bytes(value: str, hashed: bytes) -> None:
+    """Text in lower case, other values unchanged: rows are joined by it."""
     hiding = Redaction(parse_rules("reservations.phone=hash"), SECRET, VOCABULARY).redactor_for("reservations")
     assert hiding is not None
     expected = f"hmac-sha256:{hmac.new(SECRET, hashed, sha256).hexdigest()[:32]}"

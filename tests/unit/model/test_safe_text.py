@@ -60,7 +60,7 @@ def test_every_error_message_is_one_line(name: str) -> None:
     assert len((RunIncomplete("it failed", unreported=f"so did {name}").unreported or "").splitlines()) == 1
 
 
-def test_a_line_break_becomes_a_space() -> None:
+def test_line_break_becomes_a_space() -> None:
     """The words around it stay apart."""
     assert join_lines("a\nb\r\nc\u2028d\ve\n") == "a b c d e"
 
@@ -92,7 +92,7 @@ def test_a_line_break_becomes_a_space() -> None:
     ],
 )
 def test_sentences_of_software_are_quoted_unchanged(sentence: str) -> None:
-    """Known words, names of fields, numbers that count something and HTTP's own sentences stay as they are."""
+    """Known words, names of fields, counting numbers and HTTP's own sentences."""
     assert quote_safely(sentence) == sentence
 
 
@@ -154,15 +154,15 @@ def test_names_numbers_and_structures_are_not_quoted(words: str, told: str) -> N
 
 @given(PROSE, st.one_of(NAME, SCRIPT, MAIL, SPACED), SPELLINGS, PROSE)
 def test_private_text_is_never_quoted(before: str, private: str, spell: Callable[[str], str], after: str) -> None:
-    """Of a sentence around a name, an address, a number or a code, wherever it stands, only known words are left."""
+    """Of a sentence with a name, address, number or code in it, only known words are left."""
     said = quote_safely(f"{before} {spell(private)} {after}")
     assert {word for word in said.split() if not is_known_word(word)} <= {"…"}
     assert len(said) <= MAX_QUOTE_LENGTH
 
 
 @given(PROSE, st.text(min_size=1, max_size=12), PROSE)
-def test_an_unknown_word_is_never_quoted(before: str, word: str, after: str) -> None:
-    """Whatever its letters and its place are: what is left of it are known words, such as those of `GuestCity`."""
+def test_unknown_word_is_never_quoted(before: str, word: str, after: str) -> None:
+    """Anywhere in a sentence; only known words of it may stay, such as those of `GuestCity`."""
     said = quote_safely(f"{before} {word} {after}")
     # A name of several words in one is split at its capital letters, unless it is a known word as a whole.
     words = [part for part in re.split(r"[^A-Za-z0-9]+", said) if part and not part.isdecimal()]
@@ -173,7 +173,7 @@ def test_an_unknown_word_is_never_quoted(before: str, word: str, after: str) -> 
 
 
 @given(st.text(max_size=300))
-def test_a_quotation_is_one_short_stable_line(words: str) -> None:
+def test_quotation_is_one_short_stable_line(words: str) -> None:
     """For any text."""
     said = quote_safely(words)
     assert len(said) <= MAX_QUOTE_LENGTH
@@ -184,7 +184,7 @@ def test_a_quotation_is_one_short_stable_line(words: str) -> None:
 
 @pytest.mark.parametrize("sign", [*CONTROLS, *UNSEEN])
 def test_control_and_invisible_characters_are_removed(sign: str) -> None:
-    """In what is shown, in what is hidden, in what is quoted, and in every error of ours."""
+    """From shown, hidden and quoted text, and from every error of ours."""
     words = f"not{sign}found"
     for said in (strip_invisible(words), hide_private(words), str(HostawaySyncError(words))):
         assert sign not in said
@@ -199,7 +199,7 @@ def test_invisible_characters_do_not_protect_an_address() -> None:
 
 
 def test_every_error_message_is_cleaned() -> None:
-    """However it is made, of whichever kind; an error made of an error says the same."""
+    """Errors of every kind, however they are made; an error made of an error has the same text."""
     for error in (HostawaySyncError("mail ida@x.de"), RateLimited("mail ida@x.de"), SourceUnavailable("mail ida@x.de")):
         assert str(error) == f"mail {HIDDEN}"
         assert str(SourceUnavailable(str(error))) == str(error)
@@ -207,7 +207,7 @@ def test_every_error_message_is_cleaned() -> None:
 
 
 def fail() -> None:
-    """Fail with an error of ours that was caused by others, whose words name a guest."""
+    """Raise an error of ours that was caused by other errors, whose words name a guest."""
     try:
         int(ROW)
     except ValueError as error:
@@ -215,7 +215,7 @@ def fail() -> None:
 
 
 def test_foreign_exceptions_are_described_without_private_text() -> None:
-    """Its kind and its place stay, in the whole chain and in groups; a row that PostgreSQL repeats does not."""
+    """Kind and place stay, in the whole chain and in groups; a row that PostgreSQL quotes does not."""
     with pytest.raises(SourceUnavailable) as caught:
         fail()
     told = format_traceback(caught.value)

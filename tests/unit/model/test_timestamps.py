@@ -1,4 +1,4 @@
-"""Which timestamps are believed, and what time is at its ends."""
+"""Which timestamps count, and the limits of time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
 
 
-def test_a_moment_is_in_utc_whatever_the_local_zone() -> None:
+def test_moment_is_in_utc_whatever_the_local_zone() -> None:
     """One without a zone counts as UTC; one of another zone stays the same moment."""
     with local_zone("America/New_York"):
         for moment in (datetime(2026, 3, 1, 12), NOON.astimezone(timezone(-5 * HOUR))):  # noqa: DTZ001  (the case)
@@ -43,13 +43,13 @@ def test_a_moment_is_in_utc_whatever_the_local_zone() -> None:
         ((LATEST + DAY).replace(tzinfo=None), LATEST),
     ],
 )
-def test_a_moment_at_the_end_of_time_is_clamped(moment: datetime, clamped: datetime) -> None:
+def test_moment_at_the_end_of_time_is_clamped(moment: datetime, clamped: datetime) -> None:
     """A day remains on either side, for another zone and for the lag."""
     assert clamp_moment(moment) == clamped
 
 
 def test_sums_and_differences_stay_within_time() -> None:
-    """No error, however much is added."""
+    """No duration causes an error."""
     assert add_clamped(NOON, HOUR) == NOON + HOUR
     assert subtract_clamped(NOON, HOUR) == NOON - HOUR
     assert add_clamped(LATEST - HOUR, HOUR) == LATEST
@@ -59,8 +59,8 @@ def test_sums_and_differences_stay_within_time() -> None:
         assert subtract_clamped(EARLIEST + HOUR, by) == EARLIEST
 
 
-def test_marks_and_stamps_are_believed_up_to_their_skew() -> None:
-    """Our own marks by the skew of clocks, the source's by the lag; none at all is not believed."""
+def test_marks_and_stamps_count_up_to_their_skew() -> None:
+    """Our own marks by the skew of clocks, the source's by the lag; a missing one does not count."""
     assert is_credible_mark(NOON + MAX_CLOCK_SKEW, NOON)
     assert not is_credible_mark(NOON + MAX_CLOCK_SKEW + MOMENT, NOON)
     assert not is_credible_mark(None, NOON)

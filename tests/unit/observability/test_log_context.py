@@ -14,7 +14,7 @@ from hostaway_sync.observability.log_context import (
 
 
 def test_nested_blocks_add_and_remove_fields() -> None:
-    """An inner block knows what the outer one says, and takes what it added away with it."""
+    """An inner block has the fields of the outer one, and removes its own at its end."""
     with log_context(account_id=1):
         with log_context(resource="listings"):
             add_log_context(run_id="a")
@@ -25,7 +25,7 @@ def test_nested_blocks_add_and_remove_fields() -> None:
 
 
 def test_only_work_in_the_current_context_has_its_fields() -> None:
-    """What is added later is known in a thread that carries the block; without it a thread knows nothing."""
+    """A thread that carries the block has fields added later; a thread without it has none."""
     with ThreadPoolExecutor(1) as pool, log_context(account_id=1):
         known = in_current_context(current_log_context)
         add_log_context(run_id="a")
@@ -51,6 +51,6 @@ def test_only_work_in_the_current_context_has_its_fields() -> None:
     ],
 )
 def test_only_a_well_formed_request_id_is_accepted(given: str, accepted: bool) -> None:  # noqa: FBT001  (pytest gives it)
-    """It will stand in log lines and headers, and be searched for."""
+    """Log lines and headers have it, and operators search for it."""
     assert read_request_id({REQUEST_ID: given}) == (given if accepted else None)
     assert read_request_id({}) is None

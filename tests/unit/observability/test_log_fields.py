@@ -1,4 +1,4 @@
-"""How the fields of a log line look once they are redacted."""
+"""The form of a log line's fields after redaction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_items_of_collections_are_redacted_one_by_one() -> None:
 
 
 def test_only_the_event_must_be_one_line() -> None:
-    """A traceback in another field keeps its lines, and so does a field of that name further in."""
+    """A traceback in another field keeps its lines, and so does a nested field called `event`."""
     assert told(event="a\nb", exception="a\nb", row={"event": "a\nb"}) == {
         "event": "a b",
         "exception": "a\nb",
@@ -41,13 +41,13 @@ def test_only_the_event_must_be_one_line() -> None:
 
 
 def test_texts_and_errors_are_shown_without_quotes() -> None:
-    """Anything else as Python writes it; bytes as the text that they are, broken letters replaced."""
+    """Other values as Python writes them; bytes as text, invalid ones replaced."""
     shown = told(a="b", error=ValueError("wrong"), amount=Decimal("1.5"), raw=b"a\xffb", view=memoryview(b"c"))
     assert shown == {"a": "b", "error": "wrong", "amount": "Decimal('1.5')", "raw": "a\ufffdb", "view": "c"}
 
 
 @pytest.mark.parametrize(("depth", "is_shown"), [(20, True), (21, False)])
-def test_what_is_nested_too_deep_is_left_out(depth: int, is_shown: bool) -> None:  # noqa: FBT001  (a case)
+def test_deeply_nested_values_are_left_out(depth: int, is_shown: bool) -> None:  # noqa: FBT001  (a case)
     """Twenty levels are shown."""
     assert told(deep=nested(depth)) == {"deep": nested(depth) if is_shown else _left_out(20)}
 
@@ -59,7 +59,7 @@ def _left_out(depth: int) -> Any:
     return value
 
 
-def test_a_value_inside_itself_is_left_out_there() -> None:
+def test_value_inside_itself_is_left_out_there() -> None:
     """The same value twice side by side is shown twice."""
     ring: list[Any] = [1]
     ring.append(ring)

@@ -40,14 +40,14 @@ def _source_that_was_opened() -> None:
 
 @pytest.mark.parametrize("key", VOCABULARY.private_keys)
 def test_every_private_field_is_redacted_by_name(key: str) -> None:
-    """In small letters, with underscores or as it is; in a log line's fields and in text."""
+    """In lower case, with underscores or unchanged; in a log line's fields and in text."""
     for name in (key, key.lower(), "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in key)):
         assert is_private(name)
         assert hide_private(f"{name}='48 17', {name}: 48217766") == f"{name}={HIDDEN}, {name}: {HIDDEN}"
 
 
 class Unshowable:
-    """Something that cannot be shown."""
+    """An object whose representation raises."""
 
     def __repr__(self) -> str:
         raise RuntimeError(NAME)
@@ -55,7 +55,7 @@ class Unshowable:
 
 @pytest.fixture(params=["json", "console"])
 def lines(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Return the log of the program, in either format."""
+    """Return the program's log, in either format."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -80,7 +80,7 @@ def clean(text: str) -> bool:
 
 
 def test_no_log_line_names_a_guest(lines: io.StringIO) -> None:
-    """Whatever a payload is written as in a message or a traceback, both forms of a line hide it, and keep the rest."""
+    """However a message or a traceback writes a payload, both formats hide it, and keep the rest."""
     log = logging.getLogger("hostaway_sync.tests")
     written = json.dumps(PAYLOAD)
     for text in (
@@ -106,7 +106,7 @@ def test_no_log_line_names_a_guest(lines: io.StringIO) -> None:
 
 
 def test_private_fields_are_redacted_in_any_structure() -> None:
-    """Nested, in bytes, in sets, in themselves, too deep or beyond showing: it is hidden, and not changed."""
+    """Nested, in bytes, in sets, in itself, too deep or without a representation; the value itself is unchanged."""
     deep: Any = dict(PAYLOAD)
     for _ in range(60):
         deep = {"in": [deep]}
@@ -157,13 +157,13 @@ def test_useful_text_is_not_redacted(text: str) -> None:
     ["\\", '"guestName": "', "guestName=", "http://", "a.", "+4", "password", "'\\", '"phone":', "@", "eyJ", " "],
 )
 def test_very_long_text_is_cut_quickly(piece: str) -> None:
-    """A text of millions of characters is cut before it is searched, and no pattern runs wild on what is left."""
+    """Millions of characters are cut before the search, so that no pattern takes long."""
     assert len(hide_private(piece * (5_000_000 // len(piece)))) < 400_000
 
 
 @given(st.text(max_size=40).filter(lambda name: len(name.strip()) > 3))
 def test_any_guest_name_is_redacted_in_json(name: str) -> None:
-    """Whatever letters a name has, it is gone from a payload that is logged, and what stands around it is not."""
+    """A logged payload loses a name of any characters, and keeps what is around it."""
     for ascii_only in (True, False):
         text = json.dumps({"id": 41200077, "guestName": f"<<{name}>>", "nights": 3}, ensure_ascii=ascii_only)
         told = hide_private(text)

@@ -1,4 +1,4 @@
-"""Which lines the log has, and what is in them."""
+"""Which lines the log has, and their content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def own_logging() -> Iterator[None]:
-    """Put the root logger back as it was."""
+    """Restore the root logger after the test."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
@@ -24,7 +24,7 @@ def own_logging() -> Iterator[None]:
 
 @pytest.mark.usefixtures("own_logging")
 def test_debug_log_excludes_libraries() -> None:
-    """What libraries have to say at INFO is not."""
+    """Lines of libraries at INFO are left out."""
     configure_logging("DEBUG")
     assert logging.getLogger("hostaway_sync.sync").isEnabledFor(logging.DEBUG)
     for library in ("alembic.runtime.migration", "httpx", "httpcore.http11"):
@@ -33,8 +33,8 @@ def test_debug_log_excludes_libraries() -> None:
 
 @pytest.mark.usefixtures("own_logging")
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_a_traceback_in_the_log_shows_lines_and_no_variables(capsys: pytest.CaptureFixture[str], style: str) -> None:
-    """Where a bug is must be seen in either style; what is in variables may be a secret."""
+def test_logged_traceback_shows_lines_and_no_variables(capsys: pytest.CaptureFixture[str], style: str) -> None:
+    """Both formats show where an error is; variables may hold a secret."""
     configure_logging("WARNING", style)
     held = "variable".upper()
     try:

@@ -29,8 +29,8 @@ def value(found: Samples, metric: metric_catalog.Metric, suffix: str = "", **lab
     return found.get((metric.name + suffix, frozenset(labels.items())))
 
 
-def test_a_duration_counts_in_every_larger_bucket() -> None:
-    """A duration is in every bucket that it fits into, a bound included."""
+def test_duration_counts_in_every_larger_bucket() -> None:
+    """Also in the bucket whose bound it equals."""
     meter = Meter()
     for seconds in (0.001, 0.002, 0.0025, 99.0):
         meter.observe(metric_catalog.DELIVERY_SECONDS, seconds=seconds)
@@ -45,7 +45,7 @@ def test_a_duration_counts_in_every_larger_bucket() -> None:
 
 
 def test_measured_numbers_grow_from_run_to_run(tmp_path: Path) -> None:
-    """Counters grow from run to run, as a standing process's would; what is stored is as the last one found it."""
+    """Counters grow as those of a permanent process would; stored values are those of the last run."""
     for accounts in (3.0, 2.0):
         write_textfile(tmp_path, one_run().samples(), [Sample(metric_catalog.ACCOUNTS, ("active",), accounts)])
     found = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
@@ -56,8 +56,8 @@ def test_measured_numbers_grow_from_run_to_run(tmp_path: Path) -> None:
     assert value(found, metric_catalog.ACCOUNTS, state="active") == 2
 
 
-def test_the_textfile_is_replaced_atomically_and_readable_by_all(tmp_path: Path) -> None:
-    """A reader of the old file is not disturbed, and no temporary file stays behind."""
+def test_textfile_is_replaced_atomically_and_readable_by_all(tmp_path: Path) -> None:
+    """A reader of the old file is not disturbed, and no temporary file is left."""
     old = os.umask(0o077)
     try:
         write_textfile(tmp_path, one_run().samples(), [])
@@ -93,7 +93,7 @@ def test_concurrent_writers_lose_no_count(tmp_path: Path) -> None:
     ],
 )
 def test_old_or_broken_series_are_ignored(tmp_path: Path, before: bytes) -> None:
-    """Labels and buckets that are none any more must not stand beside those that are."""
+    """Labels and buckets of earlier releases must not be beside present ones."""
     (tmp_path / TEXTFILE_NAME).write_bytes(before)
     write_textfile(tmp_path, one_run().samples(), [])
     assert parse_samples((tmp_path / TEXTFILE_NAME).read_text()) == parse_samples(
@@ -101,8 +101,8 @@ def test_old_or_broken_series_are_ignored(tmp_path: Path, before: bytes) -> None
     )
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    """No half of a file is left behind."""
+def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """No half of a file is left."""
     (tmp_path / TEXTFILE_NAME).mkdir()
     with pytest.raises(OSError, match="directory"):
         write_textfile(tmp_path, one_run().samples(), [])

@@ -1,4 +1,4 @@
-"""Amounts of money, in the many ways in which they are written."""
+"""Amounts of money, in the many forms in which they are written."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from hostaway_sync.platforms.hostaway.parsing import casts
         ("1e3", Decimal(1000)),
     ],
 )
-def test_an_amount_is_a_number_or_its_digits(value: object, amount: Decimal | None) -> None:
-    """Nothing is rounded."""
+def test_amount_is_a_number_or_its_digits(value: object, amount: Decimal | None) -> None:
+    """No amount is rounded."""
     assert casts.as_amount(value) == amount
 
 
 @pytest.mark.parametrize("value", [True, False, [], {}, b"7", "seven", "7 EUR", "NaN", "inf", float("inf")])
 def test_other_values_are_no_amount(value: object) -> None:
-    """A truth value is none, and neither is a number without an end."""
+    """Neither a truth value nor an infinite number."""
     with pytest.raises(casts.Misfit):
         casts.as_amount(value)
 
 
 @pytest.mark.parametrize("value", ["999999999999999.99", "-999999999999999.99", f"0.{'0' * 29}1"])
-def test_an_amount_fits_its_column(value: str) -> None:
+def test_amount_fits_its_column(value: str) -> None:
     """Fifteen digits before the point, and thirty behind it."""
     assert casts.as_amount(value) == Decimal(value)
 
 
 @pytest.mark.parametrize("value", ["1e15", "-1e15", f"0.{'0' * 30}1"])
-def test_an_amount_beyond_its_column_is_none(value: str) -> None:
-    """It is not cut: another amount would be worse than none."""
+def test_amount_beyond_its_column_is_none(value: str) -> None:
+    """It is not cut: a wrong amount would be worse than none."""
     with pytest.raises(casts.Misfit):
         casts.as_amount(value)

@@ -33,8 +33,8 @@ def read(**changes: Any) -> Any:
     return as_calendar_day(json.dumps(DAY | changes).encode())
 
 
-def test_a_day_is_stored_without_nulls_and_embedded_stays() -> None:
-    """And its columns are those of its payload."""
+def test_day_is_stored_without_nulls_and_embedded_stays() -> None:
+    """Its columns have the values of its payload."""
     day = read(reservations=[{"guestName": "Mette"}])
     assert day.date == date(2026, 11, 29)
     left = {key: value for key, value in DAY.items() if value is not None and key != "reservations"}
@@ -53,8 +53,8 @@ def test_a_day_is_stored_without_nulls_and_embedded_stays() -> None:
     assert day.read().misfits == 0
 
 
-def test_only_what_describes_a_day_changes_its_hash() -> None:
-    """Not whether it was sent to the channels, nor an embedded stay, nor the order of keys."""
+def test_hash_of_a_day_ignores_volatile_parts() -> None:
+    """Whether it was sent to the channels, embedded stays, and the order of keys."""
     same = read().payload_hash
     assert read(isProcessed=0).payload_hash == same
     assert read(reservations=[{"id": 1}]).payload_hash == same
@@ -105,7 +105,7 @@ def test_prices_come_in_many_forms(price: object, amount: Decimal | None, misfit
 
 
 @pytest.mark.parametrize("stamp", [None, "", "0000-00-00", "soon", 20261129, "2026-02-30"])
-def test_an_entry_without_a_usable_date_is_no_day(stamp: object) -> None:
+def test_entry_without_a_usable_date_is_no_day(stamp: object) -> None:
     """It counts as a day that did not come."""
     assert read(date=stamp) is None
 
@@ -113,8 +113,8 @@ def test_an_entry_without_a_usable_date_is_no_day(stamp: object) -> None:
 @pytest.mark.parametrize(
     "raw", [b"", b"[]", b"null", b"7", b'{"date"', b'{"id": 1}', b"\xff", b'{"date": "2026-11-29"']
 )
-def test_bytes_that_are_no_day_raise_nothing(raw: bytes) -> None:
-    """Whatever came."""
+def test_bytes_that_are_no_day_raise_no_error(raw: bytes) -> None:
+    """They are no day, whatever they hold."""
     assert as_calendar_day(raw) is None
 
 
@@ -135,8 +135,8 @@ def test_numbers_keep_their_digits() -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.text(max_size=5) | st.lists(st.none())))
-def test_whatever_else_a_day_holds_is_kept(others: dict[str, Any]) -> None:
-    """Keys that are not known today, too."""
+def test_unknown_keys_of_a_day_are_kept(others: dict[str, Any]) -> None:
+    """Keys of a later version of the API, too."""
     clean = json.loads(json.dumps(others).replace("\\u0000", "\\ufffd"))
     day = as_calendar_day(json.dumps(others | {"date": "2026-11-29"}).encode())
     assert day is not None

@@ -20,38 +20,38 @@ def asked(*pages: list[Row], count: int | None) -> list[Positions | None]:
     return positions
 
 
-def test_the_lowest_stamp_outlives_a_page_without_stamps() -> None:
-    """A row from above it is not counted as new, so that an empty page does not prove the end."""
+def test_lowest_stamp_outlives_a_page_without_stamps() -> None:
+    """A row above it is not new, so that an empty page does not prove the end."""
     pages = [row(9, 9), row(8, 8)], [row(7, None), row(6, None)], [row(9, 9), row(5, 5)], list[Row]()
     assert asked(*pages, count=6) == [(None,), (8,), (6,), (5,), (6,)]
 
 
-def test_one_page_at_the_top_shows_all_that_moved() -> None:
-    """It is one moment: nothing need be read again."""
+def test_one_page_at_the_top_shows_all_moved_rows() -> None:
+    """It is one moment: no page must be read again."""
     pages = [row(9, 9), row(8, 8), row(7, 7)], [row(6, 6)], list[Row](), [row(10, 10), row(9, 9), row(8, 8)]
     assert asked(*pages, count=4) == [(None,), (7,), (6,), (None,), None]
 
 
-def test_without_stamps_the_top_is_read_once() -> None:
-    """Its first page shows whether a row moved; to read on would be to read all again."""
+def test_top_without_stamps_is_read_once() -> None:
+    """Its first page shows whether a row moved; further pages would be the whole list again."""
     pages = [row(9, None), row(8, None)], [row(7, None)], list[Row](), [row(7, None)], [row(9, None), row(8, None)]
     assert asked(*pages, count=3) == [(None,), (8,), (7,), (8,), (None,), None]
 
 
-def test_the_order_is_judged_across_rows_without_stamps() -> None:
+def test_order_is_judged_across_rows_without_stamps() -> None:
     """Without an order, an empty page proves no end."""
     pages = [row(9, 9), row(8, None), row(7, 10)], [row(6, 6), row(5, 5)], list[Row]()
     assert asked(*pages, count=5) == [(None,), (7,), (5,), (6,)]
 
 
 def test_ids_may_rise_from_stamp_to_stamp() -> None:
-    """Within one stamp they fall: a row with a greater id than the lowest was passed already."""
+    """Within one stamp they fall: a row with an id above the lowest was read before."""
     pages = [row(5, 9), row(8, 8)], [row(9, 8), row(7, 8)], list[Row]()
     assert asked(*pages, count=4) == [(None,), (8,), (7,), (8,)]
 
 
-def test_a_repeated_row_shows_that_ids_do_not_fall() -> None:
-    """After that, rows of one stamp are told apart by their names."""
+def test_repeated_row_shows_that_ids_do_not_fall() -> None:
+    """From then on, rows of one stamp are told apart by their names."""
     assert asked([row(9, 8), row(9, 8)], [row(10, 8)], count=3) == [(None,), (9,), (10,)]
 
 

@@ -19,7 +19,7 @@ PREFIX = "https://sync.example.org/webhooks/hostaway/1/"
 
 
 class Log:
-    """A log of so many entries that is asked page by page."""
+    """A log of so many entries that is requested page by page."""
 
     def __init__(self, ids: Sequence[int], *, counts: bool = True, ignores_offset: bool = False) -> None:
         self.ids = ids
@@ -36,28 +36,28 @@ class Log:
         return Listing(rows, len(self.ids) if self.counts else None)
 
     def read(self, after: int | None = None) -> tuple[set[int], bool, int]:
-        """Give the ids that were read, whether that was all, and in how many requests."""
+        """Return the read ids, whether the log was read whole, and the number of requests."""
         log = read_log(self, 5, after=after)
         return {entry.entry_id for entry in log.entries}, log.is_whole, len(self.asked)
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_a_short_log_is_read_to_its_end(counts: bool) -> None:  # noqa: FBT001
-    """Where the source does not count, an empty page says that it is the end."""
+def test_short_log_is_read_to_its_end(counts: bool) -> None:  # noqa: FBT001
+    """Where the source does not count, an empty page proves the end."""
     ids = range(250, 0, -1)
     assert Log(ids, counts=counts).read() == (set(ids), True, 3 if counts else 4)
     assert Log([], counts=counts).read() == (set(), True, 1)
 
 
 def test_log_with_newest_first_is_read_to_the_known_entry() -> None:
-    """Down to the last entry that was seen before."""
+    """Down to the last entry of the audit before."""
     for after in (950, 901):
         assert Log(range(1_000, 0, -1)).read(after=after) == (set(range(901, 1_001)), True, 1)
     assert Log([7], counts=False).read(after=7) == ({7}, True, 1)
 
 
-def test_a_log_that_is_too_long_is_read_in_part() -> None:
-    """The newest entries, and it is said that there are more."""
+def test_too_long_log_is_read_in_part() -> None:
+    """The newest entries; the result says that there are more."""
     length = LIMIT * MAX_PAGES + 1_000
     ids, is_whole, calls = Log(range(length, 0, -1)).read()
     assert (ids, is_whole, calls) == (set(range(1_001, length + 1)), False, MAX_PAGES)
@@ -69,7 +69,7 @@ def test_a_log_that_is_too_long_is_read_in_part() -> None:
 
 @pytest.mark.parametrize("after", [None, 50, 100, 500])
 def test_skipped_entries_make_the_log_incomplete(after: int | None) -> None:
-    """Of a log that rises and is too long its middle is left out: it is not whole, unless that was seen before."""
+    """The middle of a long rising log is left out: it is not whole, unless that part was read before."""
     length = LIMIT * MAX_PAGES + 1_000
     ids, is_whole, _ = Log(range(1, length + 1)).read(after=after)
     assert 501 not in ids
@@ -83,19 +83,19 @@ def test_log_with_rising_ids_and_no_count_is_not_whole(after: int | None) -> Non
 
 
 def test_short_log_with_rising_ids_is_read_page_by_page() -> None:
-    """Nothing of it is passed over."""
+    """No entry is skipped."""
     assert Log(range(1, 251)).read() == (set(range(1, 251)), True, 3)
     longest = LIMIT * MAX_PAGES
     assert Log(range(1, longest + 1)).read() == (set(range(1, longest + 1)), True, MAX_PAGES)
 
 
-def test_a_log_that_ignores_the_offset_ends() -> None:
-    """The same page twice is the end of it."""
+def test_log_that_ignores_the_offset_ends() -> None:
+    """A repeated page is its end."""
     assert Log(range(300, 0, -1), ignores_offset=True).read() == (set(range(201, 301)), True, 2)
 
 
-def test_the_registration_is_named_where_it_is_known() -> None:
-    """A source that can filter need not tell of others."""
+def test_log_is_requested_for_a_known_registration() -> None:
+    """A source that can filter need not send the entries of others."""
     log = Log([])
     read_log(log, None, after=None)
     read_log(log_of_five := Log([]), 5, after=None)
@@ -124,27 +124,27 @@ def test_the_registration_is_named_where_it_is_known() -> None:
         ({"object": [], "event": {}}, DeliveryLogEntry(1, None, None)),
     ],
 )
-def test_an_entry_is_read_in_whatever_shape_it_comes(row: dict[str, Any], entry: DeliveryLogEntry) -> None:
-    """What it does not tell is not known, and what is no object of ours has no target."""
+def test_entry_is_read_in_every_known_shape(row: dict[str, Any], entry: DeliveryLogEntry) -> None:
+    """Missing values are unknown, and an object of another kind is no target."""
     log = read_log(lambda params, step: Listing([json.dumps({"id": 1} | row).encode()], 1), None, after=None)  # noqa: ARG005
     assert log.entries == (entry,)
 
 
 @pytest.mark.parametrize("row", [b"5", b"{", b"{}", b'{"id": 0}', b"[]", b"\xff"])
 def test_rows_that_are_no_entries_are_skipped(row: bytes) -> None:
-    """They have no number to go by."""
+    """They have no number."""
     assert read_log(lambda params, step: Listing([row], 1), None, after=None).entries == ()  # noqa: ARG005
 
 
-def test_the_newest_entry_of_an_object_counts() -> None:
-    """Hostaway tries again, and what was seen in the last audit is old."""
+def test_newest_entry_of_an_object_counts() -> None:
+    """Hostaway tries again, and entries of the last audit are old."""
     failed, taken = DeliveryLogEntry(4, BOOKING, was_accepted=False), DeliveryLogEntry(5, BOOKING, was_accepted=True)
     assert select_newest_entries([taken, failed], None, PREFIX, after=None) == {BOOKING: taken}
     assert select_newest_entries([taken, failed], None, PREFIX, after=5) == {}
 
 
 def test_entries_of_other_webhooks_are_not_ours() -> None:
-    """By address or by number; one that tells neither may be ours."""
+    """By address or by number; an entry with neither may be ours."""
 
     def is_ours(hook_id: int | None, url: str) -> bool:
         return bool(select_newest_entries([DeliveryLogEntry(1, BOOKING, None, hook_id, url)], 5, PREFIX, after=None))
@@ -158,7 +158,7 @@ def test_entries_of_other_webhooks_are_not_ours() -> None:
 
 
 def test_failed_or_missing_deliveries_are_lost() -> None:
-    """The first audit believes the log, because it does not know since when to look."""
+    """The first audit judges failures only, because it does not know since when to look."""
     failed, taken, unknown = (DeliveryLogEntry(1, BOOKING, was_accepted=word) for word in (False, True, None))
     assert is_lost(failed, None, ())
     assert not is_lost(taken, None, ())
@@ -168,8 +168,8 @@ def test_failed_or_missing_deliveries_are_lost() -> None:
     assert not is_lost(DeliveryLogEntry(1, None, was_accepted=False), set(), ())
 
 
-def test_a_message_is_lost_when_it_is_not_mirrored() -> None:
-    """Its delivery is about a conversation, so that what came says nothing of it."""
+def test_message_is_lost_when_it_is_not_mirrored() -> None:
+    """Its delivery names a conversation, so that other deliveries prove nothing about it."""
     message = RefreshTarget(Resource.MESSAGES, 9)
     assert is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), ())
     assert not is_lost(DeliveryLogEntry(1, message, was_accepted=False), set(), {9})
@@ -177,8 +177,8 @@ def test_a_message_is_lost_when_it_is_not_mirrored() -> None:
 
 
 @pytest.mark.parametrize(("after", "is_whole"), [(None, False), (100, False), (150, False), (2_950, True)])
-def test_a_log_that_repeats_its_last_page_ends_there(after: int | None, *, is_whole: bool) -> None:
-    """It was read whole only if what was skipped had been seen before."""
+def test_log_that_repeats_its_last_page_ends_there(after: int | None, *, is_whole: bool) -> None:
+    """It was read whole only if the skipped entries were read before."""
 
     class Stuck(Log):
         def __call__(self, params: Mapping[str, int | str], step: str) -> Listing:

@@ -18,13 +18,13 @@ CONVERSATION = RefreshTarget(Resource.CONVERSATIONS, 33100456)
 
 
 def read(body: Any) -> tuple[str, RefreshTarget | None, str | None]:
-    """Give name, target and reason of a body."""
+    """Return name, target and reason of a body."""
     event, _ = read_event(body if isinstance(body, bytes) else json.dumps(body).encode(), account_id=ACCOUNT)
     return event.name, event.target, event.ignored
 
 
 def body(event: str, **fields: Any) -> dict[str, Any]:
-    """Give a delivery's body."""
+    """Return a delivery's body."""
     return {"object": "x", "event": event, "accountId": ACCOUNT, "data": fields}
 
 
@@ -46,18 +46,18 @@ def body(event: str, **fields: Any) -> dict[str, Any]:
     ids=str,
 )
 def test_each_event_leads_to_its_object(event: str, fields: dict[str, Any], target: RefreshTarget) -> None:
-    """Messages lead to their conversation, or to their reservation when only that is known."""
+    """A message leads to its conversation, or to its reservation where only that is known."""
     assert read(body(event, **fields)) == (event, target, None)
 
 
-def test_the_object_may_lie_in_three_places() -> None:
+def test_object_may_be_in_three_places() -> None:
     """Under `data`, under `payload.data`, or under `payload`."""
     fields = {"id": 41200077}
     for shape in ({"data": fields}, {"payload": {"data": fields}}, {"payload": fields}, {"data": 5, "payload": fields}):
         assert read({"event": "reservation.updated", "accountId": ACCOUNT} | shape)[1] == RESERVATION
 
 
-def test_without_an_event_the_object_names_the_route() -> None:
+def test_object_names_the_route_without_an_event() -> None:
     """Older deliveries of messages have no event."""
     assert read({"object": "conversationMessage", "data": {"conversationId": 33100456}}) == ("", CONVERSATION, None)
 
@@ -83,20 +83,20 @@ def test_without_an_event_the_object_names_the_route() -> None:
     ids=str,
 )
 def test_ignored_delivery_has_a_reason(given_body: Any, reason: str) -> None:
-    """Such a delivery is stored and not worked."""
+    """It is stored and makes no job."""
     name, target, ignored = read(given_body)
     assert (target, ignored) == (None, reason), name
     assert not isinstance(given_body, bytes) or not name
 
 
 @pytest.mark.parametrize("claimed", [70002, "70002", -1, "abc", True, [70001], "", 10**30])
-def test_another_account_is_not_believed(claimed: Any) -> None:
-    """Whatever the body claims that is not the account of the path."""
+def test_delivery_for_another_account_is_ignored(claimed: Any) -> None:
+    """The account of the path counts, whatever the body says."""
     assert read(body("listing.updated", id=300101) | {"accountId": claimed})[1:] == (None, "another account")
 
 
 @pytest.mark.parametrize("claimed", [70001, "70001", 70001.0, None])
-def test_the_same_account_may_be_written_in_many_ways(claimed: Any) -> None:
+def test_same_account_may_be_written_in_many_forms(claimed: Any) -> None:
     """A number, text, or nothing at all."""
     event, _ = read_event(
         json.dumps(body("listing.updated", id=300101) | {"accountId": claimed}).encode(), account_id=ACCOUNT
@@ -104,20 +104,20 @@ def test_the_same_account_may_be_written_in_many_ways(claimed: Any) -> None:
     assert (event.target, event.claimed_account) == (LISTING, None if claimed is None else ACCOUNT)
 
 
-def test_the_object_may_name_the_account() -> None:
+def test_object_may_name_the_account() -> None:
     """Where the envelope does not."""
     shape = {"event": "listing.updated", "data": {"id": 300101, "accountId": 70002}}
     assert read(shape)[2] == "another account"
 
 
 def test_names_are_cut_and_cleaned() -> None:
-    """A name of any length, with characters that PostgreSQL refuses."""
+    """A name may be long, or hold characters that PostgreSQL refuses."""
     name, _, ignored = read(body(" a\0" + "b" * 500))
     assert (len(name), name[:3], ignored) == (LONGEST_NAME, "a\ufffdb", "unknown event")
 
 
-def test_the_payload_is_what_came_unless_that_cannot_be_stored() -> None:
-    """Bytes that JSONB takes are left as they are; others are cleaned."""
+def test_payload_is_unchanged_unless_it_cannot_be_stored() -> None:
+    """Bytes that JSONB accepts are unchanged; others are cleaned."""
     clean = b'{ "event":"listing.updated" , "data":{"id":300101.0}}'
     assert read_event(clean, account_id=ACCOUNT)[1] == clean.decode()
     assert read_event(b'{"event":"a\\u0000"}', account_id=1)[1] == r'{"event":"a\ufffd"}'
@@ -159,8 +159,8 @@ BODIES = st.fixed_dictionaries(
 @example(b'{"event":"reservation.updated","data":{"id":1e99999999999}}')
 @example(b'{"event":"\\ud800","data":{"id":"\\udfff"}}')
 @example(b"\xef\xbb\xbf{}")
-def test_every_body_has_a_meaning(content: bytes) -> None:
-    """Nothing raises; there is a target or a reason, never both, and the name fits its column."""
+def test_every_body_has_a_target_or_a_reason(content: bytes) -> None:
+    """No body raises; it never has both, and its name fits the column."""
     event, payload = read_event(content, account_id=ACCOUNT)
     assert (event.target is None) == (event.ignored is not None)
     assert len(event.name) <= LONGEST_NAME

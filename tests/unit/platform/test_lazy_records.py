@@ -19,7 +19,7 @@ RULES = parse_rules("reservations.phone=drop")
 
 @pytest.fixture
 def redactor() -> Redactor:
-    """Return what hides the phone of a reservation."""
+    """Return rules that hide the phone of a reservation."""
     found = Redaction(RULES, SECRET, VOCABULARY).redactor_for("reservations")
     assert found is not None
     return found
@@ -32,8 +32,8 @@ def test_records_of_a_page_are_redacted(redactor: Redactor) -> None:
     assert record.payload == '{"id":7}'
 
 
-def test_the_digest_of_hidden_bytes_needs_the_secret(redactor: Redactor) -> None:
-    """Without it, a guess at a phone number could be compared."""
+def test_digest_of_hidden_bytes_needs_the_secret(redactor: Redactor) -> None:
+    """Without it, a guessed phone number could be compared."""
     raw = b'{"id":7,"phone":"4711"}'
     mark = Redaction(RULES, SECRET, VOCABULARY).mark
     assert len(mark) == MARK_BYTES

@@ -1,4 +1,4 @@
-"""What an answer to a request to send a message proves."""
+"""What an answer to a message request proves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OUTGOING = OutgoingMessage(70001, 41, 51, CommunicationType.SMS, "Hello")
 MESSAGE = {"id": 7, "conversationId": 51, "isIncoming": 0, "body": "Hello", "status": "sent"}
 
 
-def test_a_request_holds_text_and_way() -> None:
+def test_request_holds_text_and_channel() -> None:
     """The field is `body`; the path is the thread's."""
     assert request_body(OUTGOING) == {"body": "Hello", "communicationType": "sms"}
     assert thread_path(51) == "/conversations/51/messages"
@@ -50,20 +50,20 @@ def test_request_that_never_left_failed(status: int | None) -> None:
 @example(499)
 @example(500)
 def test_only_a_refusal_proves_failure(status: int | None) -> None:
-    """4xx but 408; everything else that is not the message leaves it open."""
+    """4xx except 408; any other answer without the message leaves the outcome open."""
     is_refused = status is not None and 400 <= status < 500 and status != 408
     state = judge_failure(status, has_left=True)
     assert state is (IntentState.FAILED if is_refused else IntentState.OUTCOME_UNKNOWN)
 
 
 def answer(result: Any, code: int = 200, **envelope: Any) -> Any:
-    """Read an answer with this result."""
+    """Return what an answer with this result means."""
     body = json.dumps({"status": "success", "result": result} | envelope).encode()
     return read_answer(code, {}, body, OUTGOING, NOON, asked="POST")
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
-def test_a_success_holds_the_message(status: int) -> None:
+def test_success_holds_the_message(status: int) -> None:
     """As a page of one record, observed when its request was granted."""
     page = answer(MESSAGE, status)
     assert [record.id for record in page.records] == [7]
@@ -84,7 +84,7 @@ def test_a_success_holds_the_message(status: int) -> None:
     ],
 )
 def test_success_without_our_message_is_an_error(result: Any) -> None:
-    """Nothing, no object, no id, another thread's, the guest's."""
+    """No result, no object, no id, another thread's message, the guest's."""
     with pytest.raises(SourceUnavailable):
         answer(result)
 
@@ -101,8 +101,8 @@ def test_failure_is_an_error_at_any_status() -> None:
     ("status", "failure"),
     [("sent", None), ("awaiting", None), ("cancelled_by_user", "cancelled_by_user"), ("failed", "bounced")],
 )
-def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> None:
-    """The reason is the one for people, where there is one; odd values are not known."""
+def test_message_says_whether_it_arrives(status: str, failure: str | None) -> None:
+    """The reason for people comes first; unusual values are unknown."""
     reason = "bounced" if status == "failed" else None
     row = MESSAGE | {"status": status, "readableReasonFailed": reason, "communicationType": "email"}
     assert read_thread_message(json.dumps(row)) == ThreadMessage(
@@ -113,8 +113,8 @@ def test_a_message_says_whether_it_arrives(status: str, failure: str | None) -> 
 
 
 @pytest.mark.parametrize("reason", ["ida berg", "Ida", "4711", "ida@x.de", "+47 22 33 44 55"])
-def test_a_reason_never_names_the_guest(reason: str) -> None:
-    """It is the source's text: where none of its words is known, the status says what happened."""
+def test_reason_of_a_failed_message_never_names_the_guest(reason: str) -> None:
+    """It is the source's text: without a known word in it, the status says what happened."""
     for text, failure in ((reason, "failed"), (f"{reason} is invalid", "… is invalid")):
         row = {"id": 7, "status": "failed", "readableReasonFailed": text}
         assert read_thread_message(json.dumps(row)) == ThreadMessage(7, failure=failure)
@@ -136,8 +136,8 @@ def test_payload_without_an_id_is_no_message(payload: bytes) -> None:
         "Hi &amp; welcome",
     ],
 )
-def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
-    """Lines broken anew, paragraphs, entities, white space."""
+def test_same_words_in_other_markup_are_equal(kept: str) -> None:
+    """Other line breaks, paragraphs, entities, white space."""
     assert is_same_text("Hi &\n\nwelcome", kept)
 
 
@@ -145,7 +145,7 @@ def test_words_are_the_same_however_they_are_wrapped(kept: str) -> None:
     "kept", ["", " ", "Hi & Welcome", "Hi & welcome!", "Hi & welcom", "<b>Hi &</b> welcome", "Hi ? welcome"]
 )
 def test_different_words_are_different(kept: str) -> None:
-    """A letter, a mark, an unknown tag: nothing is forgiven; and nothing equals nothing."""
+    """A character, a mark, an unknown tag: each counts; and two empty texts are not equal."""
     assert not is_same_text("Hi &\n\nwelcome", kept)
     assert not is_same_text("", kept or " ")
 
@@ -156,8 +156,8 @@ def test_every_text_equals_itself(text: str) -> None:
     assert is_same_text(text, text) == bool(text_variants(text))
 
 
-def test_errors_of_an_answer_are_the_source_s() -> None:
-    """Torn and other JSON ends as everywhere."""
+def test_torn_or_wrong_json_is_a_source_error() -> None:
+    """As on every route."""
     for body in (b"", b'{"status":"success","resu', b"<html>", b"[]"):
         with pytest.raises(SourceError):
             read_answer(200, {}, body, OUTGOING, NOON, asked="POST")
@@ -177,15 +177,15 @@ def test_errors_of_an_answer_are_the_source_s() -> None:
         ({}, False),
     ],
 )
-def test_messages_of_an_automation_are_known(marks: dict[str, Any], *, is_automatic: bool) -> None:
-    """By either mark: one that is taken for ours would settle a message that was never sent."""
+def test_messages_of_an_automation_are_recognized(marks: dict[str, Any], *, is_automatic: bool) -> None:
+    """By either mark: counted as ours, it would settle a message that was never sent."""
     found = read_thread_message(json.dumps(MESSAGE | marks))
     assert found is not None
     assert found.is_automatic is is_automatic
 
 
-def test_a_redirect_is_no_success() -> None:
-    """And neither is what stands below 200; the sentence names the request."""
+def test_redirect_is_no_success() -> None:
+    """Neither is a status below 200; the sentence names the request."""
     for code in (199, 300):
         with pytest.raises(SourceUnavailable, match=f"POST with {code}"):
             answer(MESSAGE, code)

@@ -11,7 +11,7 @@ from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, Walk, WalkO
 
 
 def outcome_of(walk: Walk, answer: PageAnswer) -> WalkOutcome | None:
-    """Return the outcome that an answer brings; None while the walk goes on."""
+    """Return the outcome after an answer; None while the walk goes on."""
     try:
         walk.send(answer)
     except StopIteration as end:
@@ -20,8 +20,8 @@ def outcome_of(walk: Walk, answer: PageAnswer) -> WalkOutcome | None:
     return None
 
 
-def test_a_step_back_ends_at_the_top() -> None:
-    """An empty page at offset 7 leads ten rows up; the first page of the shorter list is the measure from there."""
+def test_step_back_ends_at_the_top() -> None:
+    """An empty page at offset 7 leads ten rows up; the first page of the shorter list counts from there."""
     walk = walk_by_offset(1)
     assert next(walk) == (0,)
     assert walk.send(PageAnswer([row(number) for number in range(1, 11)])) == (7,)
@@ -29,7 +29,7 @@ def test_a_step_back_ends_at_the_top() -> None:
     assert walk.send(PageAnswer([row(1), row(99)])) == (1,)
 
 
-def test_a_list_that_shrank_is_read_from_its_top_again() -> None:
+def test_list_that_shrank_is_read_from_its_top_again() -> None:
     """The overlap of three rows goes above a page of two."""
     walk = walk_by_offset(1)
     next(walk)
@@ -45,15 +45,15 @@ def test_rows_with_equal_stamps_are_newest_first() -> None:
     assert outcome_of(walk, PageAnswer(rows)) == WalkOutcome(None, None)
 
 
-def test_pages_are_asked_ahead_up_to_the_last() -> None:
-    """No page is asked for that begins beyond the count; each begins three rows above the end of the one before."""
+def test_pages_are_requested_ahead_up_to_the_last() -> None:
+    """None begins beyond the count; each begins three rows above the end of the one before."""
     for count, positions in ((17, (7,)), (18, (7, 14)), (24, (7, 14)), (25, (7, 14, 21)), (99, (7, 14, 21, 28))):
         walk = walk_by_offset(4)
         next(walk)
         assert walk.send(PageAnswer([row(number) for number in range(10)], count)) == positions
 
 
-def test_an_empty_first_page_is_asked_for_again() -> None:
+def test_empty_first_page_is_requested_again() -> None:
     """Unless its count says that the list is empty."""
     walk = walk_by_offset(1)
     assert next(walk) == (0,)

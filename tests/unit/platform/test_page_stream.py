@@ -1,4 +1,4 @@
-"""What is fetched for a walk, and the pages that come of it."""
+"""What is fetched for a walk, and the pages that result from it."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class FakePages:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of one thread, so that what is fetched ahead is fetched in order."""
+    """Return a pool of one thread, so that pages are fetched ahead in order."""
     with ThreadPoolExecutor(1) as threads:
         yield threads
 
 
 def ids(pages: list[Page]) -> list[int | None]:
-    """Give the id of each page's only row."""
+    """Return the id of each page's only row."""
     return [page.records[0].id if page.records else None for page in pages]
 
 
-def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
+def test_pages_come_in_the_order_of_their_positions(pool: ThreadPoolExecutor) -> None:
     """Each position is fetched once, ahead of its turn where the walk named it."""
     source = FakePages()
     pages = list(stream_pages(source.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, source.fetch, pool, CursorState()))
@@ -74,13 +74,13 @@ def test_pages_come_in_the_order_asked_for(pool: ThreadPoolExecutor) -> None:
 
 
 def test_positions_no_longer_wanted_are_dropped(pool: ThreadPoolExecutor) -> None:
-    """And fetched again when it is wanted later."""
+    """A dropped position is fetched again when the walk asks for it later."""
     source = FakePages()
     pages = list(stream_pages(source.walk((0, 5), (7,), (5,)), LISTINGS, source.fetch, pool, CursorState()))
     assert ids(pages) == [1, 7, 5]
 
 
-def test_a_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
+def test_count_below_a_cursor_is_no_total(pool: ThreadPoolExecutor) -> None:
     """It may be that of the rest of the list."""
     source = FakePages()
     pages = list(stream_pages(source.walk((None,), (5,), (None,)), RESERVATIONS, source.fetch, pool, CursorState()))
@@ -121,7 +121,7 @@ def test_refused_cursor_makes_no_page_unless_last(pool: ThreadPoolExecutor) -> N
 
 
 def test_error_is_raised_at_its_position(pool: ThreadPoolExecutor) -> None:
-    """The pages before it are whole; an error of a page that is not wanted any more is none."""
+    """The pages before it are whole; an error of a dropped page is not raised."""
     source = FakePages()
     pages = stream_pages(source.walk((0, 666), (5, 666), (666,)), LISTINGS, source.fetch, pool, CursorState())
     assert ids([next(pages), next(pages)]) == [1, 5]
@@ -131,7 +131,7 @@ def test_error_is_raised_at_its_position(pool: ThreadPoolExecutor) -> None:
 
 
 def test_walk_that_is_left_drops_its_requests(pool: ThreadPoolExecutor) -> None:
-    """Nothing is waited for."""
+    """Its end waits for no answer."""
     source = FakePages()
     pages: Generator[Page] = stream_pages(
         source.walk((0, 5, 9), (5, 9), (9,)), LISTINGS, source.fetch, pool, CursorState()

@@ -48,8 +48,8 @@ def limited(headers: Mapping[str, str]) -> RateLimited:
     return caught.value
 
 
-def test_a_list_gives_the_exact_bytes_of_its_rows() -> None:
-    """Neither numbers nor spaces inside a row are touched."""
+def test_list_gives_the_exact_bytes_of_its_rows() -> None:
+    """Neither numbers nor spaces inside a row change."""
     body = b'{"status":"success","count":2,"result":[{"id" : 1.0,"a":[1, 2]} ,{"id":2}]}'
     assert listed(body=body) == Listing([b'{"id" : 1.0,"a":[1, 2]}', b'{"id":2}'], 2)
 
@@ -58,13 +58,13 @@ def test_a_list_gives_the_exact_bytes_of_its_rows() -> None:
     ("count", "expected"),
     [("7", 7), ('"7"', 7), ("7.0", 7), ("null", None), ('"x"', None), ("-1", None), ("[7]", None), ("true", None)],
 )
-def test_a_count_is_read_or_left_out(count: str, expected: int | None) -> None:
-    """A count of another type is no count, and never a failure."""
+def test_count_of_another_type_is_left_out(count: str, expected: int | None) -> None:
+    """It is no failure."""
     body = f'{{"status":"success","result":[],"limit":null,"offset":"x","count":{count}}}'
     assert listed(body=body.encode()).count == expected
 
 
-def test_a_list_without_paging_keys_is_a_list() -> None:
+def test_list_without_paging_keys_is_a_list() -> None:
     """Any of the paging keys can be absent."""
     assert listed(body=b'{"status":"success","result":[]}') == Listing([], None)
 
@@ -81,14 +81,14 @@ def test_a_list_without_paging_keys_is_a_list() -> None:
     ],
     ids=lambda row: repr(row)[:40],
 )
-def test_one_bad_row_does_not_cost_its_page(row: bytes) -> None:
-    """The other rows are cut out exactly, and so is the bad one."""
+def test_bad_row_does_not_spoil_its_page(row: bytes) -> None:
+    """All rows are cut out exactly, the bad one included."""
     body = b'{"status":"success","result":[{"id":1},' + row + b' , {"id":3}],"count":3}'
     assert listed(body=body) == Listing([b'{"id":1}', row, b'{"id":3}'], 3)
 
 
 def test_envelope_with_a_broken_scalar_keeps_its_rows() -> None:
-    """A count that no reader accepts is no count."""
+    """A count that no parser accepts is no count."""
     body = b'{"status":"success","result":[],"count":NaN}'
     assert listed(body=body) == Listing([], None)
 
@@ -118,8 +118,8 @@ def test_envelope_with_a_broken_scalar_keeps_its_rows() -> None:
         b'{"status" "success",}',
     ],
 )
-def test_body_without_a_list_may_be_asked_for_again(body: bytes) -> None:
-    """HTML, nothing, torn or other JSON and a failure with status 200 pass, it is to be hoped."""
+def test_body_without_a_list_is_a_temporary_error(body: bytes) -> None:
+    """HTML, nothing, torn or other JSON, and a failure with status 200."""
     with pytest.raises(SourceUnavailable):
         listed(body=body)
 
@@ -164,8 +164,8 @@ def test_every_status_means_one_error(status: int, error: type[SourceError]) -> 
         ([], ""),
     ],
 )
-def test_what_the_source_says_is_quoted_short_and_without_secrets(answer: object, expected: str) -> None:
-    """Wherever the sentence stands; what looks like a token is left out."""
+def test_sentence_of_the_source_is_quoted_without_secrets(answer: object, expected: str) -> None:
+    """At each place of an answer, and shortened; text that looks like a token is left out."""
     with pytest.raises(RequestRejected) as caught:
         listed(400, json.dumps(answer).encode())
     assert str(caught.value) == f"Hostaway answered GET /listings with 400{expected}"
@@ -197,8 +197,8 @@ def test_429_says_how_long_to_wait(headers: dict[str, str], seconds: float | Non
 
 
 @given(skew=st.integers(-(10**7), 10**7))
-def test_a_skewed_clock_does_no_harm(skew: int) -> None:
-    """A Unix time is compared with the clock that made it."""
+def test_wait_of_a_429_ignores_this_machines_clock(skew: int) -> None:
+    """A Unix time is compared with the clock of the server that sent it."""
     server_now = NOW + timedelta(seconds=skew)
     headers = {
         "Date": format_datetime(server_now, usegmt=True),
@@ -207,8 +207,8 @@ def test_a_skewed_clock_does_no_harm(skew: int) -> None:
     assert limited(headers).retry_in == timedelta(seconds=8)
 
 
-def test_a_429_names_its_limit_and_its_scope() -> None:
-    """Where it says so."""
+def test_429_names_its_limit_and_its_scope() -> None:
+    """Where its headers have them."""
     error = limited({"X-RateLimit-Limit": "15", "X-RateLimit-Applied": " IP "})
     assert (error.limit, error.scope) == (15, "ip")
     error = limited({"X-RateLimit-Limit": "0", "X-RateLimit-Applied": ""})
@@ -231,29 +231,29 @@ def test_a_429_names_its_limit_and_its_scope() -> None:
         ("1e300", timedelta(days=3653)),
     ],
 )
-def test_a_token_lives_as_long_as_the_source_says(expires_in: str, lifetime: timedelta) -> None:
-    """As a number or as text; a day where it says nothing that can be used."""
+def test_token_lives_as_long_as_the_source_says(expires_in: str, lifetime: timedelta) -> None:
+    """As a number or as text; a day where the value is unusable."""
     token = issued(f'{{"token_type":"Bearer","expires_in":{expires_in},"access_token":"abc.def"}}'.encode())
     assert token.value.get_secret_value() == "abc.def"
     assert (token.issued_at, token.expires_at) == (NOW, NOW + lifetime)
 
 
-def test_a_token_without_a_lifetime_lives_a_day() -> None:
-    """It is renewed sooner rather than later."""
+def test_token_without_a_lifetime_lives_a_day() -> None:
+    """An early renewal is better than a late one."""
     assert issued(b'{"access_token":"abc"}').expires_at == NOW + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[]", b"{}", b'{"access_token":""}', b'{"access_token":5}', b'{"access_token":"a\\nb"}']
 )
-def test_a_body_without_a_token_may_be_asked_for_again(body: bytes) -> None:
-    """Also one whose token could not be put into a header."""
+def test_body_without_a_token_is_a_temporary_error(body: bytes) -> None:
+    """Also one with a token that no header can hold."""
     with pytest.raises(SourceUnavailable, match="Hostaway answered a request for a token with something that holds"):
         issued(body)
 
 
-def test_a_wrong_secret_is_one_sentence_for_the_operator() -> None:
-    """It names the account and what to check, and nothing secret."""
+def test_wrong_secret_gives_one_sentence_for_the_operator() -> None:
+    """It names the account and what to check, and no secret."""
     for status in (401, 403, 400):
         with pytest.raises(CredentialsRejected) as caught:
             issued(b'{"error":"invalid_client","message":"secret hunter2 is wrong"}', status)
@@ -266,7 +266,7 @@ def test_a_wrong_secret_is_one_sentence_for_the_operator() -> None:
 @pytest.mark.parametrize(
     ("status", "error"), [(400, RequestRejected), (404, NotFound), (429, RateLimited), (503, SourceUnavailable)]
 )
-def test_the_token_route_fails_as_other_routes_do(status: int, error: type[SourceError]) -> None:
+def test_token_route_fails_as_other_routes_do(status: int, error: type[SourceError]) -> None:
     """Only refused credentials mean something else there."""
     with pytest.raises(error):
         issued(b'{"error":"unsupported_grant_type"}', status)

@@ -30,8 +30,8 @@ def single(body: bytes, status: int = 200) -> bytes:
     ],
     ids=lambda raw: repr(raw)[:40],
 )
-def test_an_object_is_given_to_the_byte(raw: bytes) -> None:
-    """Even if a strict JSON reader refuses it; `as_record` cleans it later."""
+def test_object_keeps_its_exact_bytes(raw: bytes) -> None:
+    """Even if a strict JSON parser refuses it; `as_record` cleans it later."""
     assert single(b'{"status":"success","result": ' + raw + b' ,"count":null}') == raw
 
 
@@ -51,14 +51,14 @@ def test_an_object_is_given_to_the_byte(raw: bytes) -> None:
         b'{"id":1}',
     ],
 )
-def test_body_without_an_object_may_be_asked_for_again(body: bytes) -> None:
-    """Nothing, a list, a bare object and a failure with status 200 are none."""
+def test_body_without_an_object_is_a_temporary_error(body: bytes) -> None:
+    """Nothing, a list, an object without envelope, and a failure with status 200."""
     with pytest.raises(SourceUnavailable, match="GET /listings/1"):
         single(body)
 
 
-def test_an_object_that_is_not_there_is_not_found() -> None:
-    """A refusal means of one object what it means of a list."""
+def test_missing_object_is_not_found() -> None:
+    """Other refusals mean the same as for a list."""
     with pytest.raises(NotFound):
         single(b"", 404)
     with pytest.raises(TokenRejected):
@@ -66,17 +66,17 @@ def test_an_object_that_is_not_there_is_not_found() -> None:
 
 
 def changed(body: bytes, status: int = 200) -> bytes:
-    """Decode what a change was answered with."""
+    """Decode the answer to a change."""
     return decode_result(status, {}, body, now=NOW, asked="PUT /listings/1")
 
 
 @pytest.mark.parametrize("result", [b'{"id":1}', b"[]", b"null"])
-def test_a_change_may_be_answered_with_anything(result: bytes) -> None:
-    """An object, an empty list, or nothing: it was done."""
+def test_successful_change_may_have_any_result(result: bytes) -> None:
+    """An object, an empty list, or nothing."""
     assert changed(b'{"status":"success","result":' + result + b"}") == result
 
 
-def test_a_change_that_failed_is_not_worth_another_try() -> None:
+def test_failed_change_is_a_permanent_error() -> None:
     """Whether the status says so or only the body does."""
     for body, status in ((b'{"status":"fail","message":"no"}', 200), (b'{"status":"fail","message":"no"}', 400)):
         with pytest.raises(RequestRejected, match="no"):
@@ -84,8 +84,8 @@ def test_a_change_that_failed_is_not_worth_another_try() -> None:
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"<html>", 200), (b"{}", 200), (b"", 502)])
-def test_a_change_whose_answer_says_nothing_may_have_been_done(body: bytes, status: int) -> None:
-    """The caller must check whether the change was made."""
+def test_change_with_an_unclear_answer_may_have_been_made(body: bytes, status: int) -> None:
+    """The caller must check it."""
     with pytest.raises(SourceUnavailable):
         changed(body, status)
 
@@ -101,7 +101,7 @@ def test_a_change_whose_answer_says_nothing_may_have_been_done(body: bytes, stat
         (b"no {<[ here", "plain text"),
     ],
 )
-def test_an_answer_without_an_envelope_is_named_by_its_kind(body: bytes, kind: str) -> None:
-    """A proxy's page of errors, or an answer that was cut off: each is looked for at another place."""
+def test_answer_without_an_envelope_is_named_by_its_kind(body: bytes, kind: str) -> None:
+    """A proxy's error page and a torn answer have different causes."""
     with pytest.raises(SourceUnavailable, match=f"^Hostaway answered PUT /listings/1 with {kind} instead of a result$"):
         changed(body)

@@ -16,7 +16,7 @@ def walk(*plan: Positions) -> Walk:
 
 
 def names(labels: RequestLabels, plan: list[Positions], answers: list[list[int]]) -> list[str]:
-    """Give the name of each position when its turn comes, and follow the walk to its end."""
+    """Return the name of each position in its turn, and follow the walk to its end."""
     watched = labels.watch(walk(*plan))
     pages = [PageAnswer([Row(number, None, b"") for number in ids]) for ids in answers]
     found = [labels.pop(next(watched)[0])]
@@ -33,14 +33,14 @@ def test_pages_by_cursor_are_counted() -> None:
     assert names(RequestLabels(by_cursor=True), plan, [[9, 7], [6, 4], [2]]) == ["", "page 2", "page 3"]
 
 
-def test_a_cursor_above_the_last_page_is_a_step_back() -> None:
-    """Pages are counted on after it."""
+def test_cursor_above_the_last_page_is_a_step_back() -> None:
+    """The numbers of pages go on after it."""
     plan: list[Positions] = [(None,), (7,), (9,), (6,)]
     answers = [[9, 7], [], [6], [2]]
     assert names(RequestLabels(by_cursor=True), plan, answers) == ["", "page 2", "stepped back", "page 3"]
 
 
-def test_the_top_is_read_again() -> None:
+def test_second_reading_of_the_top_is_named_so() -> None:
     """As are the pages below it."""
     plan: list[Positions] = [(None,), (7,), (None,), (8,)]
     answers = [[9, 7], [6], [9, 8], [7]]
@@ -52,7 +52,7 @@ def test_the_top_is_read_again() -> None:
     ]
 
 
-def test_a_walk_that_is_taken_up_says_so() -> None:
+def test_resumed_walk_is_named_so() -> None:
     """Its first position is not the top."""
     plan: list[Positions] = [(7,), (4,)]
     cut = "on from where an earlier run was cut"
@@ -74,14 +74,14 @@ def test_pages_by_offset_keep_their_number_when_fetched_ahead() -> None:
         watched.send(PageAnswer())
 
 
-def test_an_offset_above_the_last_is_a_step_back() -> None:
+def test_offset_above_the_last_is_a_step_back() -> None:
     """Zero is the top."""
     plan: list[Positions] = [(0,), (97,), (47,), (144,), (0,)]
     expected = ["", "page 2", "stepped back", "page 3", "again from the top"]
     assert names(RequestLabels(by_cursor=False), plan, [[1]] * 5) == expected
 
 
-def test_an_offset_asked_again_is_no_step_back() -> None:
+def test_repeated_offset_is_no_step_back() -> None:
     """Only a smaller one is."""
     plan: list[Positions] = [(0,), (97,), (97,)]
     assert names(RequestLabels(by_cursor=False), plan, [[1]] * 3) == ["", "page 2", "page 3"]

@@ -45,8 +45,8 @@ def reservation(**changes: object) -> Record:
     return as_record(json.dumps(GOOD | changes).encode(), RESERVATION)
 
 
-def test_every_resource_has_a_row_of_its_own() -> None:
-    """And the shape of each names its typed columns."""
+def test_every_resource_has_a_specification_of_its_own() -> None:
+    """Its shape names its typed columns."""
     assert set(SPECS) == set(OBJECTS)
     assert all(spec.resource is resource for resource, spec in SPECS.items())
     assert SPECS[Resource.MESSAGES].shape.columns == (
@@ -60,7 +60,7 @@ def test_every_resource_has_a_row_of_its_own() -> None:
     assert all(spec.params["includeResources"] == 1 for spec in SPECS.values())
 
 
-def test_a_good_row_is_kept_to_the_byte() -> None:
+def test_valid_row_keeps_its_exact_bytes() -> None:
     """Its text is what was received, and nothing is quarantined."""
     raw = json.dumps(GOOD, ensure_ascii=False).encode()
     record = as_record(raw, RESERVATION)
@@ -80,7 +80,7 @@ def test_a_good_row_is_kept_to_the_byte() -> None:
     )
 
 
-def test_a_message_has_its_own_columns() -> None:
+def test_message_has_its_own_columns() -> None:
     """`sent_at` is the message's date."""
     raw = b'{"id":5,"conversationId":"6","reservationId":null,"isIncoming":1,"status":"sent",'
     raw += b'"date":"2026-11-20 12:00:00"}'
@@ -111,14 +111,14 @@ def test_a_message_has_its_own_columns() -> None:
         (["awaiting"], None, ("status",)),
     ],
 )
-def test_a_message_is_final_unless_it_waits(status: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001  (a value drawn for the test)
-    """A status that is none is counted once, and says nothing."""
+def test_message_is_final_unless_it_waits(status: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001  (a value drawn for the test)
+    """A status of another type is counted once, and the message is final."""
     record = as_record(json.dumps({"id": 1, "status": status}).encode(), MESSAGE)
     assert record.columns["is_final"] is expected
     assert record.misfits == misfits
 
 
-def test_a_conversation_has_no_stamp() -> None:
+def test_conversation_has_no_stamp() -> None:
     """None of its keys moves with every change."""
     record = as_record(b'{"id":5,"updatedOn":"2026-11-20 12:00:00"}', CONVERSATION)
     assert record.source_updated_at is None
@@ -140,21 +140,21 @@ def test_a_conversation_has_no_stamp() -> None:
     ],
     ids=short,
 )
-def test_activity_is_what_was_received(raw: bytes, expected: str | None) -> None:
-    """In the source's own words, whatever they are, as far as they can be stored; never a misfit."""
+def test_activity_is_stored_as_received(raw: bytes, expected: str | None) -> None:
+    """Any text of the source that can be stored; never a misfit."""
     record = as_record(raw, CONVERSATION)
     assert record.activity == expected
     assert record.misfits == ()
 
 
 def test_listings_and_messages_have_no_activity() -> None:
-    """Nothing of them tells of messages, not even a key that does elsewhere."""
+    """Their keys say nothing about messages, not even a key that does so in other resources."""
     for resource in (Resource.LISTINGS, Resource.MESSAGES):
         assert as_record(b'{"id":5,"latestActivityOn":"2026-11-20 12:00:00"}', SPECS[resource]).activity is None
 
 
 def test_specs_of_newest_lists_differ_in_their_request_only() -> None:
-    """Where there is none, the whole list is read; a parent's list is always whole."""
+    """Without one the whole list is read; a parent's list is always whole."""
     for resource in (Resource.LISTINGS, Resource.RESERVATIONS):
         newest = choose_list(resource, of_parent=False, newest=True)
         assert (newest.is_whole, newest.shape) == (False, SPECS[resource].shape)
@@ -176,13 +176,13 @@ def test_specs_of_newest_lists_differ_in_their_request_only() -> None:
         (Resource.MESSAGES, 7, "/conversations/7/messages/5"),
     ],
 )
-def test_an_object_is_below_its_list(resource: Resource, parent: int | None, expected: str) -> None:
-    """A parent matters only where the list is a parent's alone."""
+def test_path_of_an_object_is_below_its_list(resource: Resource, parent: int | None, expected: str) -> None:
+    """A parent matters only where the list belongs to a parent."""
     assert object_path(resource, 5, parent) == expected
 
 
-def test_a_message_without_its_conversation_is_nowhere() -> None:
-    """Its list has no place without one."""
+def test_message_without_its_conversation_has_no_path() -> None:
+    """Its list needs one."""
     with pytest.raises(ValueError, match="parent"):
         object_path(Resource.MESSAGES, 5, None)
 
@@ -191,8 +191,8 @@ def test_a_message_without_its_conversation_is_nowhere() -> None:
     ("value", "expected"),
     [(7, 7), (7.0, 7), ("7", 7), (" 007 ", 7), (2**63 - 1, 2**63 - 1), ("9223372036854775807", 2**63 - 1)],
 )
-def test_an_id_of_any_type_is_read(value: object, expected: int) -> None:
-    """A whole number, however it is written."""
+def test_id_of_any_type_is_read(value: object, expected: int) -> None:
+    """A whole number, in any notation."""
     assert reservation(id=value).id == expected
 
 
@@ -201,15 +201,15 @@ def test_an_id_of_any_type_is_read(value: object, expected: int) -> None:
     ["null", '""', "0", "-1", "7.5", '"7.5"', '"x"', '"٣"', "true", "[7]", '{"id":7}', str(2**63), "9" * 5000, "1e400"],
     ids=short,
 )
-def test_a_row_without_a_usable_id_is_kept_exactly(value: str) -> None:
-    """It gets no row, and its bytes and the reason are there."""
+def test_row_without_a_usable_id_keeps_its_exact_bytes(value: str) -> None:
+    """It becomes a quarantined record with the reason."""
     raw = f'{{"id":{value},"status":"new"}}'.encode()
     record = as_record(raw, RESERVATION)
     assert (record.id, record.exact, record.reason) == (None, raw, "no usable id")
     assert record.columns["status"] == "new"
 
 
-def test_a_row_without_an_id_is_kept_exactly() -> None:
+def test_row_without_an_id_keeps_its_exact_bytes() -> None:
     """As one whose id is null."""
     record = as_record(b'{"status":"new"}', RESERVATION)
     assert (record.id, record.exact, record.reason) == (None, b'{"status":"new"}', "no usable id")
@@ -231,7 +231,7 @@ def test_a_row_without_an_id_is_kept_exactly() -> None:
     ],
 )
 def test_values_of_other_types_are_read(key: str, column: str, value: object, expected: object) -> None:
-    """Without a misfit, when they mean something or nothing."""
+    """Without a misfit, where they mean a value or no value."""
     record = reservation(**{key: value})
     assert record.columns[column] == expected
     assert record.misfits == ()
@@ -252,8 +252,8 @@ def test_values_of_other_types_are_read(key: str, column: str, value: object, ex
         ("departureDate", "departure_date", 20261204),
     ],
 )
-def test_a_value_that_does_not_fit_its_column_is_named(key: str, column: str, value: object) -> None:
-    """The column is empty, the record is not lost."""
+def test_value_that_does_not_fit_its_column_is_named(key: str, column: str, value: object) -> None:
+    """The column is null, the record is not lost."""
     record = reservation(**{key: value})
     assert record.id == 41200077
     assert record.columns[column] is None
@@ -273,14 +273,14 @@ def test_a_value_that_does_not_fit_its_column_is_named(key: str, column: str, va
     ],
 )
 def test_stamps_are_read_as_utc(text: str | None, expected: datetime | None) -> None:
-    """With or without a zone; nothing where there is nothing."""
+    """With or without a zone; null stays null."""
     record = reservation(updatedOn=text)
     assert record.source_updated_at == expected
     assert record.misfits == ()
 
 
 @pytest.mark.parametrize("value", ["yesterday", 1763640000, "0001-01-01T00:00:00+10:00", "2026-13-01 00:00:00"])
-def test_a_stamp_that_cannot_be_read_is_a_misfit(value: object) -> None:
+def test_unreadable_stamp_is_a_misfit(value: object) -> None:
     """The record has no stamp then."""
     record = reservation(updatedOn=value)
     assert record.source_updated_at is None
@@ -304,7 +304,7 @@ def test_a_stamp_that_cannot_be_read_is_a_misfit(value: object) -> None:
     ],
 )
 def test_booleans_are_read(value: object, expected: bool | None, misfits: tuple[str, ...]) -> None:  # noqa: FBT001  (a value drawn for the test)
-    """0 and 1 in all their forms."""
+    """0 and 1 in all their notations."""
     record = as_record(json.dumps({"id": 1, "isIncoming": value}).encode(), MESSAGE)
     assert record.columns["is_incoming"] is expected
     assert record.misfits == misfits
@@ -334,8 +334,8 @@ def test_booleans_are_read(value: object, expected: bool | None, misfits: tuple[
     ],
     ids=short,
 )
-def test_what_jsonb_refuses_is_cleaned_and_kept_exactly(raw: bytes, payload: str, reason: str) -> None:
-    """The row is stored with a replacement, and the bytes received go beside it."""
+def test_payload_that_jsonb_refuses_is_cleaned_and_kept(raw: bytes, payload: str, reason: str) -> None:
+    """The row has a replacement, and quarantine the received bytes."""
     record = as_record(raw, RESERVATION)
     assert (record.id, record.payload, record.exact, record.reason) == (1, payload, raw, reason)
     assert record.payload_hash == b"\x01" + blake2b(raw, digest_size=16).digest()
@@ -355,7 +355,7 @@ def test_what_jsonb_refuses_is_cleaned_and_kept_exactly(raw: bytes, payload: str
     ],
     ids=short,
 )
-def test_what_only_looks_refusable_is_kept_as_it_is(raw: bytes) -> None:
+def test_payload_that_only_looks_invalid_is_unchanged(raw: bytes) -> None:
     """A false alarm changes nothing."""
     record = as_record(raw, RESERVATION)
     assert (record.id, record.payload, record.exact, record.reason) == (1, raw.decode(), None, None)
@@ -363,7 +363,7 @@ def test_what_only_looks_refusable_is_kept_as_it_is(raw: bytes) -> None:
 
 @pytest.mark.parametrize("depth", [498, 600, 5_000, 100_000])
 def test_deep_nesting_is_cut_where_it_gets_too_deep(depth: int) -> None:
-    """The record keeps its id and everything that is not too deep."""
+    """The record keeps its id and all values that are not too deep."""
     raw = b'{"id":1,"deep":' + b"[" * depth + b'{"x":1}' + b"]" * depth + b',"status":"new"}'
     record = as_record(raw, RESERVATION)
     assert record.id == 1
@@ -390,8 +390,8 @@ def test_deep_nesting_is_cut_where_it_gets_too_deep(depth: int) -> None:
         (rb'"\u0000"', r'"\ufffd"', "not an object"),
     ],
 )
-def test_value_that_is_no_object_is_kept_exactly(raw: bytes, payload: str, reason: str) -> None:
-    """It goes to quarantine as it came."""
+def test_value_that_is_no_object_keeps_its_exact_bytes(raw: bytes, payload: str, reason: str) -> None:
+    """It is quarantined."""
     record = as_record(raw, RESERVATION)
     assert (record.id, record.payload, record.exact, record.reason) == (None, payload, raw, reason)
 
@@ -412,7 +412,7 @@ def test_text_columns_hold_nothing_that_cannot_be_stored() -> None:
 
 
 def test_page_holds_the_newest_row_of_an_id() -> None:
-    """Of equals the first; a row without a stamp never replaces one; rows without an id are all kept."""
+    """Of equals the first; a row without a stamp never replaces one; rows without an id all stay."""
     changes: list[dict[str, object]] = [
         {"id": 1, "status": "old", "updatedOn": "2026-11-20 11:00:00"},
         {"id": 2, "status": "first"},
@@ -438,7 +438,7 @@ def test_page_holds_the_newest_row_of_an_id() -> None:
 
 
 def assert_row_says_what_the_record_says(raw: bytes) -> None:
-    """A walk goes by the row, the store by the record."""
+    """Check the row of the walk against the record of the store."""
     for spec in SPECS.values():
         record = as_record(raw, spec)
         assert as_row(raw, spec) == (record.id, record.source_updated_at, record.payload_hash)
@@ -446,7 +446,7 @@ def assert_row_says_what_the_record_says(raw: bytes) -> None:
 
 @given(raw=st.binary(max_size=80))
 def test_any_bytes_make_a_record(raw: bytes) -> None:
-    """Nothing that is received is ever dropped or fatal."""
+    """No received bytes are dropped or fatal."""
     for tried in (raw, b'{"id":1,"status":"' + raw + b'"}', b'{"id":' + raw + b"}"):
         record = as_record(tried, RESERVATION)
         json.loads(record.payload)
@@ -467,7 +467,7 @@ JSON_VALUES = st.recursive(
 
 @given(fields=st.dictionaries(st.sampled_from([*GOOD, "note"]), JSON_VALUES, max_size=8), ascii_only=st.booleans())
 def test_any_json_in_any_key_makes_a_record(fields: dict[str, object], ascii_only: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
-    """Wrong types in every column at once are misfits, nothing else."""
+    """Wrong types in every column at once are misfits, and no errors."""
     text = json.dumps(fields, ensure_ascii=ascii_only)
     record = as_record(text.encode(errors="surrogatepass"), RESERVATION)
     assert set(record.columns) == set(RESERVATION.columns)

@@ -36,8 +36,8 @@ def test_waits_double_until_the_last_attempt() -> None:
     assert waits == [timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4), timedelta(seconds=8), None]
 
 
-def test_waits_have_a_ceiling() -> None:
-    """With a thousand attempts, too, none waits longer than 16 s."""
+def test_waits_have_a_maximum() -> None:
+    """Also of a thousand attempts, none waits longer than 16 s."""
     policy = RetryPolicy(attempts=1000)
     error = SourceUnavailable()
     waits = [decide_wait(error, attempt=n, limited_for=ZERO, jitter=1.0, policy=policy) for n in (5, 6, 999)]
@@ -46,7 +46,7 @@ def test_waits_have_a_ceiling() -> None:
 
 @given(attempt=st.integers(1, 4), jitter=st.floats(0, 1, exclude_max=True))
 def test_jitter_spreads_over_the_whole_wait(attempt: int, jitter: float) -> None:
-    """Full jitter: from nothing to the ceiling."""
+    """Full jitter: from zero to the maximum."""
     assert wait(SourceUnavailable(), attempt, jitter) == jitter * timedelta(seconds=2 ** (attempt - 1))
 
 
@@ -67,13 +67,13 @@ def test_call_is_not_repeated_while_the_source_is_away(attempt: int, jitter: flo
     assert decide_wait(SourceAway(), attempt=attempt, limited_for=limited_for, jitter=jitter, policy=policy) is None
 
 
-def test_a_429_waits_for_its_window_whatever_the_attempt() -> None:
+def test_429_waits_for_its_window_at_every_attempt() -> None:
     """A 429 does not count as an attempt."""
     assert wait(RateLimited("", retry_in=timedelta(seconds=7)), attempt=99, jitter=0.0) == timedelta(seconds=7)
     assert wait(RateLimited("")) == timedelta(seconds=10)
 
 
-def test_a_429_is_waited_for_ten_minutes_in_all() -> None:
+def test_waits_for_429_end_after_ten_minutes() -> None:
     """A longer wait must fail visibly."""
     error = RateLimited("", retry_in=timedelta(seconds=60))
     assert wait(error, limited_for=timedelta(minutes=9)) == timedelta(seconds=60)

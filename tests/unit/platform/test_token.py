@@ -78,14 +78,14 @@ def name_of(issued: IssuedToken | None) -> str:
     return issued.token.value.get_secret_value()
 
 
-def test_a_kept_token_is_used_without_asking() -> None:
+def test_stored_token_is_used_without_a_request() -> None:
     """It is loaded once."""
     fake = FakeVault(token("stored"))
     assert [name_of(fake.provider.current()) for _ in range(3)] == ["stored"] * 3
     assert fake.done == ["load"]
 
 
-def test_a_new_token_is_held_back_until_it_works() -> None:
+def test_new_token_is_held_back_until_it_works() -> None:
     """It is neither used nor stored within a second after it was issued."""
     fake = FakeVault()
     assert name_of(fake.provider.current()) == "new-1"
@@ -94,7 +94,7 @@ def test_a_new_token_is_held_back_until_it_works() -> None:
 
 
 def test_token_is_replaced_late_in_its_life() -> None:
-    """At nine tenths, so that none dies on the way."""
+    """At nine tenths, so that none expires during a request."""
     fake = FakeVault(token("stored"))
     fake.now = NOW + timedelta(days=89)
     assert name_of(fake.provider.current()) == "stored"
@@ -103,8 +103,8 @@ def test_token_is_replaced_late_in_its_life() -> None:
     assert fake.reasons == ["token: the stored one will end soon"]
 
 
-def test_a_token_is_renewed_once_for_all_threads() -> None:
-    """Those who failed with the old one take the new one; those who failed with the new one get nothing more."""
+def test_token_is_renewed_once_for_all_threads() -> None:
+    """Threads that failed with the old one get the new one; threads that failed with the new one get none."""
     fake = FakeVault(token("stored"))
     issued = fake.provider.current()
     together = Barrier(8)
@@ -122,7 +122,7 @@ def test_a_token_is_renewed_once_for_all_threads() -> None:
 
 @pytest.mark.parametrize("old", [None, token("old", NOW - LIFE), token("refused")])
 def test_token_renewed_by_another_process_is_used(old: AccessToken | None) -> None:
-    """There was none, it was about to end, or it was refused: one request for all processes together."""
+    """It was missing, near its end, or refused: one request for all processes together."""
     fake = FakeVault(old)
     fake.others, fake.theirs = 1, token("theirs")
     if old is not None and name_of(IssuedToken(old, 1)) == "refused":
@@ -135,7 +135,7 @@ def test_token_renewed_by_another_process_is_used(old: AccessToken | None) -> No
 
 
 def test_token_renewed_elsewhere_long_ago_may_be_renewed_again() -> None:
-    """It may have been revoked as well since."""
+    """It may have been revoked since."""
     fake = FakeVault(token("stored"))
     issued = fake.provider.current()
     fake.stored = token("theirs", NOW - timedelta(days=1))
@@ -145,7 +145,7 @@ def test_token_renewed_elsewhere_long_ago_may_be_renewed_again() -> None:
 
 
 def test_failing_renewal_elsewhere_does_not_block_a_token() -> None:
-    """Its turn ends without a token, or does not end within a minute."""
+    """It ends without a token, or does not end within a minute."""
     fake = FakeVault()
     fake.others = 3
     assert name_of(fake.provider.current()) == "new-1"
@@ -156,7 +156,7 @@ def test_failing_renewal_elsewhere_does_not_block_a_token() -> None:
     assert fake.done.count("pause 0.3") == 200
 
 
-def test_a_failed_renewal_may_be_tried_again() -> None:
+def test_failed_renewal_may_be_repeated() -> None:
     """Only a token that was issued counts."""
     fake = FakeVault(token("stored"))
     provider = TokenProvider(vault=fake, issue=fake.issue, pause=_refuse, now=lambda: NOW)
@@ -187,7 +187,7 @@ class FakeBudget:
         return Grant(NOW + timedelta(seconds=self.seconds) + wait, wait)
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
-        """Never asked here."""
+        """Never called here."""
 
     def pause(self, wait: timedelta) -> None:
         """Let the time pass, and the delay, if any."""
@@ -205,8 +205,8 @@ def send_slot(budget: FakeBudget) -> SendSlot:
     )
 
 
-def test_a_request_leaves_at_the_moment_granted() -> None:
-    """That is what it has seen, by the database's clock."""
+def test_request_leaves_at_the_granted_moment() -> None:
+    """`observed_at` is that moment, by the database's clock."""
     budget = FakeBudget()
     slot = send_slot(budget)
     slot.confirm()
@@ -214,7 +214,7 @@ def test_a_request_leaves_at_the_moment_granted() -> None:
     assert slot.granted_at == NOW + timedelta(seconds=10)
 
 
-def test_a_request_that_is_a_little_late_leaves() -> None:
+def test_slightly_late_request_leaves() -> None:
     """The budget's margin covers a tenth of a second."""
     budget = FakeBudget()
     slot = send_slot(budget)

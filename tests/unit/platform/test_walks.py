@@ -28,7 +28,7 @@ COUNTS = st.sampled_from(["total", "rest", "none"])
 
 
 def expected_calls(size: int, limit: int, count: str) -> int:
-    """Say how many requests a quiet list should take by cursor."""
+    """Return how many requests a quiet list should take by cursor."""
     if size == 0:
         return 2 if count == "none" else 1
     if size <= limit and count != "none":
@@ -59,7 +59,7 @@ def test_cursor_walk_takes_the_expected_calls(size: int, limit: int, count: str)
     ties=st.booleans(),
     blanks=st.sets(st.integers(960, 1000) | st.integers(10_001, 10_020), max_size=12),
 )
-def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
+def test_cursor_walk_misses_no_untouched_row_without_doubt(
     size: int,
     limit: int,
     count: str,
@@ -69,7 +69,7 @@ def test_no_untouched_row_is_missed_by_cursor_without_a_doubt(
     ties: bool,  # noqa: FBT001  (a value drawn for the test)
     blanks: set[int],
 ) -> None:
-    """Whatever changes between pages and however the source answers then: all untouched rows, or a doubt."""
+    """Whatever changes between pages, and whatever the source answers: all untouched rows, or a doubt."""
     source = steady_list(size, limit, count=count, moved=moved, deleted=deleted)
     if ties:
         source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
@@ -109,7 +109,7 @@ def test_offset_walk_takes_the_expected_calls(size: int, limit: int, count: str,
     ahead=st.integers(1, 4),
     seed=st.integers(0, 99),
 )
-def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
+def test_offset_walk_misses_no_untouched_row_without_doubt(
     size: int, limit: int, script: list[list[tuple[str, float]]], count: str, ahead: int, seed: int
 ) -> None:
     """Whatever changes between pages, fetched ahead or not: all untouched rows, or a doubt."""
@@ -129,20 +129,20 @@ def test_no_untouched_row_is_missed_by_offset_without_a_doubt(
 
 
 def script_of(*answers: PageAnswer) -> Callable[[int | None], PageAnswer]:
-    """Answer request after request with these, whatever is asked."""
+    """Return a function that gives these answers in order, whatever is requested."""
     left = iter(answers)
     return lambda _: next(left)
 
 
-def test_a_list_that_fits_its_first_page_takes_one_request() -> None:
-    """One answer is one moment: nothing can have moved."""
+def test_list_that_fits_its_first_page_takes_one_request() -> None:
+    """One answer is one moment: no row can have moved."""
     source = steady_list(5, 10)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 5)
     assert source.calls == [None]
 
 
 def test_total_is_that_of_the_last_read_of_the_top() -> None:
-    """A row that came during the walk is met by the catch-up, whose count is reported."""
+    """The catch-up reads a row that was added during the walk, and its count is reported."""
     source = steady_list(10, 4)
 
     def answer(position: int | None) -> PageAnswer:
@@ -156,21 +156,21 @@ def test_total_is_that_of_the_last_read_of_the_top() -> None:
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
-def test_empty_first_page_with_count_zero_is_believed(walk: Callable[[], Walk]) -> None:
+def test_empty_first_page_with_count_zero_is_the_list(walk: Callable[[], Walk]) -> None:
     """An account without rows takes one request."""
     assert run(walk(), script_of(PageAnswer((), 0))) == WalkOutcome(None, 0)
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda: walk_by_offset(4)], ids=["cursor", "offset"])
-def test_empty_first_page_is_asked_for_again(walk: Callable[[], Walk]) -> None:
-    """A glitch is forgiven once."""
+def test_empty_first_page_is_requested_again(walk: Callable[[], Walk]) -> None:
+    """A single empty answer may be a fault."""
     assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((row(1),), 1))) == WalkOutcome(None, 1)
     assert run(walk(), script_of(PageAnswer((), 1), PageAnswer((), 1))) == WalkOutcome(paging_walk.ENDED_EARLY, 1)
     assert run(walk(), script_of(PageAnswer(), PageAnswer())) == WalkOutcome(None, None)
 
 
-def test_an_early_empty_page_is_overcome_by_a_step_back() -> None:
-    """The page after the glitch shows where the list really goes on."""
+def test_early_empty_page_is_followed_by_a_step_back() -> None:
+    """The page after it shows where the list continues."""
     source = steady_list(12, 4)
 
     def answer(position: int | None) -> PageAnswer:
@@ -189,15 +189,15 @@ def test_empty_pages_below_a_cursor_raise_a_doubt() -> None:
     assert outcome == WalkOutcome(paging_walk.ENDED_EARLY, 30)
 
 
-def test_a_source_that_refuses_every_cursor_raises_a_doubt() -> None:
-    """A refusal of one cursor is no error of the walk, but of all it is a doubt."""
+def test_source_that_refuses_every_cursor_raises_a_doubt() -> None:
+    """One refused cursor is no error of the walk, but all of them are a doubt."""
     source = steady_list(30, 10)
     outcome = run(walk_by_cursor(), lambda at: source.by_cursor(at) if at is None else PageAnswer(refused=True))
     assert outcome == WalkOutcome(paging_walk.CURSOR_LOST, 30)
 
 
 def test_empty_page_proves_no_end_where_a_row_counted_twice() -> None:
-    """A deleted cursor begins the list again, with a row without a stamp: whether it was read before is not known."""
+    """A deleted cursor restarts the list with a row without a stamp, which may have been read before."""
     source = steady_list(5, 2, deleted="restart", blank=frozenset({10_001}))
 
     def answer(position: int | None) -> PageAnswer:
@@ -213,8 +213,8 @@ def test_empty_page_proves_no_end_where_a_row_counted_twice() -> None:
 
 
 @pytest.mark.parametrize("stamps", [True, False])
-def test_a_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
-    """The same page again and again ends the walk, with and without an order to go by."""
+def test_source_that_ignores_the_cursor_raises_a_doubt(stamps: bool) -> None:  # noqa: FBT001  (a value drawn for the test)
+    """A repeated page ends the walk, with and without a known order."""
     first = tuple(row(100 - index, 100 - index if stamps else None) for index in range(10))
     calls: list[int | None] = []
 
@@ -235,7 +235,7 @@ def test_list_in_unknown_order_is_read_to_its_end(minutes: list[int | None]) -> 
 
 
 def test_changed_list_in_unknown_order_raises_a_doubt() -> None:
-    """Without an order the walk cannot tell where a row moved to."""
+    """Without an order the walk cannot tell where a row moved."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([1, 5, 3, 9, 2, 4, 8, 7])], 3)
 
     def answer(position: int | None) -> PageAnswer:
@@ -248,7 +248,7 @@ def test_changed_list_in_unknown_order_raises_a_doubt() -> None:
 
 
 def test_top_page_without_stamps_raises_a_doubt_after_changes() -> None:
-    """Rows that moved may be below it: whether it reaches down to the rows that were read is not known."""
+    """Moved rows may be below it: whether it reaches down to the read rows is not known."""
     source = steady_list(12, 3)
 
     def answer(position: int | None) -> PageAnswer:
@@ -263,7 +263,7 @@ def test_top_page_without_stamps_raises_a_doubt_after_changes() -> None:
 
 
 def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
-    """A row whose stamp cannot be read is passed over when the order is judged."""
+    """The judgement of the order skips a row with an unreadable stamp."""
     minutes = [9, None, 8, 7, None, 6, 5, None]
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate(minutes)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
@@ -271,7 +271,7 @@ def test_rows_without_a_stamp_neither_end_nor_order_a_walk() -> None:
 
 
 def test_rows_of_one_second_are_read_in_any_order() -> None:
-    """That ids fall within a second is used where it holds, and not relied on."""
+    """Within a second ids fall as a rule, but the walk does not rely on it."""
     source = ChangingList([row(number, 7) for number in (3, 9, 1, 7, 2, 8, 4, 6)], 3)
     assert run(walk_by_cursor(), source.by_cursor) == WalkOutcome(None, 8)
     assert len(source.read) == 8
@@ -286,7 +286,7 @@ def test_rows_without_ids_are_read_and_never_used_as_cursors() -> None:
     assert outcome.total == 7
 
 
-def test_a_count_smaller_than_the_page_is_not_believed() -> None:
+def test_count_smaller_than_the_page_is_ignored() -> None:
     """A source whose count is no total is read to the end."""
     source = steady_list(9, 4)
     outcome = run(walk_by_cursor(), lambda at: PageAnswer(source.by_cursor(at).rows, 2))
@@ -296,8 +296,8 @@ def test_a_count_smaller_than_the_page_is_not_believed() -> None:
 
 @pytest.mark.parametrize("by", ["cursor", "offset"])
 @given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
-def test_wrong_count_does_not_make_an_empty_page_believed(by: str, size: int, limit: int, data: st.DataObject) -> None:
-    """A source that counts fewer rows than it gave counts something else: an empty page proves no end then."""
+def test_empty_page_proves_no_end_with_a_wrong_count(by: str, size: int, limit: int, data: st.DataObject) -> None:
+    """A count below the number of received rows counts something else."""
     source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
     empty = data.draw(st.integers(2, 8))
@@ -315,7 +315,7 @@ def test_wrong_count_does_not_make_an_empty_page_believed(by: str, size: int, li
 
 @given(size=st.integers(5, 30), limit=st.integers(4, 10), data=st.data())
 def test_offset_walk_reads_to_the_end_when_count_is_wrong(size: int, limit: int, data: st.DataObject) -> None:
-    """Without a doubt: that its end is not counted is no reason to believe that something was missed."""
+    """Without a doubt: a missing count does not mean that a row was missed."""
     source = steady_list(size, min(limit, size - 1))
     counted = data.draw(st.integers(0, source.limit - 1))
     outcome = run(walk_by_offset(3), lambda at: PageAnswer(source.by_offset(at).rows, counted))
@@ -323,7 +323,7 @@ def test_offset_walk_reads_to_the_end_when_count_is_wrong(size: int, limit: int,
     assert source.read == {found.name for found in source.rows}
 
 
-def test_a_list_that_never_rests_raises_a_doubt() -> None:
+def test_list_that_never_rests_raises_a_doubt() -> None:
     """The top moves by more than a page in every round."""
     source = steady_list(12, 3)
 
@@ -346,15 +346,15 @@ def test_offsets_ahead_are_limited_by_pages_in_flight() -> None:
     assert walk.send(source.by_offset(7)) == (14, 21, 28)
 
 
-def test_a_limit_that_the_source_cuts_changes_the_step() -> None:
-    """The step is what came, not what was asked for."""
+def test_step_is_the_number_of_received_rows() -> None:
+    """The source may send fewer than the limit."""
     source = steady_list(15, 5)
     assert run(walk_by_offset(1), source.by_offset) == WalkOutcome(None, 15)
     assert source.calls == [0, 2, 4, 6, 8, 10]
 
 
-def test_page_without_overlap_is_asked_for_further_up() -> None:
-    """Rows that vanished above would hide as many below."""
+def test_page_without_overlap_is_requested_further_up() -> None:
+    """Rows deleted above would hide as many below."""
     source = steady_list(40, 10)
 
     def answer(position: int | None) -> PageAnswer:
@@ -370,7 +370,7 @@ def test_page_without_overlap_is_asked_for_further_up() -> None:
 
 
 def test_pages_that_never_overlap_raise_a_doubt() -> None:
-    """What can be read is read, and the doubt is kept."""
+    """The readable pages are read, and the doubt stays."""
     source = steady_list(50, 10)
     others = iter(range(5000, 9000))
 
@@ -382,14 +382,14 @@ def test_pages_that_never_overlap_raise_a_doubt() -> None:
     assert source.calls[4:8] == [28, 18, 8, 15]
 
 
-def test_a_source_that_ignores_the_offset_raises_a_doubt() -> None:
+def test_source_that_ignores_the_offset_raises_a_doubt() -> None:
     """The same page twice more ends the walk."""
     first = tuple(row(index) for index in range(1, 11))
     assert run(walk_by_offset(4), lambda _: PageAnswer(first, 300)) == WalkOutcome(paging_walk.NOTHING_NEW, 300)
 
 
 def test_rows_that_moved_to_the_top_are_found_there() -> None:
-    """Fewer rows than the count say that some moved to the top, so the top is read again."""
+    """Fewer rows than the count mean that some moved to the top, so that it is read again."""
     source = steady_list(30, 10)
 
     def answer(position: int | None) -> PageAnswer:
@@ -411,7 +411,7 @@ def test_rows_that_are_counted_but_never_listed_raise_a_doubt() -> None:
 
 
 def test_pages_of_one_row_cannot_overlap_and_raise_a_doubt() -> None:
-    """They are read, and nothing vouches for what lay between them."""
+    """They are read, but rows between them may be missing."""
     source = steady_list(5, 1)
     assert run(walk_by_offset(4), source.by_offset) == WalkOutcome(paging_walk.NO_OVERLAP, 5)
     assert len(source.read) == 5

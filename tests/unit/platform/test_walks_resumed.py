@@ -1,4 +1,4 @@
-"""Walks by cursor that were cut and go on later, against a list that changed meanwhile."""
+"""Walks by cursor that were cut and resumed, against a list that changed meanwhile."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LISTS = st.fixed_dictionaries(
 
 
 class Reader:
-    """Reads a list over several attempts, remembering what a mirror would: the rows met, and the last position."""
+    """Reads a list over several attempts, and keeps what a mirror would: the read rows, and the last position."""
 
     def __init__(self, source: ChangingList, between_pages: Callable[[], None] = lambda: None) -> None:
         self.source = source
@@ -42,7 +42,7 @@ class Reader:
         self._between_pages = between_pages
 
     def read(self, most: int = 400) -> WalkOutcome | None:
-        """Go on with the walk for so many answers; None when it was not over by then."""
+        """Continue the walk for so many answers; return None where it is not over then."""
         state = CursorState(self.position)
         walk = walk_by_cursor(None, state)
         wanted = next(walk)
@@ -62,12 +62,12 @@ class Reader:
                 self.position = state.position
         return None
 
-    def is_believed(self, outcome: WalkOutcome) -> bool:
-        """Say what a run says of it: no doubt, and exactly as many rows as the source counts."""
+    def is_whole(self, outcome: WalkOutcome) -> bool:
+        """Whether a run accepts the walk: no doubt, and exactly as many rows as the source counts."""
         return outcome.doubt is None and len(self.met) == outcome.total
 
     def has_met(self, rows: dict[int | bytes, datetime | None]) -> bool:
-        """Say whether the rows met are these, none of them in an older version: a later page may show a newer one."""
+        """Whether the read rows are these, each in this version or, from a later page, in a newer one."""
         stamps = ((found.stamp, rows.get(name)) for name, found in self.met.items())
         return self.met.keys() == rows.keys() and all(
             read is None or true is None or read >= true for read, true in stamps
@@ -107,7 +107,7 @@ def test_resumed_walk_without_doubt_has_every_row(
     ties: bool,  # noqa: FBT001  (a value drawn for the test)
     blanks: set[int],
 ) -> None:
-    """Cut anywhere, changed at rest and between pages: what is believed is the list as a read of its top found it."""
+    """Cut anywhere, changed at rest and between pages: an accepted walk equals the list at its last read of the top."""
     source = steady_list(**switches)
     if ties:
         source.rows = [found._replace(stamp=START + timedelta(minutes=(found.id or 0) // 4)) for found in source.rows]
@@ -131,7 +131,7 @@ def test_resumed_walk_without_doubt_has_every_row(
         for kind, where in meanwhile:
             source.change(kind, where)
     assert outcome is not None
-    believed = resumed > 0 and reader.is_believed(outcome)
+    believed = resumed > 0 and reader.is_whole(outcome)
     event(f"resumed: {resumed > 0}, believed: {believed}")
     if believed:
         assert any(reader.has_met(rows) for rows in reader.tops)
@@ -139,7 +139,7 @@ def test_resumed_walk_without_doubt_has_every_row(
 
 @given(size=st.integers(13, 40), limit=st.integers(2, 6), read=st.integers(1, 7))
 def test_resumed_walk_takes_the_remaining_calls(size: int, limit: int, read: int) -> None:
-    """Nothing of what was read is asked for again: the pages below, the end, and one look at the top."""
+    """No page is read twice: the pages below, the end, and one look at the top."""
     source = steady_list(size, limit)
     assume(read <= -(-size // limit))
     reader = Reader(source)
@@ -164,8 +164,8 @@ def test_resumed_walk_reads_moved_rows_at_the_top() -> None:
 
 @pytest.mark.parametrize("kind", ["touch", "delete"])
 @pytest.mark.parametrize("switch", ["restart", "empty", "refused"])
-def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch: str) -> None:
-    """The row above it is a cursor, too; only what was deleted is one too many."""
+def test_resumed_walk_steps_back_over_a_lost_cursor(kind: str, switch: str) -> None:
+    """The row above it is a cursor, too; only a deleted row is one too many."""
     source = steady_list(20, 5, moved=switch, deleted=switch)
     reader = Reader(source)
     reader.read(2)
@@ -175,11 +175,11 @@ def test_a_cursor_that_moved_or_vanished_is_stepped_back_over(kind: str, switch:
     assert source.calls[:2] == [991, 992]
     assert outcome == WalkOutcome(None, len(source.rows))
     assert {found.name for found in source.rows} <= reader.met.keys()
-    assert reader.is_believed(outcome) is (kind == "touch")
+    assert reader.is_whole(outcome) is (kind == "touch")
 
 
-def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
-    """So few are kept; then the list has to be read from its beginning."""
+def test_walk_without_any_cursor_left_raises_a_doubt() -> None:
+    """Few are stored; the list must then be read from its beginning."""
     source = steady_list(30, 10)
     reader = Reader(source)
     reader.read(2)
@@ -189,7 +189,7 @@ def test_a_walk_whose_cursors_are_all_gone_raises_a_doubt() -> None:
 
 
 def test_row_deleted_before_resuming_is_one_too_many() -> None:
-    """And a row that came makes up for it only in the source's count, not among the rows met."""
+    """An added row makes up for it in the source's count, not among the read rows."""
     source = steady_list(12, 3)
     reader = Reader(source)
     reader.read(2)
@@ -202,7 +202,7 @@ def test_row_deleted_before_resuming_is_one_too_many() -> None:
 
 @pytest.mark.parametrize("stamps", [(None, None), (START, START + timedelta(hours=1))], ids=["no stamp", "rising"])
 def test_top_page_without_order_raises_a_doubt_after_resuming(stamps: tuple[datetime | None, datetime | None]) -> None:
-    """The added row is below that page; the deleted one, which was read, makes up for it in the source's count."""
+    """The added row is below that page; the deleted one makes up for it in the source's count."""
     source = steady_list(12, 2)
     reader = Reader(source)
     reader.read(1)
@@ -213,8 +213,8 @@ def test_top_page_without_order_raises_a_doubt_after_resuming(stamps: tuple[date
     assert source.clock not in reader.met
 
 
-def test_that_a_row_may_count_twice_survives_a_cut() -> None:
-    """As in a walk that is not cut: an empty page proves no end then, and the last row is read."""
+def test_resumed_walk_knows_that_a_row_may_count_twice() -> None:
+    """As in a walk that is not cut, an empty page then proves no end, and the last row is read."""
     source = steady_list(5, 2, moved="empty", deleted="restart", blank=frozenset({10_001}))
     reader = Reader(source)
     reader.read(2)
@@ -229,7 +229,7 @@ def test_that_a_row_may_count_twice_survives_a_cut() -> None:
 
 
 def test_top_page_that_is_the_whole_list_needs_no_order() -> None:
-    """Whatever moved is on it; rows that were deleted are too many, as ever."""
+    """Every moved row is on it; deleted rows are too many, as in every walk."""
     source = steady_list(6, 3)
     reader = Reader(source)
     reader.read(2)
@@ -238,11 +238,11 @@ def test_top_page_that_is_the_whole_list_needs_no_order() -> None:
     source.blank = frozenset(found.id or 0 for found in source.rows)
     outcome = reader.read()
     assert outcome == WalkOutcome(None, 3)
-    assert not reader.is_believed(outcome)
+    assert not reader.is_whole(outcome)
 
 
 def test_list_emptied_before_resuming_takes_one_look_at_the_top() -> None:
-    """An empty page that counts no row is the whole list; all that was read is too many."""
+    """An empty page with count zero is the whole list; all read rows are too many."""
     source = steady_list(4, 2, deleted="empty")
     reader = Reader(source)
     reader.read(2)
@@ -252,11 +252,11 @@ def test_list_emptied_before_resuming_takes_one_look_at_the_top() -> None:
     outcome = reader.read()
     assert outcome == WalkOutcome(None, 0)
     assert source.calls == [997, None]
-    assert not reader.is_believed(outcome)
+    assert not reader.is_whole(outcome)
 
 
 def test_row_deleted_while_the_top_is_read_does_not_hide_another() -> None:
-    """The first page at the top counts a row that is gone before its page is read: the top is read once more."""
+    """The first page at the top counts a row that is deleted before its page: the top is read once more."""
     source = steady_list(3, 2, deleted="empty")
 
     def delete_below_the_top() -> None:
@@ -269,7 +269,7 @@ def test_row_deleted_while_the_top_is_read_does_not_hide_another() -> None:
         source.change(kind, where)
     outcome = reader.read()
     assert outcome == WalkOutcome(None, 2)
-    assert not reader.is_believed(outcome)
+    assert not reader.is_whole(outcome)
 
 
 @pytest.mark.parametrize(
@@ -283,15 +283,15 @@ def test_row_deleted_while_the_top_is_read_does_not_hide_another() -> None:
     ],
     ids=["one page", "empty", "unordered", "no stamps", "no ids"],
 )
-def test_a_list_that_cannot_be_read_on_has_no_position(source: ChangingList) -> None:
-    """One answer is the whole list, or there is no order or no cursor to go on by."""
+def test_walk_that_cannot_be_resumed_has_no_position(source: ChangingList) -> None:
+    """One answer is the whole list, or there is no order or no cursor."""
     reader = Reader(source)
     reader.position = "left by another walk"
     reader.read(1)
     assert reader.position is None
 
 
-def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
+def test_position_is_removed_when_the_order_is_lost() -> None:
     """A resumed walk could not tell which rows moved meanwhile."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
@@ -302,7 +302,7 @@ def test_a_position_is_taken_back_when_the_order_is_lost() -> None:
 
 
 def test_order_lost_after_resuming_raises_a_doubt() -> None:
-    """Whether the first page is still what it was is not known any more."""
+    """Whether the first page is unchanged is not known any more."""
     source = ChangingList([row(index + 1, minute) for index, minute in enumerate([9, 8, 7, 6, 1, 5, 3, 4])], 3)
     reader = Reader(source)
     reader.read(1)
@@ -310,8 +310,8 @@ def test_order_lost_after_resuming_raises_a_doubt() -> None:
 
 
 @pytest.mark.parametrize("position", ["", "null", "{}", '{"version":2}', "not JSON", '{"version":1,"trail":"x"}'])
-def test_a_position_that_cannot_be_read_begins_the_walk_again(position: str) -> None:
-    """Another version wrote it, or it is no position at all."""
+def test_unreadable_position_starts_the_walk_anew(position: str) -> None:
+    """Another release wrote it, or it is no position at all."""
     source = steady_list(12, 5)
     reader = Reader(source)
     reader.position = position
@@ -341,7 +341,7 @@ def test_rows_without_id_or_stamp_survive_a_cut() -> None:
 
 
 def test_resumed_walk_reads_rows_of_one_second_in_any_order() -> None:
-    """That ids do not fall is remembered, and so are the names that tell the rows of a page from those below."""
+    """The position has whether ids fall, and the names that tell the rows of a page from those below."""
     source = ChangingList([row(number, 7) for number in (3, 9, 1, 8, 7, 2, 6, 5, 4)], 3, count="none")
     reader = Reader(source)
     reader.read(1)
@@ -352,7 +352,7 @@ def test_resumed_walk_reads_rows_of_one_second_in_any_order() -> None:
     assert source.calls[:3] == [4, 5, None]
 
 
-def test_a_position_is_short_however_much_was_read() -> None:
+def test_position_is_short_however_much_was_read() -> None:
     """It grows with neither the list nor the page, but with the rows of one second at its end."""
     reader = Reader(steady_list(2000, 500))
     reader.read(3)

@@ -1,4 +1,4 @@
-"""The walk by offset, against a list that is pushed down or pulled up between two requests by exact numbers of rows."""
+"""The walk by offset, against a list that grows or shrinks above by exact numbers of rows between requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hostaway_sync.platforms.hostaway.paging.walk import PageAnswer, WalkOutcome
 
 
 def pushed(source: ChangingList, after: dict[int, int], short: dict[int, int] | None = None) -> WalkOutcome:
-    """Walk while so many rows come to the top after the first, second … request, some of which hold fewer rows."""
+    """Walk while so many rows are added at the top after the first, second … request, some on shorter pages."""
 
     def answer(position: int | None) -> PageAnswer:
         size, source.limit = source.limit, (short or {}).get(len(source.calls) + 1, source.limit)
@@ -26,7 +26,7 @@ def pushed(source: ChangingList, after: dict[int, int], short: dict[int, int] | 
 
 @pytest.mark.parametrize("at", [(2, 4), (2, 5), (3, 6)])
 def test_walk_ends_only_after_consecutive_pages_without_new_rows(at: tuple[int, int]) -> None:
-    """As many rows as a step came above: the same page once more. That it happens again later is no standstill."""
+    """As many rows as a step were added above: the same page once more. A later repetition does not end the walk."""
     source = steady_list(60, 10)
     outcome = pushed(source, dict.fromkeys(at, 7))
     assert outcome == WalkOutcome(None, 74)
@@ -34,7 +34,7 @@ def test_walk_ends_only_after_consecutive_pages_without_new_rows(at: tuple[int, 
 
 
 @pytest.mark.parametrize("times", [2, 3])
-def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
+def test_two_consecutive_pages_without_new_rows_end_a_walk(times: int) -> None:
     """A list that grows as fast as it is read is not read to its end."""
     source = steady_list(60, 10)
     assert pushed(source, dict.fromkeys(range(2, 2 + times), 7)).doubt == walk.NOTHING_NEW
@@ -42,8 +42,8 @@ def test_two_pages_without_news_in_a_row_end_a_walk(times: int) -> None:
 
 @pytest.mark.parametrize("came", [11, 12, 13])
 def test_page_of_known_rows_need_not_overlap(came: int) -> None:
-    """All its rows lie above that page, in what was read: nothing can lie between the two, and no row is missed."""
-    # The page before it is a short one, so that the rows which came push all of it out of the next page.
+    """All its rows are above the page before and known: no row can be between the two."""
+    # The page before it is a short one, so that the added rows push all of it out of the next page.
     source = steady_list(60, 10)
     outcome = pushed(source, {5: came}, short={5: 4})
     assert outcome == WalkOutcome(None, 60 + came)
@@ -51,8 +51,8 @@ def test_page_of_known_rows_need_not_overlap(came: int) -> None:
     assert source.calls[4:7] == [28, 29, 36]
 
 
-def test_the_second_look_at_the_top_overlaps_the_first() -> None:
-    """A row that is deleted between the two pulls the rest up: what stood just below the first is in the second."""
+def test_second_page_of_the_top_overlaps_the_first() -> None:
+    """A row deleted between the two moves the rest up: the row just below the first page is on the second."""
     source = steady_list(30, 10)
 
     def answer(position: int | None) -> PageAnswer:

@@ -1,4 +1,4 @@
-"""The walks that read only what is new, against a list that changes between any two requests."""
+"""The walks that read only new rows, against a list that changes between any two requests."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ AGES = st.integers(955, 1005)
 
 
 def minute(number: int) -> datetime:
-    """Give the moment so many minutes after the start."""
+    """Return the moment so many minutes after the start."""
     return START + timedelta(minutes=number)
 
 
 def listed(*, seed: int = 7, ties: bool = False, blanks: bool = False, **switches: Any) -> ChangingList:
-    """Make a list whose ids do not follow its stamps, some of which are equal or cannot be read."""
+    """Return a list whose ids do not follow its stamps, some of which are equal or unreadable."""
     source = steady_list(**switches)
     chance = random.Random(seed)  # noqa: S311 - repeatable
     numbers = chance.sample(range(1, 100), len(source.rows))
@@ -57,7 +57,7 @@ def listed(*, seed: int = 7, ties: bool = False, blanks: bool = False, **switche
 
 
 def due(source: ChangingList, since: datetime) -> set[int | bytes]:
-    """Name the rows that a walk has to read, unless they are touched while it goes on."""
+    """Return the names of the rows that a walk must read, unless they change meanwhile."""
     return {
         found.name
         for found in source.rows
@@ -74,7 +74,7 @@ def due(source: ChangingList, since: datetime) -> set[int | bytes]:
     by=st.sampled_from(["cursor", "offset"]),
     ahead=st.integers(1, 4),
 )
-def test_no_row_that_is_new_is_missed_without_a_doubt(
+def test_walk_misses_no_new_row_without_a_doubt(
     switches: dict[str, Any],
     before: list[tuple[str, float]],
     script: list[list[tuple[str, float]]],
@@ -82,7 +82,7 @@ def test_no_row_that_is_new_is_missed_without_a_doubt(
     by: str,
     ahead: int,
 ) -> None:
-    """Whatever changed before, changes between pages and is answered then: all that is new, or a doubt."""
+    """Whatever changed before, changes between pages and is answered then: all new rows, or a doubt."""
     assume(switches["limit"] > 1 or switches["count"] != "none")  # such a page may be the whole list
     source = listed(**switches)
     for kind, where in before:
@@ -103,7 +103,7 @@ def test_no_row_that_is_new_is_missed_without_a_doubt(
 
 
 def calls_down_to(size: int, limit: int, new: int, count: str) -> int:
-    """Say how many requests a quiet list should take by cursor."""
+    """Return how many requests a quiet list should take by cursor."""
     if size == 0:
         return 2 if count == "none" else 1
     if size <= limit and count != "none":
@@ -147,8 +147,8 @@ def test_offset_walk_since_takes_the_expected_calls(size: int, limit: int, age: 
 
 
 @pytest.mark.parametrize("walk", [walk_by_cursor, lambda since: walk_by_offset(4, since)], ids=["cursor", "offset"])
-def test_nothing_new_takes_one_request(walk: Callable[[datetime], paging_walk.Walk]) -> None:
-    """As does a list that fits its first page, in whatever order."""
+def test_list_without_new_rows_takes_one_request(walk: Callable[[datetime], paging_walk.Walk]) -> None:
+    """As does a list that fits its first page, in any order."""
     for source in (
         listed(size=40, limit=10),
         listed(size=8, limit=10, blanks=True),
@@ -159,7 +159,7 @@ def test_nothing_new_takes_one_request(walk: Callable[[datetime], paging_walk.Wa
         assert len(source.calls) == 1
 
 
-def test_rows_stamped_at_the_very_moment_are_read_on() -> None:
+def test_walk_reads_all_rows_of_the_moment_itself() -> None:
     """A page that ends in the middle of a second does not end the walk, one that ends below it does."""
     source = steady_list(30, 5)
     source.rows = [row(100 - index, 9 if index < 2 else 7 if index < 12 else 5) for index in range(30)]
@@ -176,14 +176,14 @@ def test_unreadable_rows_do_not_end_a_walk() -> None:
 
 
 def test_list_in_unknown_order_is_read_whole_by_cursor() -> None:
-    """What rises inside a page may hide anything below, and so may a page without any stamp."""
+    """Below a rising stamp, or a page without stamps, any row may be new."""
     for minutes in ([9, 3, 2, 8, 1, 7, 6, 5], [None] * 8, [9, 8, 5, 7, 4, 3, 9, 1]):
         source = ChangingList([row(index + 1, stamp) for index, stamp in enumerate(minutes)], 4)
         assert run(walk_by_cursor(minute(4)), source.by_cursor) == WalkOutcome(None, 8)
         assert len(source.read) == 8
 
 
-def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
+def test_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
     """As in a walk of the whole list."""
     source = steady_list(30, 10)
     refuse = PageAnswer(refused=True)
@@ -193,22 +193,22 @@ def test_a_lost_cursor_on_the_way_down_raises_a_doubt() -> None:
 
 @pytest.mark.parametrize("order", ["id", "id_desc"])
 def test_list_in_another_order_is_read_whole_by_offset(order: str) -> None:
-    """A source that ignores the order gives its own; a stamp below the moment ends nothing then."""
+    """The source ignored the order: a stamp below the moment does not end the walk."""
     source = listed(size=40, limit=10, order=order)
     assert run(walk_by_offset(2, minute(990)), source.by_offset) == WalkOutcome(None, 40)
     assert len(source.read) == 40
     assert len(source.calls) == 6
 
 
-def test_an_order_that_may_be_that_of_ids_proves_nothing() -> None:
-    """The newest listing may be the last that was edited, or the order was ignored: all is read."""
+def test_order_that_may_be_that_of_ids_proves_nothing() -> None:
+    """The newest listing may be the last edited one, or the order was ignored: all is read."""
     source = steady_list(40, 10)
     assert run(walk_by_offset(1, minute(990)), source.by_offset) == WalkOutcome(None, 40)
     assert len(source.read) == 40
 
 
 def test_offset_walk_reads_on_when_order_breaks_later() -> None:
-    """From there on it is one of the whole list, with pages ahead and a look at the top."""
+    """From there on it reads the whole list, with pages ahead and a look at the top."""
     source = listed(size=40, limit=10)
     source.blank = frozenset({source.rows[12].id or 0})
     walk = walk_by_offset(3, minute(970))
@@ -218,7 +218,7 @@ def test_offset_walk_reads_on_when_order_breaks_later() -> None:
 
 
 def test_offset_walk_since_does_not_read_the_top_again() -> None:
-    """Rows that were lifted over it have stamps that the next walk begins with."""
+    """Moved rows have stamps at which the next walk begins."""
     source = listed(size=30, limit=10)
 
     def answer(position: int | None) -> PageAnswer:
@@ -232,7 +232,7 @@ def test_offset_walk_since_does_not_read_the_top_again() -> None:
 
 
 def test_empty_page_before_the_moment_raises_a_doubt() -> None:
-    """No offset below zero is ever asked for."""
+    """No offset below zero is requested."""
     source = listed(size=40, limit=10)
 
     def answer(position: int | None) -> PageAnswer:
@@ -271,22 +271,22 @@ ONE, TWO = row(1, 1), row(2, 2)
         ([PageAnswer([ONE, TWO, row(3)])] * 4, WalkOutcome(paging_walk.NOTHING_NEW, None)),
     ],
 )
-def test_a_list_that_comes_at_once_takes_one_request(answers: list[PageAnswer], outcome: WalkOutcome) -> None:
-    """One more when it is empty without a word; by offset when it says that there is more, or may have been cut."""
+def test_list_in_one_answer_takes_one_request(answers: list[PageAnswer], outcome: WalkOutcome) -> None:
+    """One more where it is empty without a count; by offset where its count is greater, or it may be cut."""
     left = iter(answers)
     assert run(walk_at_once(3, 4), lambda _: next(left)) == outcome
     assert not list(left)
 
 
 def test_long_list_of_a_parent_is_read_by_offset() -> None:
-    """Whatever was documented: its count says that there is more."""
+    """Its count says that there is more, whatever the API's documentation says."""
     source = steady_list(20, 8)
     assert run(walk_at_once(10, 1), source.by_offset) == WalkOutcome(None, 20)
     assert len(source.read) == 20
 
 
-def test_a_list_that_comes_at_once_is_asked_from_its_top() -> None:
-    """Also when it is asked again because it was empty."""
+def test_list_in_one_answer_is_requested_from_its_top() -> None:
+    """Also when it is requested again because it was empty."""
     walk = walk_at_once(3, 4)
     assert next(walk) == (0,)
     assert walk.send(PageAnswer()) == (0,)

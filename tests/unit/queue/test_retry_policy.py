@@ -20,7 +20,7 @@ POLICY = JobRetryPolicy()
 
 
 def after(error: Exception, attempt: int = 1, *, early: timedelta = NOTHING, jitter: float = 0.5) -> RetryDecision:
-    """Ask the usual policy."""
+    """Return the decision of the usual policy."""
     return POLICY.decide_after_error(error, attempt, early=early, jitter=jitter)
 
 
@@ -33,14 +33,14 @@ def test_waits_grow_until_the_job_is_dead() -> None:
 
 @given(attempt=st.integers(1, 6), jitter=st.floats(0, 1))
 def test_jitter_spreads_by_a_fifth(attempt: int, jitter: float) -> None:
-    """No wait is more than a fifth shorter or longer than designed."""
+    """No wait is more than a fifth shorter or longer than planned."""
     designed = POLICY.ladder[attempt - 1]
     assert 0.8 * designed <= after(AWAY, attempt, jitter=jitter).delay <= 1.2 * designed
 
 
 @pytest.mark.parametrize("attempt", [1, 7, 70])
-def test_passing_obstacles_are_waited_for_and_never_counted(attempt: int) -> None:
-    """A held lease snoozes for half a minute, a spent budget for as long as the source said, however often."""
+def test_temporary_obstacles_count_as_no_attempt(attempt: int) -> None:
+    """A held lease waits for half a minute, a spent budget for as long as the source said, however often."""
     held = after(errors.LeaseHeld("held"), attempt)
     assert held == RetryDecision(Action.SNOOZE, timedelta(seconds=30), is_counted=False)
     limited = after(errors.RateLimited("429", retry_in=MINUTE), attempt)
@@ -57,8 +57,8 @@ def test_passing_obstacles_are_waited_for_and_never_counted(attempt: int) -> Non
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_permanent_error_is_dead_at_once(error: Exception) -> None:
-    """A permanent error, and one that whoever does the work should have skipped, wait for a person."""
+def test_permanent_error_is_dead_at_once(error: Exception) -> None:
+    """It waits for a person, as does an error that the job's own code should have handled."""
     assert after(error) == RetryDecision(Action.DEAD)
 
 
@@ -67,18 +67,18 @@ def test_a_permanent_error_is_dead_at_once(error: Exception) -> None:
     [errors.SecretError("no key"), errors.ConfigurationError("x"), errors.LeaseLost("lost"), ValueError("bug")],
     ids=lambda error: type(error).__name__,
 )
-def test_faults_of_the_worker_do_not_kill_the_job(error: Exception) -> None:
-    """Wrong settings, a lost lease and a bug may be cured before the attempts are used up."""
+def test_faults_of_the_worker_are_retried(error: Exception) -> None:
+    """Wrong settings, a lost lease and a bug may be repaired before the attempts are used up."""
     assert after(error).action is Action.RETRY
 
 
-def test_an_extra_attempt_is_not_counted() -> None:
-    """What was pulled forward and failed goes back to its planned time, even when that try would be the last."""
+def test_extra_attempt_is_not_counted() -> None:
+    """A job that was made due early and failed returns to its planned time, even before its last attempt."""
     assert after(AWAY, 7, early=MINUTE) == RetryDecision(Action.RETRY, MINUTE, is_counted=False)
     assert after(AWAY, 7, early=-MINUTE).action is Action.DEAD
 
 
-def test_a_death_counts_as_no_attempt() -> None:
+def test_death_of_a_worker_counts_as_no_attempt() -> None:
     """The first is retried at once, further ones with growing waits, which have an end."""
     waits = [POLICY.decide_after_death([False] * deaths, jitter=0.5) for deaths in range(60)]
     assert {(one.action, one.is_counted) for one in waits} == {(Action.RETRY, False)}
@@ -87,8 +87,8 @@ def test_a_death_counts_as_no_attempt() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=30))
-def test_only_what_dies_while_others_succeed_ends_dead(others: list[bool]) -> None:
-    """Where nothing else succeeded between two deaths, the machine or the database may as well be the cause."""
+def test_only_deaths_between_successes_of_others_count(others: list[bool]) -> None:
+    """Without a success between two deaths, the machine or the database may be the cause."""
     decision = POLICY.decide_after_death(others, jitter=0.5)
     assert (decision.action is Action.DEAD) == (sum(others) >= 6)
     assert decision.is_exhausted == (decision.action is Action.DEAD)
@@ -101,20 +101,20 @@ def test_only_what_dies_while_others_succeed_ends_dead(others: list[bool]) -> No
     attempt=st.integers(1, 9),
     moments=st.tuples(*[st.none() | st.datetimes(timezones=st.just(UTC))] * 2),
 )
-def test_a_job_survives_a_round_trip_through_json(
+def test_job_survives_a_round_trip_through_json(
     account_id: int,
     target: RefreshTarget | None,
     full: bool,  # noqa: FBT001  (drawn)
     attempt: int,
     moments: tuple[datetime | None, datetime | None],
 ) -> None:
-    """What a job's arguments say is the job."""
+    """Its arguments hold all of it."""
     job = Job(account_id, target, full, attempt, *moments)
     assert Job.from_arguments(job.to_arguments()) == job
 
 
-def test_a_job_whose_worker_died_is_done_alone() -> None:
-    """Or it would take nine others along when its worker dies again."""
+def test_job_whose_worker_died_is_done_alone() -> None:
+    """In a batch it would interrupt nine others if its worker dies again."""
     job = Job(1, RefreshTarget(Resource.RESERVATIONS, 7))
     assert job.batch_prefix == "refresh:1:reservations:"
     assert replace(job, began_at=datetime(2026, 11, 30, tzinfo=UTC)).batch_prefix is None

@@ -36,13 +36,13 @@ SECRET = SecretStr("hunter2")
 
 
 def text_of(key: bytes) -> str:
-    """Return a key as settings hold it."""
+    """Return a key in the form of the setting."""
     return base64.b64encode(key).decode()
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_sealed_value_opens_at_its_place(value: str) -> None:
-    """Any text comes back as it was, and never twice as the same bytes."""
+def test_sealed_value_opens_at_its_place(value: str) -> None:
+    """Any text opens unchanged, and is never sealed to the same bytes twice."""
     ring = KeyRing([b"k" * 32])
     sealed = ring.seal(SecretStr(value), HERE)
     assert ring.open(sealed, HERE).get_secret_value() == value
@@ -58,15 +58,15 @@ def test_a_sealed_value_opens_at_its_place(value: str) -> None:
         Place("accounts", "client_secret", 11),
     ],
 )
-def test_a_moved_value_does_not_open(ring: KeyRing, place: Place) -> None:
-    """Another row, column or table: the sentence names the place where it lies now."""
+def test_moved_value_does_not_open(ring: KeyRing, place: Place) -> None:
+    """Another row, column or table: the sentence names the present place."""
     sentence = f"{place.table}.{place.column} of {place.primary_key} does not open: it was damaged, or moved"
     with pytest.raises(SecretError, match=sentence):
         ring.open(ring.seal(SECRET, HERE), place)
 
 
 def test_any_damage_is_detected(ring: KeyRing) -> None:
-    """Whichever byte was changed or cut off, the value does not open, and the error is ours."""
+    """A changed or missing byte anywhere: the value does not open, and the error is ours."""
     sealed = ring.seal(SECRET, HERE)
     damaged = [sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :] for at in range(len(sealed))]
     for value in [*damaged, *(sealed[:at] for at in range(len(sealed))), sealed + b"x"]:
@@ -75,7 +75,7 @@ def test_any_damage_is_detected(ring: KeyRing) -> None:
         assert "hunter2" not in str(caught.value)
 
 
-def test_a_missing_key_is_named(ring: KeyRing) -> None:
+def test_missing_key_is_named(ring: KeyRing) -> None:
     """The operator learns which key to restore."""
     other = KeyRing([b"x" * 32])
     sealed = other.seal(SECRET, HERE)
@@ -85,29 +85,29 @@ def test_a_missing_key_is_named(ring: KeyRing) -> None:
 
 
 @pytest.mark.parametrize("plain", [b"", b"hunter2", b"\x01", b"\x01kkkk" + b"n" * 12])
-def test_a_plain_value_does_not_open(ring: KeyRing, plain: bytes) -> None:
+def test_plain_value_does_not_open(ring: KeyRing, plain: bytes) -> None:
     """The sentence does not repeat it."""
     with pytest.raises(SecretError, match="is not a sealed value: was it written by another program") as caught:
         ring.open(plain, HERE)
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_first_key_seals_and_all_open() -> None:
-    """A new key put in front opens what the old one sealed."""
+def test_first_key_seals_and_all_keys_open() -> None:
+    """A new key in front opens what the old one sealed."""
     old, new = b"o" * 32, b"n" * 32
     rotated = KeyRing([new, old])
     assert rotated.open(KeyRing([old]).seal(SECRET, HERE), HERE) == SECRET
     assert KeyRing([new]).open(rotated.seal(SECRET, HERE), HERE) == SECRET
 
 
-def test_a_ring_never_shows_its_keys(ring: KeyRing) -> None:
-    """Neither in text nor in representation."""
+def test_key_ring_never_shows_its_keys(ring: KeyRing) -> None:
+    """Neither as text nor in its representation."""
     assert f"{ring} {ring!r}" == "KeyRing(1 keys) KeyRing(1 keys)"
 
 
 @pytest.mark.parametrize("separator", [",", " ", "\n", " , "])
 def test_configured_keys_come_first(tmp_path: Path, separator: str) -> None:
-    """One or more, however they are separated; no file is made."""
+    """One or more, with any separators; no file is created."""
     configured = SecretStr(separator.join([text_of(b"n" * 32), text_of(b"o" * 32)]))
     found = find_key_ring(configured, tmp_path, may_create=True)
     assert repr(found) == "KeyRing(2 keys)"
@@ -118,21 +118,21 @@ def test_configured_keys_come_first(tmp_path: Path, separator: str) -> None:
 @pytest.mark.parametrize(
     "text", ["hunter2", text_of(b"k" * 31), text_of(b"k" * 33), "ä" * 44, text_of(b"k" * 32) + "!"]
 )
-def test_an_invalid_key_is_refused(tmp_path: Path, text: str) -> None:
-    """The sentence says how to make one, and repeats nothing."""
+def test_invalid_key_is_refused(tmp_path: Path, text: str) -> None:
+    """The sentence says how to create one, and repeats no part of it."""
     with pytest.raises(SecretError, match="a master key must be 32 bytes in base64: make one with") as caught:
         find_key_ring(SecretStr(text), tmp_path, may_create=True)
     assert text not in str(caught.value)
 
 
-def test_no_key_at_all_is_refused(tmp_path: Path) -> None:
+def test_setting_without_a_key_is_refused(tmp_path: Path) -> None:
     """A variable of nothing but separators holds no key."""
     with pytest.raises(SecretError, match="the key ring is empty: set HOSTAWAY_SYNC_MASTER_KEY"):
         find_key_ring(SecretStr(" , "), tmp_path, may_create=True)
 
 
-def test_a_key_file_is_created_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Readable by its owner alone, announced on stderr with what to do; the next one reads it in silence."""
+def test_key_file_is_created_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Readable by its owner alone, with a note on stderr that says what to do; later programs read it in silence."""
     directory = tmp_path / "new" / "data"
     first = find_key_ring(None, directory, may_create=True)
     said = capsys.readouterr()
@@ -159,7 +159,7 @@ print(ring.seal(SecretStr("hunter2"), Place("accounts", "client_secret", 1)).hex
 
 
 def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
-    """The first process creates the key and reports it; all can open what any of them seals."""
+    """The first process creates the key and reports it; each opens what any of them seals."""
     command = [sys.executable, "-c", FIND_A_RING, str(tmp_path)]
     racers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -179,14 +179,14 @@ def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_a_leftover_temporary_file_does_no_harm(tmp_path: Path) -> None:
-    """A container's process may have the very number of the one that died."""
+def test_leftover_temporary_file_does_no_harm(tmp_path: Path) -> None:
+    """A container's process may have the same number as the dead one."""
     (tmp_path / f"{KEY_FILE}.{os.getpid()}").write_text("torn", encoding="ascii")
     find_key_ring(None, tmp_path, may_create=True)
 
 
-def test_a_lost_key_is_not_replaced(tmp_path: Path) -> None:
-    """Once something is sealed a new key would only hide the loss."""
+def test_lost_key_is_not_replaced(tmp_path: Path) -> None:
+    """Once a value is sealed, a new key would only hide the loss."""
     with pytest.raises(
         SecretError,
         match=r"there is no key at .*: if secrets are sealed in this database, restore the key from your backup",
@@ -196,8 +196,8 @@ def test_a_lost_key_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
-def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """The sentence has the command that mends it."""
+def test_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """The sentence has the command that repairs it."""
     find_key_ring(None, tmp_path, may_create=True)
     (tmp_path / KEY_FILE).chmod(mode)
     with pytest.raises(
@@ -206,8 +206,8 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -
         find_key_ring(None, tmp_path, may_create=False)
 
 
-def test_a_key_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who made the file could have made it to read along."""
+def test_key_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That user could read every secret."""
     find_key_ring(None, tmp_path, may_create=True)
     user = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: user + 1)
@@ -215,7 +215,7 @@ def test_a_key_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pyte
         find_key_ring(None, tmp_path, may_create=False)
 
 
-def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:
+def test_damaged_key_file_is_refused(tmp_path: Path) -> None:
     """Bytes that are no base64 give a sentence, not a traceback."""
     find_key_ring(None, tmp_path, may_create=True)
     (tmp_path / KEY_FILE).write_bytes(b"\xff\x00")
@@ -223,8 +223,8 @@ def test_a_damaged_key_file_is_refused(tmp_path: Path) -> None:
         find_key_ring(None, tmp_path, may_create=False)
 
 
-def test_an_unusable_key_path_is_named(tmp_path: Path) -> None:
-    """A data directory that is a file, or a key that is a directory, is a matter of settings."""
+def test_unusable_key_path_is_a_configuration_error(tmp_path: Path) -> None:
+    """A data directory that is a file, or a key that is a directory."""
     (tmp_path / "file").write_text("", encoding="ascii")
     with pytest.raises(SecretError, match=r"the key file .* cannot be used \(File exists\)"):
         find_key_ring(None, tmp_path / "file", may_create=True)
@@ -234,7 +234,7 @@ def test_an_unusable_key_path_is_named(tmp_path: Path) -> None:
 
 
 class Desktop:
-    """A keyring as on a desktop, that counts how often it was asked."""
+    """A keyring as on a desktop, which counts its calls."""
 
     priority: float = 5
 
@@ -271,7 +271,7 @@ class Plaintext(Desktop):
 
 
 class Terminal(io.StringIO):
-    """A stdin where a person sits."""
+    """A stdin that is a terminal."""
 
     def isatty(self) -> bool:
         """Return True."""
@@ -284,8 +284,8 @@ def sit_at(monkeypatch: pytest.MonkeyPatch, desktop: object, stdin: io.StringIO 
     monkeypatch.setattr(keyring.core, "_keyring_backend", desktop)
 
 
-def test_the_keyring_is_asked_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a person stored there is the key, and no file is made."""
+def test_keyring_is_used_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its entry is the key, and no file is created."""
     desktop = Desktop(text_of(b"d" * 32))
     sit_at(monkeypatch, desktop, Terminal())
     found = find_key_ring(None, tmp_path, may_create=False)
@@ -294,10 +294,10 @@ def test_the_keyring_is_asked_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize("stdin", [io.StringIO(), None])
-def test_the_keyring_is_not_asked_without_a_terminal(
+def test_keyring_is_not_used_without_a_terminal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stdin: io.StringIO | None
 ) -> None:
-    """Under cron a prompt would hang for ever; the key file is the answer."""
+    """Under cron a prompt would block for ever; the key file is used."""
     desktop = Desktop(text_of(b"d" * 32))
     sit_at(monkeypatch, desktop, stdin)
     find_key_ring(None, tmp_path, may_create=True)
@@ -306,10 +306,10 @@ def test_the_keyring_is_not_asked_without_a_terminal(
 
 
 @pytest.mark.parametrize("desktop", [Desktop(None), Desktop("x", broken=True)])
-def test_an_empty_or_broken_keyring_falls_back_to_the_file(
+def test_empty_or_broken_keyring_falls_back_to_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, desktop: Desktop
 ) -> None:
-    """And once there is a file, the keyring is not asked any more."""
+    """With a file the keyring is not asked any more."""
     sit_at(monkeypatch, desktop, Terminal())
     find_key_ring(None, tmp_path, may_create=True)
     asked = desktop.asked
@@ -319,10 +319,10 @@ def test_an_empty_or_broken_keyring_falls_back_to_the_file(
 
 
 @pytest.mark.parametrize("back_end", [null.Keyring, fail.Keyring, lambda: Plaintext(text_of(b"d" * 32))])
-def test_back_ends_that_lose_or_expose_are_not_used(
+def test_unsafe_keyring_back_ends_are_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, back_end: Callable[[], object]
 ) -> None:
-    """Neither on a terminal nor when configured: the key file is the answer."""
+    """Some lose or expose entries: the key file is used, on a terminal and where a keyring is configured."""
     sit_at(monkeypatch, back_end(), Terminal())
     for use_keyring in (None, True):
         found = find_key_ring(None, tmp_path, may_create=True, use_keyring=use_keyring)
@@ -330,10 +330,10 @@ def test_back_ends_that_lose_or_expose_are_not_used(
 
 
 @pytest.mark.parametrize("back_end", [null.Keyring, fail.Keyring])
-def test_a_missing_keyring_is_not_reported_as_a_lost_key(
+def test_missing_keyring_is_not_reported_as_a_lost_key(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, back_end: Callable[[], object]
 ) -> None:
-    """Without D-Bus the key is where it was: the sentence says what is missing, and sends nobody to a backup."""
+    """Without D-Bus the key still exists: the sentence says what is missing, and names no backup."""
     sit_at(monkeypatch, back_end(), None)
     with pytest.raises(KeyMissing, match="KEYRING is on, but this process has no keyring that can be used") as caught:
         find_key_ring(None, tmp_path, may_create=False, use_keyring=True)
@@ -343,8 +343,8 @@ def test_a_missing_keyring_is_not_reported_as_a_lost_key(
         find_key_ring(None, tmp_path, may_create=False, use_keyring=True)
 
 
-def test_a_chain_of_keyrings_is_asked_member_by_member(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Those that are not recommended are skipped in it too."""
+def test_chain_of_keyrings_is_asked_member_by_member(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Unsafe members are skipped."""
     exposed, empty, desktop = Plaintext(text_of(b"x" * 32)), Desktop(None), Desktop(text_of(b"d" * 32))
     monkeypatch.setattr(chainer.ChainerBackend, "backends", [exposed, empty, desktop])
     sit_at(monkeypatch, chainer.ChainerBackend(), None)  # type: ignore[no-untyped-call]  # keyring leaves it untyped
@@ -353,8 +353,8 @@ def test_a_chain_of_keyrings_is_asked_member_by_member(monkeypatch: pytest.Monke
     assert (exposed.asked, empty.asked, desktop.asked) == (0, 1, 1)
 
 
-def test_a_configured_keyring_goes_before_the_key_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Under cron as on a terminal; it is asked once, however much is sealed; when it holds nothing, the file counts."""
+def test_configured_keyring_goes_before_the_key_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Under cron, too; it is asked once; without an entry, the file is used."""
     find_key_ring(None, tmp_path, may_create=True)
     desktop = Desktop(text_of(b"d" * 32))
     sit_at(monkeypatch, desktop, None)
@@ -366,23 +366,23 @@ def test_a_configured_keyring_goes_before_the_key_file(monkeypatch: pytest.Monke
     assert find_key_ring(None, tmp_path, may_create=False, use_keyring=True).source.kind == "key_file"
 
 
-def test_a_keyring_that_is_switched_off_is_never_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Not even where a person sits and there is no key file."""
+def test_disabled_keyring_is_never_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not even on a terminal without a key file."""
     desktop = Desktop(text_of(b"d" * 32))
     sit_at(monkeypatch, desktop, Terminal())
     assert find_key_ring(None, tmp_path, may_create=True, use_keyring=False).source.kind == "key_file"
     assert desktop.asked == 0
 
 
-def test_a_configured_keyring_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No other key takes its place, and no file is made."""
+def test_failing_configured_keyring_gives_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No other key takes its place, and no file is created."""
     sit_at(monkeypatch, Desktop("x", broken=True), None)
     with pytest.raises(SecretError, match=r"KEYRING is on, but the keyring cannot be used \(RuntimeError\): unlock it"):
         find_key_ring(None, tmp_path, may_create=True, use_keyring=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_prompting_keyring_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_prompting_keyring_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Under cron no person types the password that it waits for."""
     desktop = Prompting()
     sit_at(monkeypatch, desktop, None)
@@ -392,8 +392,8 @@ def test_a_prompting_keyring_times_out(monkeypatch: pytest.MonkeyPatch, tmp_path
     desktop.typed.set()
 
 
-def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A ring of long ago seals with the new key, opens what others sealed with it, and still opens the old."""
+def test_changed_key_file_is_used_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An open key ring seals with the new key, and opens values of both keys."""
     long_ago = find_key_ring(None, tmp_path, may_create=True)
     old = long_ago.seal(SECRET, HERE)
     capsys.readouterr()
@@ -413,15 +413,15 @@ def test_a_changed_key_file_counts_at_once(tmp_path: Path, capsys: pytest.Captur
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
-def test_an_unknown_key_makes_the_ring_read_its_source(tmp_path: Path) -> None:
-    """A receiver that only opens is not stopped by a rotation."""
+def test_unknown_key_makes_the_ring_read_its_source(tmp_path: Path) -> None:
+    """A rotation does not stop a receiver that only opens values."""
     long_ago = find_key_ring(None, tmp_path, may_create=True)
     KeyFile(tmp_path / KEY_FILE).prepend_new_key()
     sealed = find_key_ring(None, tmp_path, may_create=False).seal(SECRET, HERE)
     assert long_ago.open(sealed, HERE) == SECRET
 
 
-def test_a_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
+def test_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
     """A rotation replaces the file, not the link to it."""
     real = tmp_path / "elsewhere"
     real.mkdir()
@@ -432,8 +432,8 @@ def test_a_key_file_behind_a_link_stays_where_it_is(tmp_path: Path) -> None:
     assert len(find_key_ring(None, real, may_create=False).ids) == 2
 
 
-def test_a_configured_file_is_read_again(tmp_path: Path) -> None:
-    """A replaced file needs no restart; without the file, nothing more is sealed."""
+def test_configured_key_file_is_read_again(tmp_path: Path) -> None:
+    """A replaced file needs no restart; without the file, no value is sealed."""
     path = tmp_path / "keys"
     path.write_text(text_of(b"o" * 32), encoding="ascii")
     found = find_key_ring(SecretStr(text_of(b"o" * 32)), tmp_path, may_create=False, configured_file=path)
@@ -453,6 +453,6 @@ def test_plain_text_is_distinguished_from_damaged_values(value: bytes, is_plain:
     assert (read_plain_text(value) is not None) is is_plain
 
 
-def test_a_sealed_value_is_never_plain_text(ring: KeyRing) -> None:
+def test_sealed_value_is_never_plain_text(ring: KeyRing) -> None:
     """This holds for any value."""
     assert read_plain_text(ring.seal(SECRET, HERE)) is None

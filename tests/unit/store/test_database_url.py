@@ -32,7 +32,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parameters(text: str) -> dict[str, Any]:
-    """Return what the driver connects with."""
+    """Return the driver's connection parameters."""
     url = parse_database_url(text)
     _, options = url.get_dialect()().create_connect_args(url)
     options.pop("connect_timeout")
@@ -73,8 +73,8 @@ def parameters(text: str) -> dict[str, Any]:
         ("postgresql:///d?host=a,/run/pg&port=7", {"host": "a,/run/pg", "port": "7,7", "dbname": "d"}),
     ],
 )
-def test_a_url_is_read_as_libpq_reads_it(text: str, wanted: dict[str, Any]) -> None:
-    """The driver gets each part, and libpq accepts them as they are."""
+def test_url_is_read_as_libpq_reads_it(text: str, wanted: dict[str, Any]) -> None:
+    """The driver gets each part, and libpq accepts them unchanged."""
     assert parameters(text) == wanted
     assert pq.PGconn.ping(make_conninfo(**wanted | {"host": "/dev/null", "port": ""}).encode()) != pq.Ping.NO_ATTEMPT
 
@@ -118,8 +118,8 @@ def test_a_url_is_read_as_libpq_reads_it(text: str, wanted: dict[str, Any]) -> N
         (f"postgresql://u:{SECRET}@a/d?sslnegotiation=direct&sslmode=prefer", f"{REJECTED} ssl"),
     ],
 )
-def test_a_wrong_url_is_one_sentence_without_secrets(text: str, sentence: str) -> None:
-    """It is refused before any server is asked, and repeats nothing but the name of an option."""
+def test_wrong_url_gives_one_sentence_without_secrets(text: str, sentence: str) -> None:
+    """It is refused before any connection, and only the name of an option is repeated."""
     with pytest.raises(ConfigurationError) as caught:
         parse_database_url(text)
     assert str(caught.value).startswith(f"HOSTAWAY_SYNC_DATABASE_URL {sentence}")
@@ -127,7 +127,7 @@ def test_a_wrong_url_is_one_sentence_without_secrets(text: str, sentence: str) -
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-# With single bytes that are no UTF-8, as Python has them from the environment.
+# With single bytes that are no UTF-8, as Python reads them from the environment.
 ANYTHING = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text("ab.%Fö\udcff,@/?=&", max_size=20)
 
 
@@ -137,7 +137,7 @@ ANYTHING = st.text(st.characters(exclude_categories=[]), max_size=60) | st.text(
 @example(f"postgresql://u:{'%FF'}@h/d")
 @given(ANYTHING | ANYTHING.map("postgresql://u:".__add__) | ANYTHING.map("postgresql://u:p@{}/d".format))
 def test_any_text_is_a_url_or_a_configuration_error(text: str) -> None:
-    """Nothing else is raised, and what is accepted reads the same when it is written out again."""
+    """No other error is raised, and an accepted URL reads the same when it is written out again."""
     try:
         url = parse_database_url(text)
     except ConfigurationError:
@@ -149,7 +149,7 @@ def test_any_text_is_a_url_or_a_configuration_error(text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
 def test_any_percent_encoded_password_is_read(password: str) -> None:
-    """Whatever a generator of passwords draws."""
+    """Whatever a password generator makes."""
     from urllib.parse import quote
 
     assert parameters(f"postgresql://u:{quote(password, safe='')}@h/d")["password"] == password
@@ -176,10 +176,10 @@ def test_any_percent_encoded_password_is_read(password: str) -> None:
         ),
     ],
 )
-def test_a_wrong_variable_of_libpq_is_named(
+def test_wrong_variable_of_libpq_is_named(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], query: str, named: str
 ) -> None:
-    """The URL is well, and would not be mended by looking at it."""
+    """The URL is valid, and the sentence does not mention it."""
     url = f"postgresql://u:{SECRET}@h/d?{query}"
     assert parse_database_url(url)
     for name, value in variables.items():
@@ -191,8 +191,8 @@ def test_a_wrong_variable_of_libpq_is_named(
     assert SECRET not in str(caught.value)
 
 
-def test_a_url_overrules_a_variable_of_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it says itself is not blamed on the environment, and what is wrong in it stays its own."""
+def test_url_overrules_a_variable_of_libpq(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own faults are not blamed on the environment."""
     monkeypatch.setenv("PGSSLMODE", "bogus")
     assert parse_database_url("postgresql://h/d?sslmode=require")
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The fields that stay of an object when its guest is forgotten."""
+"""The fields that an object keeps when its guest is forgotten."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SHAPE = Shape(Resource.RESERVATIONS, vocabulary=WORDS)
 
 
 def left_of(**fields: Any) -> dict[str, Any]:
-    """Return what remains of a reservation with these fields, without the emptied one."""
+    """Return the rest of a reservation with these fields, without the emptied one."""
     left: dict[str, Any] = json.loads(remaining_payload(Resource.RESERVATIONS, json.dumps(fields), WORDS))
     assert left.pop("body") == ""
     return left
@@ -53,8 +53,8 @@ def left_of(**fields: Any) -> dict[str, Any]:
         ("price", [], [3]),
     ],
 )
-def test_a_field_stays_only_in_its_form(key: str, kept: list[object], erased: list[object]) -> None:
-    """A name in the place of a number is personal, whatever its key is called."""
+def test_field_stays_only_in_its_form(key: str, kept: list[object], erased: list[object]) -> None:
+    """A name in place of a number is personal, whatever its key is called."""
     for value in kept:
         assert left_of(**{key: value}) == {key: value}
     for value in erased:
@@ -68,22 +68,22 @@ def test_without_a_pattern_only_named_keys_stay() -> None:
     assert remaining_payload(Resource.LISTINGS, '{"id": 3}', words) == "{}"
 
 
-def test_what_remains_is_sorted_and_stable() -> None:
-    """Equal remains have equal bytes and hashes; a payload that cannot be read leaves only the emptied keys."""
+def test_rest_of_an_erased_object_is_sorted_and_stable() -> None:
+    """Equal rests have equal bytes and hashes; an unreadable payload leaves only the emptied keys."""
     remaining = remaining_payload(Resource.RESERVATIONS, '{"nights": 3, "id": 41, "guestName": "Ada"}', WORDS)
     assert remaining == '{"body":"","id":41,"nights":3}'
     assert remaining_payload(Resource.RESERVATIONS, remaining, WORDS) == remaining
     assert remaining_payload(Resource.RESERVATIONS, "[1", WORDS) == '{"body":""}'
 
 
-def test_the_hash_is_of_what_remains() -> None:
-    """Its first byte tells it from the hash of a payload as received, and 128 bits follow."""
+def test_hash_of_an_erased_object_is_that_of_its_rest() -> None:
+    """Its first byte tells it from the hash of a received payload, and 128 bits follow."""
     assert hash_remains("{}") == HASH_RULE + blake2b(b"{}", digest_size=16).digest()
     assert hash_remains("{}") != hash_remains('{"id":1}')
 
 
-def test_an_erased_record_keeps_no_free_text() -> None:
-    """Columns and activity keep one word or timestamps; the exact bytes go, and the reason with them."""
+def test_erased_record_keeps_no_free_text() -> None:
+    """Columns and activity keep one word or timestamps; exact bytes and reason are deleted."""
     activity = '"2026-03-01 10:00:00"|null'
     record = Record(
         41,
@@ -117,13 +117,13 @@ def test_an_erased_record_keeps_no_free_text() -> None:
     ],
 )
 def test_activity_stays_only_as_timestamps(activity: str | None, kept: str | None) -> None:
-    """It is taken from the payload, where a field may hold any text."""
+    """It comes from the payload, where a field may hold any text."""
     assert erase_record(Record(41, "{}", b"", None, activity=activity), SHAPE).activity == kept
 
 
 @pytest.mark.parametrize("status", ["Ada Lovelace", "new\n", "x" * 41])
-def test_a_status_of_free_text_is_erased(status: str) -> None:
-    """One word may stay, anything longer may be about the guest."""
+def test_status_of_free_text_is_erased(status: str) -> None:
+    """One word may stay, a longer text may be about the guest."""
     assert erase_record(Record(41, "{}", b"", None, columns={"status": status}), SHAPE).columns == {"status": None}
 
 
@@ -149,5 +149,5 @@ def test_bytes_without_an_id_keep_only_their_size() -> None:
     ],
 )
 def test_copies_inside_a_conversation_name_their_owners(payload: str, owners: tuple[object, ...] | None) -> None:
-    """One copy or a list of them; a payload that cannot be read may be about any guest."""
+    """One copy or a list of them; an unreadable payload may be about any guest."""
     assert find_copied_owners(payload, WORDS) == owners

@@ -36,7 +36,7 @@ def named(text: str, fields: dict[str, Any], *, of_other: bool = True, is_docume
         {"payload": {"data": {"guestName": "I. Berg"}}},
     ],
 )
-def test_a_last_name_is_found_wherever_it_was_stored(fields: dict[str, Any]) -> None:
+def test_last_name_is_found_wherever_it_was_stored(fields: dict[str, Any]) -> None:
     """In each field with a name, at each place of a payload."""
     assert named('{"a": [{"b": "Mrs Berg"}]}', fields)
     assert named('{"Berg": 1}', fields)
@@ -59,34 +59,34 @@ def test_a_last_name_is_found_wherever_it_was_stored(fields: dict[str, Any]) -> 
         ("12", False),
     ],
 )
-def test_a_name_is_sought_as_a_word(text: str, *, is_found: bool) -> None:
-    """In any case, between any signs, escaped or not; within another word it is another name."""
+def test_name_is_searched_as_a_word(text: str, *, is_found: bool) -> None:
+    """In any letter case, between any characters, escaped or not; inside another word it is another name."""
     assert named(text, {"guestFirstName": "Ida", "guestLastName": "Berg"}) is is_found
 
 
-def test_a_first_name_counts_where_the_owner_is_unknown() -> None:
-    """Many persons have it, so it says nothing about the object of another guest."""
+def test_first_name_counts_where_the_owner_is_unknown() -> None:
+    """Many persons have it, so that it says nothing about the object of another guest."""
     fields = {"guestFirstName": "Ida", "guestLastName": "Berg"}
     assert named('"Dear Ida"', fields, of_other=False)
     assert not named('"Dear Ida"', fields, of_other=True)
 
 
-def test_a_known_word_is_no_name_in_an_error() -> None:
-    """Or forgetting a guest called Page would empty most errors."""
+def test_known_word_is_no_name_in_an_error() -> None:
+    """Otherwise the erasure of a guest called Page would empty most errors."""
     assert named('"Mrs Page"', {"guestLastName": "Page"})
     assert not named("the page is unknown", {"guestLastName": "Page"}, is_document=False)
     assert named("Berg is unknown", {"guestLastName": "Berg"}, is_document=False)
 
 
 @pytest.mark.parametrize("name", ["\u738b\u5c0f\u660e", "\ud64d\uae38\ub3d9"])
-def test_a_name_without_spaces_is_found_within_a_sentence(name: str) -> None:
+def test_name_without_spaces_is_found_within_a_sentence(name: str) -> None:
     """Scripts without capital letters may have no space between words."""
     assert named(json.dumps(f"\u5ba2\u4eba{name}\u8bf4"), {"guestName": name})
 
 
 @given(WORDS, WORDS, BETWEEN, BETWEEN, WORDS)
-def test_a_name_of_any_letters_is_found(first: str, last: str, before: str, after: str, other: str) -> None:
-    """Between any two signs, written in capital or small letters."""
+def test_name_of_any_letters_is_found(first: str, last: str, before: str, after: str, other: str) -> None:
+    """Between any two characters, in capital or small letters."""
     fields = {"guestName": f"{first} {last}"}
     for written in (last, last.upper(), last.lower()):
         text = json.dumps({"x": f"{other}{before}{written}{after}{other}"}, ensure_ascii=False)
@@ -99,6 +99,6 @@ def test_a_name_of_any_letters_is_found(first: str, last: str, before: str, afte
 @pytest.mark.parametrize(
     "payload", ["[]", "5", "null", '{"guestName": 5, "guestLastName": null}', '{"guestName": " "}']
 )
-def test_a_payload_without_names_has_none(payload: str) -> None:
-    """Nothing is sought then."""
+def test_payload_without_names_has_none(payload: str) -> None:
+    """There is no search then."""
     assert not find_names(payload, VOCABULARY).parts

@@ -60,8 +60,8 @@ ADDRESS = st.builds(lambda local, label: f"a{local}z@{label}.example", LOCAL, LA
         ("Ana (ana@x.de)", "ana@x.de"),
     ],
 )
-def test_one_address_is_one_however_it_is_written(stored: str, asked: str) -> None:
-    """Spaces, stops, brackets, capital letters of any alphabet and signs that nobody sees make no difference."""
+def test_all_notations_of_an_address_are_equal(stored: str, asked: str) -> None:
+    """Spaces, stops, brackets, capital letters of any alphabet and invisible characters make no difference."""
     assert addresses_in(asked)
     assert addresses_in(asked) <= addresses_in(stored)
 
@@ -84,15 +84,15 @@ def test_text_without_an_address_yields_none(words: str) -> None:
         ("ana@xn--\u00fc.de", "ana@\u00fc.de"),
     ],
 )
-def test_another_address_stays_another(stored: str, asked: str) -> None:
-    """Nobody else is forgotten."""
+def test_different_addresses_stay_different(stored: str, asked: str) -> None:
+    """No other guest is forgotten."""
     assert addresses_in(asked)
     assert addresses_in(asked).isdisjoint(addresses_in(stored))
 
 
 @given(ADDRESS)
-def test_every_spelling_is_the_same_address(address: str) -> None:
-    """Capital letters of any alphabet, hosts as they are sent, quotation marks: all are found, with one rule."""
+def test_every_spelling_finds_the_same_address(address: str) -> None:
+    """Capital letters of any alphabet, encoded hosts, quotation marks: all are found, with one rule."""
     found = addresses_in(address)
     assert len(found) == 1
     (one,) = found
@@ -105,7 +105,7 @@ def test_every_spelling_is_the_same_address(address: str) -> None:
 
 @given(st.text(max_size=40))
 def test_folding_is_idempotent_for_any_text(text: str) -> None:
-    """Or the stored and the asked address would not meet."""
+    """Otherwise a stored address would differ from the searched one."""
     assert fold_case(fold_case(text)) == fold_case(text)
     for one in addresses_in(text):
         assert addresses_in(one) == {one}

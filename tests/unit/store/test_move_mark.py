@@ -6,8 +6,8 @@ from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveM
 
 
 @pytest.mark.parametrize("kind", [MOVED, MOVING])
-def test_a_mark_is_read_as_it_was_written(kind: str) -> None:
-    """It fits the column that revisions stand in, sorts after every revision, and has its sentence."""
+def test_mark_is_read_as_it_was_written(kind: str) -> None:
+    """It fits the column of revisions, sorts after every revision, and has its sentence."""
     mark = MoveMark(kind, "0015", "0badcafe")
     assert MoveMark.parse(str(mark)) == mark
     assert len(str(mark)) <= 32
@@ -17,5 +17,5 @@ def test_a_mark_is_read_as_it_was_written(kind: str) -> None:
 
 @pytest.mark.parametrize("version", [None, "", "0015", "moved", "moved 0015", "removed 0015 0badcafe"])
 def test_other_versions_are_no_mark(version: str | None) -> None:
-    """A revision, or nothing at all, says nothing of a move."""
+    """Neither a revision nor an empty value."""
     assert MoveMark.parse(version) is None

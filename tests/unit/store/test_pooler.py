@@ -19,5 +19,5 @@ from hostaway_sync.store.connection.pooler import is_shared
     ],
 )
 def test_shared_server_processes_are_detected(before: list[int], now: list[int], *, shared: bool) -> None:
-    """Two clients at one process, or one client at two, are what a pooler of transactions makes."""
+    """A transaction pooler gives two clients one process, or one client two."""
     assert is_shared(before, now) is shared

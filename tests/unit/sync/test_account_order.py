@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 
 def outlook(number: int, swept: timedelta | None, full: int | None = None, later: int | None = None) -> PlanFacts:
-    """Give an account that was swept so long ago, and whose last runs made so many requests."""
+    """Return an account that was swept so long ago, with the requests of its last runs."""
     marks = {} if swept is None else {resource: Mark(None, NOON - swept) for resource in Resource}
     calls = {mode: n for mode, n in ((Mode.FULL, full), (Mode.INCREMENTAL, later)) if n is not None}
     return PlanFacts(number, marks, calls)
@@ -36,12 +36,12 @@ ACCOUNTS = [
     ("full", "expected"), [(False, [6, 4, 7, 3, 5, 2, 1]), (True, [6, 7, 3, 5, 2, 4, 1])], ids=["as due", "full"]
 )
 def test_short_runs_come_first_and_first_syncs_last(*, full: bool, expected: list[int]) -> None:
-    """Incremental runs before sweeps, each by the requests that the last such run needed; by id where that is equal."""
+    """Incremental runs before sweeps, each by the requests of the last such run; then by id."""
     assert order_shortest_first(ACCOUNTS, NOON, full=full, sweep_after=20 * HOUR) == expected
 
 
-def test_an_incremental_run_without_a_record_comes_first() -> None:
-    """It is taken for the shortest: nothing speaks for a long one."""
+def test_incremental_run_without_a_record_comes_first() -> None:
+    """It counts as the shortest."""
     accounts = [outlook(1, HOUR, later=1), outlook(2, HOUR)]
     assert order_shortest_first(accounts, NOON, full=False, sweep_after=20 * HOUR) == [2, 1]
 
@@ -57,15 +57,15 @@ def test_an_incremental_run_without_a_record_comes_first() -> None:
         (NOON + HOUR, -HOUR, True, True),
     ],
 )
-def test_an_account_is_done_when_it_was_mirrored_whole_since(
+def test_account_is_done_after_a_whole_run_since(
     *, synced: datetime | None, swept: timedelta, full: bool, is_done: bool
 ) -> None:
-    """By a whole run that began then or later; where everything is asked for, by one that read everything."""
+    """That run began then or later; with --full it must have read everything."""
     assert plan.is_done(outlook(1, swept).marks, synced, NOON, full=full) is is_done
 
 
-def test_a_full_read_that_began_at_that_moment_was_before() -> None:
-    """Only a sweep that ended later holds all that changed until then; each list must have had one."""
+def test_sweep_must_end_later_to_count() -> None:
+    """Only such a sweep holds all changes until then; each list must have had one."""
     for swept_at, is_done in ((NOON, False), (NOON + timedelta(microseconds=1), True)):
         marks = {resource: Mark(None, swept_at) for resource in Resource}
         assert plan.is_done(marks, NOON, NOON, full=True) is is_done

@@ -29,7 +29,7 @@ REPORTS = st.dictionaries(
 
 
 def reported(states: Mapping[Resource, tuple[str, bool]]) -> AlarmFindings:
-    """Return what a run saw whose resources ended so; the second value says that the list was read whole."""
+    """Return the observation of a run with these outcomes; the second value: the list was read whole."""
     reports = {
         resource: ResourceReport(
             RunState.FAILED if state in {"away", "brake"} else RunState(state),
@@ -44,10 +44,10 @@ def reported(states: Mapping[Resource, tuple[str, bool]]) -> AlarmFindings:
 
 
 @given(st.lists(st.tuples(REPORTS, st.integers(1, 40)), max_size=8))
-def test_an_alarm_ends_only_when_its_cause_is_shown_gone(
+def test_alarm_ends_only_when_its_cause_is_gone(
     runs: list[tuple[dict[Resource, tuple[str, bool]], int]],
 ) -> None:
-    """Whatever runs follow: told when it begins, has another cause, or was not told for 24 hours; and when it ends."""
+    """Printed at its start, with another cause, after 24 hours, and at its end."""
     now, told = NOON, dict[object, dict[str, datetime]]()
     alarms: tuple[Alarm, ...] = ()
     for states, hours in runs:
@@ -77,8 +77,8 @@ def test_an_alarm_ends_only_when_its_cause_is_shown_gone(
 
 
 @pytest.mark.parametrize("kind", [AlarmKind.BRAKE, AlarmKind.PARTIAL])
-def test_a_doubt_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
-    """An incremental run of the same list sees nothing of it; nor does the sweep of another list."""
+def test_alarm_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
+    """Neither an incremental run of the list nor a sweep of another list ends it."""
     state = "brake" if kind is AlarmKind.BRAKE else "partial"
     begun = update_alarms((), reported({Resource.LISTINGS: (state, True)}), NOON)
     assert [alarm.key for alarm in begun.reported] == [(kind, "listings")]
@@ -87,8 +87,8 @@ def test_a_doubt_about_a_whole_list_needs_a_whole_list(kind: AlarmKind) -> None:
     assert update_alarms(begun.alarms, reported({Resource.LISTINGS: ("success", True)}), NOON + HOUR).alarms == ()
 
 
-def test_an_outage_of_the_source_is_no_alarm() -> None:
-    """It has a mark of its own, and every run says so."""
+def test_outage_of_the_source_is_no_alarm() -> None:
+    """It has a mark of its own, and every run reports it."""
     assert reported({Resource.LISTINGS: ("away", True)}).causes == ()
 
 
@@ -131,7 +131,7 @@ def test_another_cause_is_reported_at_once(first: str, then: str, *, is_told: bo
 
 
 def causes_told(sentences: list[str]) -> list[list[str]]:
-    """Return what each run of an account tells whose hourly runs see these causes, one after the other."""
+    """Return what each run of an account reports whose hourly runs find these causes in order."""
     told: list[list[str]] = []
     alarms: tuple[Alarm, ...] = ()
     for hour, sentence in enumerate(sentences):
@@ -145,7 +145,7 @@ def causes_told(sentences: list[str]) -> list[list[str]]:
 
 @pytest.mark.parametrize("causes", [("refused", "torn"), ("refused", "torn", "late")])
 def test_alternating_causes_are_each_reported_once_a_day(causes: tuple[str, ...]) -> None:
-    """An hourly line in a crontab does not mail each hour because another cause comes back."""
+    """An hourly cron line does not mail each hour because another cause returns."""
     turns = [causes[hour % len(causes)] for hour in range(48)]
     told = causes_told(turns)
     for day in (0, 24):
@@ -153,8 +153,8 @@ def test_alternating_causes_are_each_reported_once_a_day(causes: tuple[str, ...]
     assert told[: len(causes)] == [[cause] for cause in causes]
 
 
-def test_a_resource_that_fails_with_another_causes_no_alarm() -> None:
-    """Where only the list of conversations was not whole, that one says so."""
+def test_resource_that_fails_with_another_raises_no_alarm() -> None:
+    """The list of conversations alone raises it, not the messages that depend on it."""
     braked = ResourceReport(RunState.FAILED, ChangeCounts(), error="15 of 40 rows are gone")
     following = ResourceReport(RunState.FAILED, ChangeCounts(), error="not listed", caused_by=Resource.CONVERSATIONS)
     parts = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
@@ -166,15 +166,15 @@ def test_a_resource_that_fails_with_another_causes_no_alarm() -> None:
 
 
 def report(state: RunState, error: str | None, told_at: datetime | None) -> RunReport:
-    """Return the report of a run in an account with one alarm, after which nothing more was seen."""
+    """Return the report of a run in an account with one alarm, without new observations."""
     cause = Cause(AlarmKind.PARTIAL, "listings", "listings: torn")
     part = ResourceReport(state, ChangeCounts(), error=error)
     standing = update_alarms([Alarm(cause, NOON, told_at)], AlarmFindings(), NOON + HOUR)
     return RunReport(7, Mode.FULL, state, 0, 0.0, {Resource.LISTINGS: part}, error, alarms=standing)
 
 
-def test_only_news_is_reported() -> None:
-    """What a run finds again is not said again; what else went wrong is, and on a terminal all of it."""
+def test_known_alarm_is_not_reported_again() -> None:
+    """Other failures are, and on a terminal all of them."""
     assert list_failures(report(RunState.SUCCESS, None, None)) == [("listings: torn", True)]
     assert list_failures(report(RunState.FAILED, "torn", NOON)) == [("listings: torn", False)]
     assert list_failures(report(RunState.FAILED, "other", NOON)) == [
@@ -202,6 +202,6 @@ DAMAGED = Certificate(NOON - HOUR, is_equal=False, is_deep=True, api_calls=1, di
         ([Certificate(NOON, is_equal=False, is_deep=False, api_calls=1, differences=1), DAMAGED], 1),
     ],
 )
-def test_the_newest_full_certificate_counts(given_ones: list[Certificate], counts: int) -> None:
-    """Damage that stands before what was left open, before depth, before youth; an outdated one comes last."""
+def test_certificates_are_ranked_by_damage_depth_and_age(given_ones: list[Certificate], counts: int) -> None:
+    """Damage before incomplete ones, before depth, before age; an outdated one comes last."""
     assert choose_weightiest(given_ones) is given_ones[counts]

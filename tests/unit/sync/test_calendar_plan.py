@@ -41,7 +41,7 @@ def test_mirrored_days_begin_a_day_early() -> None:
     assert Days(date(2026, 2, 28), date(2026, 6, 9)) == MIRRORED
 
 
-def test_marks_go_first_and_the_longest_overdue_turn_next() -> None:
+def test_marks_go_first_and_the_most_overdue_turn_next() -> None:
     """A listing that was never read is the most overdue; one that is not due is left out."""
     due = Days(TODAY + 5 * DAY, TODAY + 9 * DAY)
     readings = [
@@ -58,8 +58,8 @@ def test_marks_go_first_and_the_longest_overdue_turn_next() -> None:
     assert [one.reading.listing_id for one in select_tasks(readings, NOON, OPTIONS, full=True)] == [3, 5, 1, 2, 4]
 
 
-def test_marks_beyond_what_is_mirrored_are_no_task() -> None:
-    """A mark is read as far as days are mirrored; that of a refused calendar waits for its turn."""
+def test_marks_outside_the_mirrored_days_are_no_task() -> None:
+    """Only mirrored days are read; the marks of a refused calendar wait for its turn."""
     known = ListingReading(1, rota_at=NOON + HOUR, read_at=NOON - HOUR)
     beyond = replace(known, due=Days(MIRRORED.last + DAY, MIRRORED.last + 9 * DAY))
     partly = replace(known, due=Days(date(2025, 1, 1), MIRRORED.first))
@@ -72,13 +72,13 @@ def test_marks_beyond_what_is_mirrored_are_no_task() -> None:
     ("turn", "is_due"),
     [(None, True), (NOON, True), (NOON + HOUR, False), (NOON + 20 * HOUR, False), (NOON + 21 * HOUR, True)],
 )
-def test_a_turn_further_ahead_than_a_period_is_due(turn: datetime | None, *, is_due: bool) -> None:
-    """A clock that was ahead, or a longer period, set it."""
+def test_turn_further_ahead_than_a_period_is_due(turn: datetime | None, *, is_due: bool) -> None:
+    """It comes from a clock that was ahead, or from a longer period."""
     assert is_turn(ListingReading(1, rota_at=turn), NOON, OPTIONS) is is_due
 
 
 def test_archived_and_refused_calendars_are_read_weekly() -> None:
-    """Or less often, if a longer period was asked for."""
+    """Or less often, where the period is longer."""
     longer = replace(OPTIONS, period=30 * DAY)
     archived, refused = ListingReading(1, is_archived=True), ListingReading(1, refused_at=NOON)
     assert choose_period(ListingReading(1), OPTIONS) == 20 * HOUR
@@ -95,14 +95,14 @@ def test_archived_and_refused_calendars_are_read_weekly() -> None:
 def test_next_turns_lie_in_the_second_half_of_a_period(
     listing_id: int, late: timedelta, period: timedelta, *, has_turn: bool
 ) -> None:
-    """However late a listing was read, no later than a period and no earlier than half of one."""
+    """However late a listing was read."""
     reading = ListingReading(listing_id, rota_at=NOON - late if has_turn else None)
     turn = choose_next_turn(70001, reading, NOON, period)
     assert period / 2 <= turn - NOON <= period
 
 
-def test_a_listing_keeps_its_hour() -> None:
-    """A reading that comes soon after its turn does not move the turns after it."""
+def test_listing_keeps_its_hour() -> None:
+    """A reading soon after its turn does not move later turns."""
     reading = ListingReading(1, rota_at=NOON - HOUR)
     assert choose_next_turn(70001, reading, NOON, 20 * HOUR) == NOON + 19 * HOUR
 
@@ -118,14 +118,14 @@ def test_listing_read_half_a_period_late_gets_another_hour(late: int, *, is_kept
 
 
 def test_first_turns_are_spread_evenly() -> None:
-    """Of a thousand listings read at once, each tenth of the time after half the period gets about a tenth."""
+    """Of a thousand listings read at once, each tenth of the second half gets about a tenth."""
     turns = [choose_next_turn(70001, ListingReading(number), NOON, 20 * HOUR) for number in range(1000)]
     tenths = [int((turn - NOON - 10 * HOUR) / HOUR) for turn in turns]
     assert all(70 < tenths.count(tenth) < 130 for tenth in range(10))
 
 
-def test_a_whole_reading_without_gaps_knows_all_days() -> None:
-    """It ends a refusal, too."""
+def test_reading_without_gaps_knows_all_days() -> None:
+    """It also ends a refusal."""
     before = ListingReading(1, short_count=2, missing_days=5, refused_at=NOON - DAY)
     after = judge_whole_reading(task(before), [], NOON, NOON + HOUR)
     assert (after.known_until, after.short_count, after.missing_days) == (MIRRORED.last, 0, 0)
@@ -133,7 +133,7 @@ def test_a_whole_reading_without_gaps_knows_all_days() -> None:
 
 
 @pytest.mark.parametrize("moves", [True, False])
-def test_the_third_reading_that_ends_alike_misses_nothing(*, moves: bool) -> None:
+def test_third_reading_with_the_same_end_misses_no_day(*, moves: bool) -> None:
     """A calendar may end so many days ahead, or on one day."""
     reading = ListingReading(1)
     found = []
@@ -149,15 +149,15 @@ def test_the_third_reading_that_ends_alike_misses_nothing(*, moves: bool) -> Non
     assert found == [(0, False), (1, True), (1, False), (2, True), (2, False), (3, False), (3, True), (3, False)]
 
 
-def test_yesterday_is_not_missed() -> None:
-    """It is asked for, because it is today in the west; a source that gives no day that is over is whole."""
+def test_missing_yesterday_is_no_gap() -> None:
+    """It is requested because it is today in the west; a source without past days is whole."""
     yesterday = Days(MIRRORED.first, MIRRORED.first)
     assert leave_out_yesterday(task(ListingReading(1)), yesterday) is None
     assert leave_out_yesterday(task(ListingReading(1)), MIRRORED) == Days(TODAY, MIRRORED.last)
     assert leave_out_yesterday(task(ListingReading(1)), Days(TODAY, TODAY)) == Days(TODAY, TODAY)
 
 
-def test_an_end_at_another_place_counts_anew() -> None:
+def test_calendar_with_another_end_counts_anew() -> None:
     """Three readings must agree."""
     before = ListingReading(1, read_at=NOON - DAY, known_until=MIRRORED.first + 59 * DAY, short_count=2)
     gap = Days(MIRRORED.first + 30 * DAY, MIRRORED.last)
@@ -169,7 +169,7 @@ def test_an_end_at_another_place_counts_anew() -> None:
     ("passed", "moved", "is_alike"),
     [(5, 0, True), (5, 1, False), (5, 3, False), (5, 4, True), (5, 5, True), (5, 6, True), (5, 7, False)],
 )
-def test_an_end_moves_with_the_days_or_stays(passed: int, moved: int, *, is_alike: bool) -> None:
+def test_calendar_may_end_on_a_moving_or_fixed_day(passed: int, moved: int, *, is_alike: bool) -> None:
     """A day's difference comes from reading it at another hour."""
     end = MIRRORED.first + 50 * DAY
     before = ListingReading(1, read_at=NOON - passed * DAY, known_until=end, short_count=1)
@@ -177,7 +177,7 @@ def test_an_end_moves_with_the_days_or_stays(passed: int, moved: int, *, is_alik
     assert judge_whole_reading(task(before), [gap], NOON, NOON).short_count == (2 if is_alike else 1)
 
 
-def test_an_end_without_an_earlier_reading_counts_anew() -> None:
+def test_calendar_without_an_earlier_reading_counts_anew() -> None:
     """A mark from the future counts as unknown, and may be lost while the count is not."""
     end = MIRRORED.first + 50 * DAY
     before = ListingReading(1, read_at=NOON - DAY, known_until=end, short_count=2)
@@ -186,7 +186,7 @@ def test_an_end_without_an_earlier_reading_counts_anew() -> None:
         assert after.short_count == 1
 
 
-def test_the_last_known_day_is_no_part_of_the_known_end() -> None:
+def test_last_known_day_is_no_part_of_the_known_end() -> None:
     """It came before: where it is missing now, the source lost it."""
     reading = ListingReading(1, known_until=TODAY + 50 * DAY, short_count=3)
     assert is_known_end(task(reading), Days(TODAY + 51 * DAY, MIRRORED.last))
@@ -194,7 +194,7 @@ def test_the_last_known_day_is_no_part_of_the_known_end() -> None:
 
 
 def test_days_missing_in_the_middle_are_always_missed() -> None:
-    """However often: only the end of a calendar may be the source's."""
+    """However often: only at its end a calendar may really have no days."""
     gap = Days(TODAY + 10 * DAY, TODAY + 12 * DAY)
     before = ListingReading(1, read_at=NOON - DAY, known_until=MIRRORED.last, short_count=3)
     after = judge_whole_reading(task(before), [gap], NOON, NOON)
@@ -218,7 +218,7 @@ def test_days_missing_in_the_middle_are_always_missed() -> None:
         (Problems(missing=1, short=1, failed=1, first_failure="why"), "1 calendars could not be read", True, False),
     ],
 )
-def test_the_first_problem_of_a_kind_is_passed_over(
+def test_first_problem_of_a_kind_is_accepted(
     problems: Problems, error: str | None, *, first: bool, again: bool
 ) -> None:
     """A failure counts when the run before failed, too; missing days when they were missing before."""

@@ -34,7 +34,7 @@ TERMS = ForecastTerms(
 
 
 def account(listings: int, reservations: int, conversations: int, *, recent: RecentRuns | None = None) -> AccountFacts:
-    """Give an account that was synced whole and has so many rows."""
+    """Return an account after a whole sync, with so many rows."""
     sizes = (listings, reservations, conversations)
     rows = {resource: RowCounts(size) for resource, size in zip(Resource, sizes, strict=False) if size}
     return AccountFacts(
@@ -45,7 +45,7 @@ def account(listings: int, reservations: int, conversations: int, *, recent: Rec
 @pytest.mark.parametrize(
     ("sizes", "calls"),
     [
-        ((0, 0, 0), 3),  # an empty list takes a request to be known for one
+        ((0, 0, 0), 3),  # an empty list takes a request, too
         ((50, 500, 100), 3),
         ((51, 500, 100), 4),
         ((50, 501, 101), 1 + 2 + 2 + 2),  # a walk by cursor of several pages: an empty page and a look back
@@ -57,21 +57,21 @@ def test_lists_cost_their_pages(sizes: tuple[int, int, int], calls: int) -> None
     assert count_list_calls(account(*sizes), TERMS) == calls
 
 
-def test_missing_rows_are_not_read() -> None:
-    """What the source no longer lists fills no page."""
+def test_missing_rows_cost_no_page() -> None:
+    """The source does not list them any more."""
     facts = replace(account(50, 500, 100), rows={Resource.LISTINGS: RowCounts(total=60, missing=10)})
     assert count_list_calls(facts, TERMS) == 3
 
 
-def test_a_first_sync_costs_all_lists_and_each_thread() -> None:
-    """At the budget's speed, of which two per cent are kept free."""
+def test_first_sync_costs_all_lists_and_each_thread() -> None:
+    """At the budget's speed, of which two per cent stay free."""
     known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
     assert known.first_sync_calls == 13 + 757
     assert known.first_sync_minutes == pytest.approx(770 / (20 * 0.975) / 60)
 
 
-def test_the_slower_of_budget_and_measurement_decides() -> None:
+def test_slower_of_budget_and_measurement_decides() -> None:
     """Half a second a request is slower than twenty a second; a hundredth of a second is not."""
     slow = estimate_need(account(1, 1, 100, recent=RecentRuns(seconds_per_call=0.5)), TERMS)
     fast = estimate_need(account(1, 1, 100, recent=RecentRuns(seconds_per_call=0.01)), TERMS)
@@ -81,7 +81,7 @@ def test_the_slower_of_budget_and_measurement_decides() -> None:
     assert fast.first_sync_minutes == pytest.approx(103 / (20 * 0.975) / 60)
 
 
-def test_the_lower_of_both_limits_decides() -> None:
+def test_lower_of_both_limits_decides() -> None:
     """An account may have less than its address, and an address less than its accounts."""
     for terms in (replace(TERMS, account_rate=2.0), replace(TERMS, address_rate=2.0)):
         known = estimate_need(account(1, 1, 1), terms)
@@ -99,7 +99,7 @@ def test_the_lower_of_both_limits_decides() -> None:
         (HOUR, timedelta(), 0.0, 24.0),
     ],
 )
-def test_the_first_run_after_a_sweep_became_due_is_one(
+def test_first_run_after_a_sweep_became_due_is_one(
     every: timedelta, sweep_after: timedelta, runs: float, sweeps: float
 ) -> None:
     """A sweep takes the place of an incremental run."""
@@ -107,8 +107,8 @@ def test_the_first_run_after_a_sweep_became_due_is_one(
     assert count_runs_per_day(terms) == pytest.approx((runs, sweeps))
 
 
-def test_a_sweep_reads_its_share_of_the_threads() -> None:
-    """Thirty days, at most a third more often; all of them where the days are fewer than those between two sweeps."""
+def test_sweep_reads_its_share_of_the_threads() -> None:
+    """Thirty days, at most a third more often; all of them where there are fewer days than between two sweeps."""
     daily = replace(TERMS, run_interval=24 * HOUR)
     assert count_threads_per_sweep(900, daily) == 40
     assert count_threads_per_sweep(0, daily) == 0
@@ -117,7 +117,7 @@ def test_a_sweep_reads_its_share_of_the_threads() -> None:
 
 
 def test_recorded_runs_outweigh_assumptions() -> None:
-    """The mean of what was measured; three requests where nothing was."""
+    """The mean of measured runs; three requests where there is none."""
     recorded = estimate_need(account(1, 1, 1, recent=RecentRuns(incremental_calls=7.5)), TERMS)
     assumed = estimate_need(account(1, 1, 1), TERMS)
     assert recorded is not None
@@ -127,8 +127,8 @@ def test_recorded_runs_outweigh_assumptions() -> None:
     assert assumed.per_day == pytest.approx(22.8 * 3 + 1.2 * assumed.sweep_calls)
 
 
-def test_an_account_never_synced_is_not_in_the_sums() -> None:
-    """Nor is one that is disabled."""
+def test_account_never_synced_is_not_in_the_sums() -> None:
+    """Neither is a disabled one."""
     unknown = replace(account(1, 1, 1), last_sync_at=None)
     disabled = replace(account(1, 1, 1), is_active=False)
     told = forecast_capacity([unknown, disabled, account(1, 1, 1)], TERMS)
@@ -136,14 +136,14 @@ def test_an_account_never_synced_is_not_in_the_sums() -> None:
     assert told.load.accounts == 1
 
 
-def test_no_capacity_is_told_before_the_first_account_is_known() -> None:
-    """There is nothing to reckon with."""
+def test_no_capacity_is_reported_without_a_synced_account() -> None:
+    """There are no figures to compute it from."""
     nothing = sum_load([], TERMS)
     assert (nothing.accounts, nothing.per_day, nothing.accounts_that_fit, nothing.sweeps_minutes) == (0, 0, None, 0)
     assert nothing.share == 0
 
 
-def test_the_address_fits_as_many_as_its_requests_allow() -> None:
+def test_address_fits_as_many_accounts_as_its_requests_allow() -> None:
     """A day's requests at 97.5 % of the limit, by the mean account."""
     known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
@@ -154,8 +154,8 @@ def test_the_address_fits_as_many_as_its_requests_allow() -> None:
     assert told.sweeps_minutes == pytest.approx(3 * known.sweep_calls / (20 * 0.975) / 60)
 
 
-def test_the_busiest_hour_is_no_shorter_than_its_longest_sweep() -> None:
-    """An account that may ask little takes its time even alone."""
+def test_busiest_hour_is_no_shorter_than_its_longest_sweep() -> None:
+    """An account with a low limit takes its time even alone."""
     known = estimate_need(account(12, 787, 757), TERMS)
     assert known is not None
     assert sum_load([known], replace(TERMS, account_rate=1.0)).sweeps_minutes == pytest.approx(
@@ -169,10 +169,10 @@ def test_the_busiest_hour_is_no_shorter_than_its_longest_sweep() -> None:
     st.floats(0, 24 * 365),
     st.floats(0, 365),
 )
-def test_a_sweep_never_costs_more_than_a_first_sync(
+def test_sweep_never_costs_more_than_a_first_sync(
     sizes: tuple[int, int, int], every: int, sweep_hours: float, days: float
 ) -> None:
-    """Whatever the settings are; and runs and sweeps of a day add up to all its runs."""
+    """With any settings; runs and sweeps of a day add up to all its runs."""
     terms = replace(
         TERMS,
         run_interval=timedelta(minutes=every),
@@ -185,7 +185,7 @@ def test_a_sweep_never_costs_more_than_a_first_sync(
     assert known.runs_per_day + known.sweeps_per_day == pytest.approx(24 * 60 / every)
 
 
-def test_sweeps_that_come_more_often_read_a_smaller_share() -> None:
+def test_more_frequent_sweeps_read_a_smaller_share() -> None:
     """1.2 sweeps a day are 20 hours apart, so that each reads 900 * 20/720 * 4/3 threads, rounded up."""
     assert count_threads_per_sweep(900, TERMS) == 34
 
@@ -218,7 +218,7 @@ def test_calendars_of_a_usual_account_cost_at_most_150_calls_a_day() -> None:
 def test_listings_are_read_once_in_a_period_and_archived_ones_weekly(
     period: int, interval: int, in_turn: float
 ) -> None:
-    """A listing is never read twice in a run."""
+    """No listing is read twice in a run."""
     terms = replace(TERMS, run_interval=interval * HOUR, calendars=CalendarTerms(365, period * HOUR))
     need = estimate_need(account(50, 1, 1), terms, CalendarFigures(10))
     assert need is not None
@@ -226,8 +226,8 @@ def test_listings_are_read_once_in_a_period_and_archived_ones_weekly(
     assert need.calendar.in_turn_per_day == pytest.approx(in_turn)
 
 
-def test_changed_stays_are_counted_where_they_are_known() -> None:
-    """By the webhook where there is one, by the runs elsewhere, and not at all before there is a day of them."""
+def test_changed_stays_come_from_the_webhook_or_the_runs() -> None:
+    """From the webhook where there is one; without a day of figures they are not counted."""
     facts = account(50, 1, 1)
     announced = replace(facts, announcements=AnnouncementCounts(2, 5))
     known = [

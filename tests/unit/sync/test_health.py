@@ -39,7 +39,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def run(state: RunState = RunState.SUCCESS, *, hours: float = 1, error: str | None = None) -> RunSummary:
-    """Give a run that began so many hours ago and took a minute."""
+    """Return a run that began so many hours ago and took a minute."""
     begun = NOON - hours * HOUR
     is_over = state not in {RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING}
     return RunSummary(Mode.INCREMENTAL, state, begun, begun, begun + MINUTE if is_over else None, 3, error)
@@ -52,19 +52,19 @@ LIMIT = BucketUsage("account:7", 0, 200, timedelta(seconds=10))
 
 
 def words(**facts: Any) -> tuple[Condition, tuple[str, ...]]:
-    """Give the verdict on an account that is healthy but for these facts."""
+    """Return the verdict on an account that is healthy except for these facts."""
     health = assess_health(replace(HEALTHY, **facts), NOON)
     assert health.has_problems == bool(health.problems)
     return health.condition, health.problems
 
 
-def test_an_account_is_ok_when_nothing_is_wrong() -> None:
+def test_account_without_problems_is_ok() -> None:
     """A success an hour ago is enough."""
     assert words() == (Condition.OK, ())
 
 
-def test_messages_to_guests_that_need_a_look_are_named() -> None:
-    """Each kind with the command that lists them; those that wait for a person are counted."""
+def test_messages_that_need_a_person_are_counted() -> None:
+    """Each kind has the command that lists them."""
     condition, wrong = words(messages=MessageBacklog(unsettled=3, waiting_for_person=1, unsent=1, undelivered=2))
     listing, unknown = "`hostaway-sync messages list --state", "with an unknown outcome"
     assert condition is Condition.CHECK
@@ -76,28 +76,28 @@ def test_messages_to_guests_that_need_a_look_are_named() -> None:
     assert "waiting" not in words(messages=MessageBacklog(unsettled=1))[1][0]
 
 
-def test_a_disabled_account_has_no_troubles() -> None:
-    """Whatever its past was, nothing is wrong with it."""
+def test_disabled_account_has_no_problems() -> None:
+    """Whatever its past was."""
     assert words(is_active=False, last_sync_at=None, last_run=run(RunState.FAILED)) == (Condition.DISABLED, ())
 
 
 @pytest.mark.parametrize("state", [RunState.FAILED, RunState.PARTIAL, RunState.ABANDONED])
-def test_a_last_run_that_was_not_whole_is_failing(state: RunState) -> None:
-    """The sentence has the run's own error; a run that kept none says so."""
+def test_account_is_failing_after_a_partial_run(state: RunState) -> None:
+    """The sentence has the run's own error; a run without one says so."""
     assert words(last_run=run(state, error="away")) == (Condition.FAILING, (f"last run {state} 59 min ago: away",))
     assert words(last_run=run(state))[1] == (f"last run {state} 59 min ago: no reason was kept",)
 
 
-def test_a_run_without_a_lease_has_died() -> None:
-    """It is open in the history, and nobody works on it."""
+def test_open_run_without_a_lease_has_died() -> None:
+    """No process works on it."""
     condition, (wrong,) = words(open_run=run(RunState.RUNNING, hours=3))
     assert condition is Condition.FAILING
     assert "a run died: asked for 3 h ago" in wrong
 
 
 @pytest.mark.parametrize("lease", [None, LEASE])
-def test_between_attempts_the_first_failure_of_the_run_is_reported(lease: Lease | None) -> None:
-    """What `sync-all` will try once more is not told twice."""
+def test_failure_is_reported_once_between_two_attempts(lease: Lease | None) -> None:
+    """`sync-all` will try the run once more."""
     condition, wrong = words(
         open_run=run(RunState.RETRYING, error="away"), lease=lease, last_run=run(RunState.FAILED, hours=9, error="old")
     )
@@ -105,8 +105,8 @@ def test_between_attempts_the_first_failure_of_the_run_is_reported(lease: Lease 
     assert wrong == ("first attempt failed, another one follows: away",)
 
 
-def test_a_running_account_keeps_its_troubles() -> None:
-    """While a run is at work the state says so; what was wrong before still is."""
+def test_running_account_keeps_its_problems() -> None:
+    """The state says that a run works, and earlier problems stay."""
     condition, wrong = words(lease=LEASE, open_run=run(RunState.RUNNING), last_run=run(RunState.FAILED, error="away"))
     assert condition is Condition.RUNNING
     assert wrong == ("last run failed 59 min ago: away",)
@@ -122,30 +122,30 @@ def test_differences_stay_until_a_verification_finds_none() -> None:
 
 
 def test_changes_since_the_last_run_are_no_damage() -> None:
-    """The next run brings it."""
+    """The next run brings them."""
     assert words(certificate=replace(DIFFERENT, differences=1)) == (Condition.OK, ())
 
 
-def test_an_incomplete_verification_is_reported() -> None:
-    """Neither equal nor different: somebody should know."""
+def test_incomplete_verification_is_reported() -> None:
+    """Its result is neither equal nor different."""
     unknown = replace(DIFFERENT, differences=0, late=0, error="messages: no access")
     assert words(certificate=unknown) == (Condition.CHECK, ("verify left something open 5 h ago: messages: no access",))
 
 
-def test_an_account_is_late_after_a_day_and_two_hours() -> None:
+def test_account_is_late_after_a_day_and_two_hours() -> None:
     """Exactly at the threshold it is not yet."""
     assert words(last_sync_at=NOON - LATE_AFTER) == (Condition.OK, ())
     late = NOON - LATE_AFTER - MINUTE
     assert words(last_sync_at=late) == (Condition.LATE, ("no success for 26 h, late after 26 h",))
 
 
-def test_an_account_that_never_succeeded_is_told_what_to_do() -> None:
+def test_account_without_a_success_says_what_to_do() -> None:
     """The sentence has the command."""
     assert words(last_sync_at=None, last_run=None) == (Condition.NEVER, ("never synced whole: `hostaway-sync sync 7`",))
 
 
 def test_records_without_a_row_are_reported() -> None:
-    """The mirror is as complete as it can be, but somebody should know."""
+    """The mirror is as complete as possible, but an operator should know."""
     assert words(quarantine=QuarantineCounts(rowless=2, cleaned=5)) == (
         Condition.CHECK,
         ("2 records could not be stored: see quarantined_records",),
@@ -154,7 +154,7 @@ def test_records_without_a_row_are_reported() -> None:
 
 
 def test_unread_threads_are_reported() -> None:
-    """A mark set since the last run began is for the next one; while one is at work, all are."""
+    """A mark set since the last run began is for the next one; during a run, all are."""
     old, new = DueThreads(2, NOON - 3 * HOUR), DueThreads(1, NOON - MINUTE)
     both = {Resource.CONVERSATIONS: old, Resource.RESERVATIONS: new}
     assert words(due=both) == (Condition.CHECK, ("3 threads not read yet, the oldest marked 3 h ago",))
@@ -164,7 +164,7 @@ def test_unread_threads_are_reported() -> None:
 
 
 def test_rate_limit_changes_of_the_source_are_reported() -> None:
-    """A lowered limit, and silence that was asked for."""
+    """A lowered limit, and a pause that the source asked for."""
     assert words(limit=LIMIT) == (Condition.OK, ())
     harmed = replace(LIMIT, lowered_to=15, lowered_until=NOON + 5 * HOUR, silent_until=NOON + 3 * MINUTE)
     assert words(limit=harmed)[1] == (
@@ -174,12 +174,12 @@ def test_rate_limit_changes_of_the_source_are_reported() -> None:
 
 
 def test_runs_that_died_are_reported() -> None:
-    """One today is worth a look."""
+    """One of today is enough."""
     assert words(recent=RecentRuns(abandoned=1)) == (Condition.CHECK, ("1 run died in the last 24 h",))
 
 
-def test_the_worst_trouble_comes_first() -> None:
-    """A failing run before differences, before lateness, before anything slight."""
+def test_worst_problem_comes_first() -> None:
+    """A failing run before differences, before lateness, before all others."""
     condition, wrong = words(
         last_run=run(RunState.FAILED, error="away"),
         certificate=DIFFERENT,
@@ -191,7 +191,7 @@ def test_the_worst_trouble_comes_first() -> None:
     assert min(Condition, key=severity_rank) is Condition.FAILING
 
 
-def test_verified_is_the_newest_moment_that_is_proven() -> None:
+def test_verified_at_is_the_newest_proven_moment() -> None:
     """A whole run proves its beginning, an equal certificate its own moment."""
     assert assess_health(HEALTHY, NOON).verified_as_of == NOON - HOUR
     assert assess_health(replace(HEALTHY, equal_at=NOON - MINUTE), NOON).verified_as_of == NOON - MINUTE
@@ -214,7 +214,7 @@ def test_verified_is_the_newest_moment_that_is_proven() -> None:
     ],
 )
 def test_ages_use_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
-    """Rounded down; a clock that was set back makes nothing negative."""
+    """Rounded down; a clock that was set back makes no negative age."""
     assert format_age(timedelta(seconds=seconds)) == said
     assert format_ago(NOON - timedelta(seconds=seconds), NOON) == f"{said} ago"
 
@@ -227,7 +227,7 @@ def test_dead_letters_are_reported() -> None:
 
 
 def test_work_without_a_worker_is_reported() -> None:
-    """Not at once, and why depends on whether a worker lives."""
+    """Not at once; the reason depends on whether a worker lives."""
     assert words(deferred=DeferredWork(3, NOON - HOUR, due_since=NOON - UNWORKED_AFTER)) == (Condition.OK, ())
     late = NOON - UNWORKED_AFTER - MINUTE
     assert "due for 11 min: no worker runs" in words(deferred=DeferredWork(due_since=late))[1][0]
@@ -235,7 +235,7 @@ def test_work_without_a_worker_is_reported() -> None:
 
 
 def test_silent_webhooks_are_reported() -> None:
-    """How many changes that were, and what finds out why."""
+    """With the number of changes, and the command that finds the reason."""
     condition, (wrong,) = words(announcements=AnnouncementCounts(12, 2))
     assert condition is Condition.CHECK
     assert wrong == (
@@ -249,7 +249,7 @@ def test_silent_webhooks_are_reported() -> None:
     ("unannounced", "announced", "silent"), [(4, 0, False), (5, 0, True), (5, 4, True), (5, 5, False), (90, 100, False)]
 )
 def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced: int, silent: bool) -> None:  # noqa: FBT001
-    """A few are an accident, and so is a small share."""
+    """Few changes, or a small share, may be an accident."""
     assert is_webhook_silent(unannounced, announced) is silent
 
 
@@ -263,10 +263,10 @@ def test_silence_is_many_changes_and_more_than_half(unannounced: int, announced:
         (1, 0, True, False),
     ],
 )
-def test_a_message_without_a_worker_is_reported_at_once(
+def test_message_without_a_worker_is_reported_at_once(
     queued: int, resting: int, *, has_worker: bool, is_told: bool
 ) -> None:
-    """Nobody waits ten minutes for that; one that rests until morning, or has a worker, is well."""
+    """A message that waits for the morning, or has a worker, is no problem."""
     deferred = DeferredWork(due_since=NOON - timedelta(seconds=1), has_worker=has_worker)
     condition, wrong = words(messages=MessageBacklog(queued=queued, resting=resting), deferred=deferred)
     told = "1 message to guests waits for a worker, and none runs: `hostaway-sync worker` sends them"
@@ -279,8 +279,8 @@ def test_long_waiting_work_is_reported_once() -> None:
     assert len(words(messages=MessageBacklog(queued=1), deferred=deferred)[1]) == 1
 
 
-def test_rows_in_doubt_are_reported() -> None:
-    """Which, how many, since when, and what settles it; the mirror is complete nevertheless."""
+def test_suspected_rows_are_reported() -> None:
+    """Which, how many, since when, and what settles it; the mirror counts as complete."""
     doubts = Doubts({Resource.RESERVATIONS: Doubt(2, NOON - 3 * HOUR)}, {Resource.LISTINGS: Doubt(1, NOON - HOUR)})
     condition, (suspected, set_back) = words(doubts=doubts)
     assert condition is Condition.CHECK
@@ -288,8 +288,8 @@ def test_rows_in_doubt_are_reported() -> None:
     assert set_back.startswith("listings: 1 row with a stamp that went back at the source, first 60 min ago")
 
 
-def test_calendars_count_when_the_last_run_left_them() -> None:
-    """Not while a command works, not when they became overdue since, and not when they are switched off."""
+def test_overdue_calendars_count_after_a_run_left_them() -> None:
+    """Not during a command, not when they became overdue since, and not while they are off."""
     late = CalendarFacts(overdue=2, overdue_since=NOON - 2 * HOUR, turn_at=NOON - 50 * HOUR)
     said = "2 calendars not read again in time, the first has been waiting for 2 d"
     assert words(calendar=late) == (Condition.CHECK, (said,))
@@ -301,6 +301,6 @@ def test_calendars_count_when_the_last_run_left_them() -> None:
 
 
 @pytest.mark.parametrize(("period", "hours"), [(20, 40), (0, 26), (5, 26), (24, 48)])
-def test_a_calendar_is_overdue_after_two_periods(period: int, hours: int) -> None:
+def test_calendar_is_overdue_after_two_periods(period: int, hours: int) -> None:
     """Never sooner than a daily run may come."""
     assert CalendarTerms(365, period * HOUR).overdue_after == hours * HOUR

@@ -29,7 +29,7 @@ FAILED = ResourceReport(RunState.FAILED, ChangeCounts(), error="away")
 
 
 def page(*stamps: datetime | None, total: int | None = None, doubt: str | None = None) -> Page:
-    """Give a page of records with these stamps."""
+    """Return a page of records with these stamps."""
     records = tuple(Record(number, "{}", b"", stamp) for number, stamp in enumerate(stamps, start=1))
     return Page(Shape(Resource.RESERVATIONS), records, NOON, total=total, doubt=doubt)
 
@@ -47,9 +47,7 @@ def page(*stamps: datetime | None, total: int | None = None, doubt: str | None =
         (page(total=9), None, None),
     ],
 )
-def test_a_walk_is_doubted_when_something_may_be_missing(
-    last: Page | None, distinct: int | None, said: str | None
-) -> None:
+def test_walk_is_doubted_when_rows_may_be_missing(last: Page | None, distinct: int | None, said: str | None) -> None:
     """No page, the page's own doubt, or fewer records than the source counts; more are no reason."""
     assert plan.find_doubt(last, distinct) == said
 
@@ -66,13 +64,13 @@ def test_a_walk_is_doubted_when_something_may_be_missing(
         (page(total=9), 9, None),
     ],
 )
-def test_a_resumed_walk_needs_exactly_the_counted_records(last: Page | None, distinct: int, said: str | None) -> None:
-    """More are those that were deleted while it rested; where the source does not count, nobody knows."""
+def test_resumed_walk_needs_exactly_the_counted_records(last: Page | None, distinct: int, said: str | None) -> None:
+    """More mean deletions during the interruption; without a count they would stay unknown."""
     assert plan.find_doubt_after_cut(last, distinct) == said
 
 
 def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
-    """A list that was swept not long ago is read for what is new, whatever the others need; asked for, all are."""
+    """A list with a recent sweep is read for new rows, whatever the others need; with `--full` all are read."""
     marks = {Resource.LISTINGS: Mark(NOON, NOON - HOUR), Resource.RESERVATIONS: Mark(NOON, NOON - 20 * HOUR)}
 
     def whole(*resources: Resource, full: bool = False) -> set[Resource]:
@@ -94,7 +92,7 @@ def test_each_list_decides_for_itself_whether_it_is_read_whole() -> None:
         (page(NOON + HOUR, NOON - HOUR), NOON - HOUR),
     ],
 )
-def test_the_watermark_is_the_top_stamp_up_to_the_signpost(first: Page, mark: datetime | None) -> None:
+def test_watermark_is_the_top_stamp_up_to_the_signpost(first: Page, mark: datetime | None) -> None:
     """A source whose clock is ahead, and rows without a stamp, do not move it too far."""
     assert plan.compute_watermark(first, NOON) == mark
 
@@ -111,13 +109,13 @@ def test_the_watermark_is_the_top_stamp_up_to_the_signpost(first: Page, mark: da
         (errors.RequestRejected(""), False),
     ],
 )
-def test_a_run_ends_where_the_next_resource_would_fail_too(error: errors.SourceError, *, ends: bool) -> None:
-    """A source that is away or refuses us ends the run; one list that is refused does not."""
+def test_run_ends_where_the_next_resource_would_fail_too(error: errors.SourceError, *, ends: bool) -> None:
+    """An unreachable or refusing source ends the run; one refused list does not."""
     assert plan.ends_the_run(error) is ends
 
 
-def test_the_inbox_is_closed_after_enough_refusals_in_a_row() -> None:
-    """One thread that could be read proves that it is open."""
+def test_inbox_counts_as_forbidden_after_consecutive_refusals() -> None:
+    """One thread that could be read proves that it is allowed."""
     assert plan.inbox_is_closed(plan.FORBIDDEN_THREADS, 0)
     assert not plan.inbox_is_closed(plan.FORBIDDEN_THREADS - 1, 0)
     assert not plan.inbox_is_closed(plan.FORBIDDEN_THREADS, 1)
@@ -141,7 +139,7 @@ def test_the_inbox_is_closed_after_enough_refusals_in_a_row() -> None:
 def test_lists_that_were_not_whole_give_one_sentence(
     parts: plan.Parts, said: str | None, *, listed_whole: bool
 ) -> None:
-    """The gravest reason is the one that is said."""
+    """It has the gravest reason."""
     sentence = plan.describe_parts_error(parts, listed_whole=listed_whole)
     assert sentence == said if said is None or sentence is None else sentence.startswith(said)
 
@@ -156,15 +154,15 @@ def test_lists_that_were_not_whole_give_one_sentence(
         ({}, Mode.FULL),
     ],
 )
-def test_a_run_is_incremental_when_its_lists_were_swept(swept: dict[Resource, timedelta | None], mode: Mode) -> None:
-    """Never swept, or not for long: everything is read. Messages have no list that could be swept."""
+def test_run_is_incremental_when_its_lists_were_swept(swept: dict[Resource, timedelta | None], mode: Mode) -> None:
+    """Without a recent sweep everything is read. Messages have no list to sweep."""
     marks = {resource: Mark(NOON, None if age is None else NOON - age) for resource, age in swept.items()}
     asked = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.MESSAGES)
     assert plan.decide_mode(asked, marks, NOON, sweep_after=20 * HOUR) is mode
 
 
-def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
-    """Only in incremental runs, and only where there is one."""
+def test_list_is_read_from_a_little_below_its_watermark() -> None:
+    """Only in incremental runs, and only with a watermark."""
     assert plan.choose_since(Mark(NOON, NOON), is_whole=False) == NOON - timestamps.WATERMARK_LAG
     assert plan.choose_since(Mark(None, NOON), is_whole=False) is None
     assert plan.choose_since(None, is_whole=False) is None
@@ -182,12 +180,12 @@ def test_a_list_is_read_from_a_little_below_its_watermark() -> None:
         ([FAILED, FAILED], RunState.FAILED),
     ],
 )
-def test_a_run_that_was_not_whole_is_no_success(reports: list[ResourceReport], state: RunState) -> None:
-    """Success needs all of them; failed means that nothing was gained."""
+def test_run_that_was_not_whole_is_no_success(reports: list[ResourceReport], state: RunState) -> None:
+    """Success needs all resources; failed means that no resource was read, not even in part."""
     assert plan.derive_run_state(reports) is state
 
 
-def test_the_error_of_a_run_names_every_failed_resource() -> None:
+def test_error_of_a_run_names_every_failed_resource() -> None:
     """One part a resource, in the order of the run; None when all is well."""
     assert plan.describe_run_error({Resource.LISTINGS: WHOLE}) is None
     reports = {Resource.LISTINGS: FAILED, Resource.RESERVATIONS: WHOLE, Resource.CONVERSATIONS: PARTIAL}
@@ -195,7 +193,7 @@ def test_the_error_of_a_run_names_every_failed_resource() -> None:
 
 
 def test_values_that_could_not_be_stored_are_reported() -> None:
-    """Quarantined, cleaned and misfitting records are each said; a clean run says nothing."""
+    """Quarantined, cleaned and misfitting records; a clean run reports nothing."""
     odd = ResourceReport(RunState.SUCCESS, ChangeCounts(seen=2, quarantined=2), QualityCounts(cleaned=3, misfits=4))
     assert plan.list_warnings({Resource.LISTINGS: WHOLE, Resource.MESSAGES: odd}) == [
         "messages: 2 records got no row; see quarantined_records",
@@ -205,8 +203,8 @@ def test_values_that_could_not_be_stored_are_reported() -> None:
 
 
 @pytest.mark.parametrize("ahead", [timedelta(minutes=16), timedelta(hours=20), timedelta(days=2_000_000)])
-def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
-    """The next one below it does; one that is ahead by the lag is the source's clock, and cut to the signpost."""
+def test_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
+    """The next one below does; one within the lag is the source's clock, and is cut to the signpost."""
     asked_at, below = NOON, NOON - timedelta(hours=1)
     assert plan.compute_watermark(page(timestamps.add_clamped(asked_at, ahead), below), NOON) == below
     assert plan.compute_watermark(page(timestamps.add_clamped(asked_at, ahead)), NOON) is None
@@ -214,8 +212,8 @@ def test_a_stamp_too_far_ahead_sets_no_watermark(ahead: timedelta) -> None:
 
 
 @pytest.mark.parametrize("mark", [timestamps.EARLIEST, timestamps.EARLIEST + timedelta(minutes=1), timestamps.LATEST])
-def test_a_list_can_be_read_from_an_extreme_watermark(mark: datetime) -> None:
-    """A stamp of year 1 has nothing before it."""
+def test_list_can_be_read_from_an_extreme_watermark(mark: datetime) -> None:
+    """No moment lies before a stamp of year 1."""
     found = plan.choose_since(Mark(mark, None), is_whole=False)
     assert found is not None
     assert timestamps.EARLIEST <= found <= mark
@@ -234,10 +232,10 @@ def test_a_list_can_be_read_from_an_extreme_watermark(mark: datetime) -> None:
         (5, None, 4, False),
     ],
 )
-def test_a_suspicion_brings_one_sweep_forward(
+def test_suspicion_brings_one_sweep_forward(
     swept: float | None, suspected: float | None, hurried: float | None, *, is_due: bool
 ) -> None:
-    """At once, but not again within a fifth of the usual time, however many are raised."""
+    """At once, but not again within a fifth of the usual time, however many there are."""
     moments = [None if hours is None else NOON - hours * HOUR for hours in (swept, suspected, hurried)]
     mark = Mark(None, *moments)
     assert plan.is_sweep_due(mark, NOON, sweep_after=20 * HOUR) is is_due
@@ -248,6 +246,6 @@ def test_a_suspicion_brings_one_sweep_forward(
 
 
 def test_rows_whose_stamp_went_back_are_reported() -> None:
-    """The run was whole, and yet these rows are not what the source says."""
+    """The run was whole, but these rows differ from the source's."""
     [said] = plan.list_warnings({}, {Resource.RESERVATIONS: 3})
     assert said.startswith("reservations: 3 rows stay as they were")

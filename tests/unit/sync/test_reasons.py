@@ -42,20 +42,20 @@ SWEPT = Mark(NOW, NOW - timedelta(hours=21))
         ),
     ],
 )
-def test_a_list_is_read_for_a_reason(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)
-    """What moved, what was asked for, the first time, or the sweep that is due."""
+def test_reason_for_reading_a_list(since: datetime | None, mark: Mark | None, asked: bool, words: str) -> None:  # noqa: FBT001  (an example, not a switch)
+    """Changed rows, an option, the first time, or a due sweep."""
     with local_zone("America/New_York"):
         assert reasons.explain_list(Resource.RESERVATIONS, since=since, mark=mark, now=NOW, asked=asked) == words
 
 
-def test_a_list_is_read_again_for_its_doubt() -> None:
-    """Both reasons are said."""
+def test_second_reading_of_a_list_names_its_doubt() -> None:
+    """Both reasons are in it."""
     assert (
         reasons.explain_again("listings: why", "the pages do not overlap")
         == "listings: why; again: the pages do not overlap"
     )
 
 
-def test_an_unlisted_object_is_requested_for_a_reason() -> None:
+def test_request_for_an_unlisted_object_has_a_reason() -> None:
     """It may be gone."""
     assert reasons.explain_unlisted(Resource.MESSAGES) == "messages: is it gone? a whole walk did not list it"

@@ -1,4 +1,4 @@
-"""When so many rows are gone at once that the source is doubted, and not the rows."""
+"""When so many rows are missing at once that the source is doubted, and not the rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from hostaway_sync.sync import plan
         (1, 1_000, 50, False),
     ],
 )
-def test_rows_marked_lately_count_as_gone_at_once(unlisted: int, live: int, marked: int, *, is_sudden: bool) -> None:
-    """Many small steps are one large one; without anything new there is nothing to stop."""
+def test_recently_marked_rows_count_as_gone_at_once(unlisted: int, live: int, marked: int, *, is_sudden: bool) -> None:
+    """Many small steps are one large one; without a new missing row there is nothing to stop."""
     assert plan.is_sudden(unlisted, live, marked) is is_sudden
 
 
 @given(gone=st.integers(11, 1_000_000))
 def test_at_most_a_tenth_may_be_gone_at_once(gone: int) -> None:
-    """A tenth itself is believed; whether it is found now or was marked lately does not matter."""
+    """Exactly a tenth is accepted, whether found now or marked recently."""
     for marked in (0, gone - 1):
         assert not plan.is_sudden(gone - marked, 10 * gone - marked, marked)
         assert plan.is_sudden(gone - marked, 10 * gone - 1 - marked, marked)
@@ -42,7 +42,7 @@ def test_at_most_a_tenth_may_be_gone_at_once(gone: int) -> None:
 )
 @pytest.mark.parametrize("marked", [0, 1])
 def test_few_rows_may_be_gone_whatever_their_share(gone: int, known: int, marked: int, *, is_sudden: bool) -> None:
-    """Ten of eleven are believed and eleven of twelve are not; of all rows, two are."""
+    """Ten of eleven are accepted and eleven of twelve are not; of all rows, two are."""
     assert plan.is_sudden(gone - marked, known - marked, marked) is is_sudden
 
 
@@ -53,11 +53,11 @@ def test_few_rows_may_be_gone_whatever_their_share(gone: int, known: int, marked
         (7, "40 of 90 rows are no longer listed, all at once, after 7 that were marked missing lately"),
     ],
 )
-def test_a_sudden_loss_is_told_in_numbers(marked: int, said: str) -> None:
-    """Those marked lately are named only where there are some."""
+def test_sudden_loss_is_reported_in_numbers(marked: int, said: str) -> None:
+    """Recently marked rows are named only where there are some."""
     assert plan.describe_sudden_loss(40, 90, marked) == said
 
 
-def test_nothing_was_marked_lately_unless_said() -> None:
-    """Ten of a hundred rows are believed."""
+def test_number_of_recently_marked_rows_defaults_to_none() -> None:
+    """Ten of a hundred rows are accepted."""
     assert not plan.is_sudden(10, 100)

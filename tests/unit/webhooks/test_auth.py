@@ -26,7 +26,7 @@ ACCOUNT = 70001
 
 
 class Desk:
-    """An authenticator whose time passes while it sleeps and with every look at the clock; what it reads from."""
+    """An authenticator whose time passes during sleeps and with every look at the clock; and its stored credentials."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -51,23 +51,23 @@ class Desk:
         self.now += seconds
 
     def admits(self, path: str, login: str | None = None, account_id: int | None = ACCOUNT) -> AuthLevel:
-        """Ask at the door."""
+        """Return the answer of the authenticator."""
         return asyncio.run(self.keeper.authenticate(account_id, path, login))
 
 
 def credentials(number: int) -> Credentials:
-    """Give credentials."""
+    """Return credentials."""
     return Credentials(SecretStr(f"path{number}"), f"login{number}", SecretStr(f"word{number}"))
 
 
 def basic(pair: str) -> str:
-    """Give a value of Authorization."""
+    """Return a value of Authorization."""
     return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 @pytest.fixture
 def desk() -> Desk:
-    """Give a desk that knows one account with two credentials."""
+    """Return a desk with one account that has two valid credentials."""
     made = Desk()
     made.keys[ACCOUNT] = hash_credentials([credentials(1), credentials(2)], is_active=True)
     return made
@@ -94,12 +94,12 @@ def desk() -> Desk:
     ],
 )
 def test_path_and_login_must_belong_together(desk: Desk, path: str, login: str | None, entry: AuthLevel) -> None:
-    """With a login everything or nothing is proved; without, the path."""
+    """With a login both must match; without, the path counts."""
     assert desk.admits(path, login) is entry
 
 
 def test_credentials_are_trusted_for_a_while(desk: Desk) -> None:
-    """Good deliveries cost one reading every few seconds."""
+    """Valid deliveries cost one reading every few seconds."""
     for _ in range(3):
         assert desk.admits("path1") is AuthLevel.PATH
     desk.now += TRUSTED_FOR_S + 0.1
@@ -107,8 +107,8 @@ def test_credentials_are_trusted_for_a_while(desk: Desk) -> None:
     assert len(desk.readings) == 2
 
 
-def test_a_refusal_needs_credentials_read_after_the_request(desk: Desk) -> None:
-    """Credentials that were exchanged since the last reading open the door at once."""
+def test_refusal_needs_credentials_read_after_the_request(desk: Desk) -> None:
+    """Credentials that changed since the last reading are accepted at once."""
     assert desk.admits("path1") is AuthLevel.PATH
     desk.now += 1
     desk.keys[ACCOUNT] = hash_credentials([credentials(3)], is_active=True)
@@ -122,7 +122,7 @@ def test_a_refusal_needs_credentials_read_after_the_request(desk: Desk) -> None:
 
 
 def test_readings_keep_a_distance(desk: Desk) -> None:
-    """However often somebody guesses."""
+    """However many logins are guessed."""
     for number in range(20):
         assert desk.admits(f"guess{number}", account_id=number) is AuthLevel.NOTHING
     gaps = [later - sooner for sooner, later in zip(desk.readings, desk.readings[1:], strict=False)]
@@ -130,7 +130,7 @@ def test_readings_keep_a_distance(desk: Desk) -> None:
 
 
 def test_waiting_requests_share_a_reading(desk: Desk) -> None:
-    """Fifty guesses at once are one or two questions."""
+    """Fifty guesses at once cost one or two readings."""
 
     async def guess() -> list[AuthLevel]:
         return await asyncio.gather(
@@ -142,7 +142,7 @@ def test_waiting_requests_share_a_reading(desk: Desk) -> None:
 
 
 def test_waiting_requests_share_a_failure(desk: Desk) -> None:
-    """With the database away nobody waits for fifty failures, and once it is back nobody hears of them."""
+    """Without the database no request waits for fifty failures, and afterwards none gets an old one."""
     desk.failure = StoreUnavailable("away")
 
     async def ask() -> list[AuthLevel | BaseException]:
@@ -156,7 +156,7 @@ def test_waiting_requests_share_a_failure(desk: Desk) -> None:
 
 
 def test_trusted_credentials_authenticate_while_the_database_is_away(desk: Desk) -> None:
-    """But a refusal needs a reading, and is not given without one."""
+    """A refusal needs a reading, and is not given without one."""
     desk.admits("path1")
     desk.failure = StoreUnavailable("away")
     assert desk.admits("path1") is AuthLevel.PATH
@@ -165,7 +165,7 @@ def test_trusted_credentials_authenticate_while_the_database_is_away(desk: Desk)
 
 
 def test_unopenable_credentials_raise_instead_of_refusing(desk: Desk) -> None:
-    """It may be all right; others are let in as ever."""
+    """They may be right; other accounts are accepted as usual."""
     desk.keys[70002] = None
     with pytest.raises(SecretError):
         desk.admits("path1", account_id=70002)

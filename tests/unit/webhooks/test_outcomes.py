@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def note(caplog: pytest.LogCaptureFixture) -> Note:
-    """Give a function that notes an outcome at a time."""
+    """Return a function that records an outcome at a time."""
     caplog.set_level(logging.INFO)
     now = [0.0]
     tally = OutcomeLog(Meter(), seconds=lambda: now[0])
@@ -30,7 +30,7 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
 
 
 def test_refusals_log_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
-    """The next one says how many more there were."""
+    """The next line says how many were left out."""
     for number in range(50):
         note(RequestOutcome.REFUSED, LINE_INTERVAL_S * number / 100)
     note(RequestOutcome.REFUSED, LINE_INTERVAL_S)
@@ -41,14 +41,14 @@ def test_refusals_log_a_line_a_second(note: Note, caplog: pytest.LogCaptureFixtu
 
 
 def test_each_outcome_has_its_own_second(note: Note, caplog: pytest.LogCaptureFixture) -> None:
-    """Guesses do not hide that nothing can be stored."""
+    """Guessed logins do not hide that no delivery can be stored."""
     note(RequestOutcome.REFUSED, 0)
     note(RequestOutcome.NOT_STORED, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
 def test_every_stored_delivery_is_logged(note: Note, caplog: pytest.LogCaptureFixture) -> None:
-    """Only who knows the credentials can make those."""
+    """Only a sender with credentials can cause those lines."""
     for _ in range(5):
         note(RequestOutcome.STORED, 0)
         note(RequestOutcome.IGNORED, 0)
@@ -56,7 +56,7 @@ def test_every_stored_delivery_is_logged(note: Note, caplog: pytest.LogCaptureFi
 
 
 def test_only_wrong_credentials_and_size_are_the_senders_fault() -> None:
-    """What was kept, or is nothing to keep, is answered 200; everything else may be sent again, and is 503."""
+    """Stored and ignored deliveries get 200; all others may be sent again, and get 503."""
     assert {outcome.value: outcome.status for outcome in RequestOutcome} == {
         "stored": 200,
         "ignored": 200,

@@ -1,4 +1,4 @@
-"""Lines of libraries that strangers can cause."""
+"""Log lines of libraries that any client can cause."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def record(words: str, *arguments: object, error: Exception | None = None) -> lo
     return logging.LogRecord("library", logging.ERROR, "", 1, words, arguments, info)
 
 
-def test_a_line_a_second_of_each_kind_is_logged() -> None:
-    """The kind is its template with the kind of its exception; the next one says how many were left out."""
+def test_each_kind_of_line_is_logged_once_a_second() -> None:
+    """The kind is the template with the kind of its exception; the next line says how many were left out."""
     now = [0.0]
     sparse = SparseFilter((ConnectionError,), seconds=lambda: now[0])
     assert [sparse.filter(record("%s is wrong\n", number)) for number in range(5)] == [True, False, False, False, False]
@@ -25,8 +25,8 @@ def test_a_line_a_second_of_each_kind_is_logged() -> None:
     assert last.getMessage() == "100 % is wrong; and 4 more like it"
 
 
-def test_an_error_of_a_sender_gets_no_traceback() -> None:
-    """A bug of ours does."""
+def test_error_of_a_client_gets_no_traceback() -> None:
+    """A bug of ours gets one."""
     sparse = SparseFilter((ConnectionError,))
     theirs, ours = record("it broke", error=ConnectionResetError("words")), record("it broke", error=ValueError())
     assert sparse.filter(theirs)

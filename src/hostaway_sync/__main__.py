@@ -12,9 +12,9 @@ def main() -> None:
 
 def _program() -> None:
     # Imported after the signal handlers are set, because the import takes longer than many commands.
-    from hostaway_sync.cli.main import app
+    from hostaway_sync.cli.main import command_tree
 
-    app(prog_name="hostaway-sync")
+    command_tree()(prog_name="hostaway-sync")
 
 
 if __name__ == "__main__":

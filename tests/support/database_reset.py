@@ -21,7 +21,7 @@ DECLARE
     large text[] := '{}';
 BEGIN
     -- Neither triggers nor foreign keys: every table is emptied.
-    SET session_replication_role = replica;
+    SET LOCAL session_replication_role = replica;
     FOR place IN
         SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
         WHERE schemaname = 'hostaway' AND tablename <> 'alembic_version'
@@ -78,10 +78,15 @@ def reset_database(url: str, *, like: str) -> bool:
         with engine.connect() as connection:
             if connection.scalar(sa.text(_TERMINATE_OTHERS)) or connection.scalar(sa.text(_SHAPE)) != _shape(like):
                 return False
-            connection.execute(sa.text(_EMPTY))
+            empty_tables(connection)
     except sa.exc.DBAPIError:
         return False  # the next test gets another database
     return True
+
+
+def empty_tables(connection: sa.Connection) -> None:
+    """Delete all rows, and begin all sequences anew."""
+    connection.execute(sa.text(_EMPTY))
 
 
 @lru_cache

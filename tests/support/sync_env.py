@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import SecretStr
+from tests.support.database_reset import empty_tables
 
 from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.model.records import OBJECTS, AccessToken, Resource
@@ -114,7 +115,7 @@ class SyncEnv:
     def empty_database(self) -> None:
         """Empty the database."""
         with self.database.engine.begin() as connection:
-            connection.execute(sa.text("TRUNCATE hostaway.accounts, hostaway.request_budget CASCADE"))
+            empty_tables(connection)
 
 
 # Volatile keys: copies of other objects, and keys that only a single GET has.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.main import get_group
 
 from hostaway_sync.cli import serve_webhooks, webhooks
 from hostaway_sync.cli.accounts import account
@@ -14,6 +16,9 @@ from hostaway_sync.cli.messages import messages, send_message
 from hostaway_sync.cli.operations import dead_letters, demo, doctor, keys, worker
 from hostaway_sync.cli.status import command
 from hostaway_sync.cli.sync import plan, sync, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 app = typer.Typer(
     name="hostaway-sync",
@@ -45,6 +50,12 @@ app.add_typer(roles.app, name="roles")
 app.command("migrate")(migrate.migrate)
 app.add_typer(database.app, name="database")
 app.command("demo")(demo.demo)
+
+
+@cache
+def command_tree() -> Callable[..., object]:
+    """Return the program with all its commands, built once a process."""
+    return get_group(app)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  (a callback of typer)

@@ -29,7 +29,10 @@ _DIGEST_BYTES: Final = 16
 _HASHED: Final = "hmac-sha256:"
 _UNREAD: Final = b"not kept: "
 _IS_HASHED: Final = re.compile(rb'"hmac-sha256:[0-9a-f]{32}"')
-_RESOURCES: Final = ("listings", "reservations", "conversations", "messages")
+_FIRST_RESOURCES: Final = ("listings", "reservations", "conversations", "messages")
+# Those that `*` did not name at first.
+_LATER_RESOURCES: Final = ("calendar",)
+_RESOURCES: Final = _FIRST_RESOURCES + _LATER_RESOURCES
 _DELIVERIES: Final = "deliveries"
 _RULE: Final = re.compile(r"(\*|[a-z]+)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -195,14 +198,15 @@ class Redaction:
     Attributes:
         mark: the first bytes of the hash of a payload redacted by these rules.
         rules: the fields to hide.
+        vocabulary: as given.
     """
 
     def __init__(self, rules: Iterable[RedactionRule], secret: bytes, vocabulary: Vocabulary) -> None:
         rules = tuple(rules)
-        named = sorted(f"{rule.resource} {'.'.join(rule.path)} {rule.is_hashed}" for rule in rules)
-        fingerprint = hmac.new(secret, "\n".join(named).encode(), sha256).digest()
+        fingerprint = hmac.new(secret, "\n".join(_name_rules(rules)).encode(), sha256).digest()
         self.mark = HASH_RULE + fingerprint[: MARK_BYTES - len(HASH_RULE)]
         self.rules = rules
+        self.vocabulary = vocabulary
         paths = _paths(rules, vocabulary)
         self._redactors = {name: Redactor(paths[name], self.mark, secret) for name in _RESOURCES}
         self.deliveries = Redactor(paths[_DELIVERIES], self.mark, secret)
@@ -214,6 +218,19 @@ class Redaction:
     def hash_text(self, value: str) -> str:
         """Return the hash that replaces a text."""
         return self.deliveries.hash_text(value)
+
+
+def _name_rules(rules: tuple[RedactionRule, ...]) -> list[str]:
+    """Return the lines that identify rules; those of a rule for `*` are the same as before `*` named more resources."""
+    lines_of: dict[str, list[str]] = {name: [] for name in _RESOURCES}
+    for rule in rules:
+        lines_of[rule.resource].append(f"{'.'.join(rule.path)} {rule.is_hashed}")
+    lines = [f"{name} {line}" for name in _FIRST_RESOURCES for line in lines_of[name]]
+    everywhere = set.intersection(*(set(lines_of[name]) for name in _FIRST_RESOURCES))
+    for name in _LATER_RESOURCES:
+        lines += [f"{name} {line}" for line in set(lines_of[name]) - everywhere]
+        lines += [f"{name} {line} not" for line in everywhere - set(lines_of[name])]
+    return sorted(lines)
 
 
 def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FBT001  (what a tree holds)
@@ -229,7 +246,9 @@ def _paths(rules: tuple[RedactionRule, ...], vocabulary: Vocabulary) -> dict[str
     """Return the paths to hide in each kind of payload, with those of copies of other objects."""
     own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
     copies = [((key, *path), is_hashed) for name, key in vocabulary.copy_keys.items() for path, is_hashed in own[name]]
-    everywhere = [((*place, *rule.path), rule.is_hashed) for place in vocabulary.delivery_paths for rule in rules]
+    # No delivery tells of days.
+    told = [rule for rule in rules if rule.resource != "calendar"]
+    everywhere = [((*place, *rule.path), rule.is_hashed) for place in vocabulary.delivery_paths for rule in told]
     return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
 
 

@@ -51,6 +51,7 @@ class Vocabulary:
         cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
         vacant_statuses: statuses of reservations that take no days of the calendar.
         taken_day_statuses: statuses of days of a calendar that a stay takes.
+        day_keys: of a day of a calendar, the key that each typed column comes from.
         listing_name_key: the key of a listing's name.
         currency_key: the key of the currency of a listing's prices.
         archived_listing: payload keys with the values, in lower case, that an archived listing has.
@@ -72,6 +73,7 @@ class Vocabulary:
     cancelled_statuses: frozenset[str] = frozenset()
     vacant_statuses: frozenset[str] = frozenset()
     taken_day_statuses: frozenset[str] = frozenset()
+    day_keys: Mapping[str, str] = field(default_factory=dict)
     listing_name_key: str = ""
     currency_key: str = ""
     archived_listing: Mapping[str, str] = field(default_factory=dict)

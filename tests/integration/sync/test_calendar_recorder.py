@@ -85,7 +85,9 @@ def test_a_row_that_is_gone_among_equal_ones_is_written(sync_env: Build) -> None
     mirror = env.mirror(calendar_days=60, calendar_after_hours=0)
     mirror.sync.run(env.account_id)
     sql.execute(env.database, "DELETE FROM calendar_days WHERE date = :day", day=ahead(30))
-    sql.execute(env.database, "UPDATE calendar_days SET payload_hash = 'x' WHERE date = :day", day=ahead(31))
+    sql.execute(
+        env.database, "UPDATE calendar_days SET payload_hash = 'x', raw_payload = '{}' WHERE date = :day", day=ahead(31)
+    )
     counts = mirror.sync.run(env.account_id).resources[Resource.CALENDAR].counts
     assert (counts.inserted, counts.updated, counts.unchanged) == (1, 1, 60)
     assert wrong_days(env, 60) == {}

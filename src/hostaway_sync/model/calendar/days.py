@@ -79,6 +79,26 @@ class CalendarDay:
 
 
 @dataclass(frozen=True, slots=True)
+class UnusableEntry:
+    """An entry of an answer that is no day, or has no usable date.
+
+    Attributes:
+        payload_hash: over the bytes received.
+        exact: the bytes received.
+        reason: why it is no day, as a short phrase.
+    """
+
+    payload_hash: bytes
+    exact: bytes
+    reason: str
+
+    @property
+    def id(self) -> None:
+        """Return None, as of a record that gets no row."""
+        return
+
+
+@dataclass(frozen=True, slots=True)
 class CalendarAnswer:
     """The answer to one request for the days of a listing.
 
@@ -86,11 +106,13 @@ class CalendarAnswer:
         asked: the days that were asked for.
         days: those received with a usable date, in their order; there may be too few, others, and one more than once.
         observed_at: when the budget granted the request, by the database's clock.
+        unusable: entries that are no day, or have no usable date.
     """
 
     asked: Days
     days: Sequence[CalendarDay]
     observed_at: datetime
+    unusable: Sequence[UnusableEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)

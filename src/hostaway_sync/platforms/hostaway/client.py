@@ -29,7 +29,7 @@ from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
 from hostaway_sync.platforms.hostaway.paging.offset_walk import walk_at_once, walk_by_offset
 from hostaway_sync.platforms.hostaway.paging.page_stream import FetchedPage, stream_pages
 from hostaway_sync.platforms.hostaway.paging.request_labels import RequestLabels
-from hostaway_sync.platforms.hostaway.parsing.calendar_days import as_calendar_day
+from hostaway_sync.platforms.hostaway.parsing.calendar_days import read_entries
 from hostaway_sync.platforms.hostaway.parsing.resources import (
     SPECS,
     Paging,
@@ -191,8 +191,8 @@ class Client:
         with start_span("page calendar", resource=Resource.CALENDAR) as page:
             listing, observed_at = self._api.get_list(path, {**days, "includeResources": 0}, Cause(why))
             page.set_attributes(rows=len(listing.rows))
-        usable = [day for raw in listing.rows if (day := as_calendar_day(raw)) is not None]
-        return CalendarAnswer(Days(first, last), usable, observed_at)
+        received, unusable = read_entries(listing.rows, self._redactor(Resource.CALENDAR))
+        return CalendarAnswer(Days(first, last), received, observed_at, unusable)
 
     def _walk(self, spec: ResourceSpec, since: datetime | None, state: CursorState) -> Walk:
         if not spec.is_paged:

@@ -135,6 +135,18 @@ VOCABULARY: Final = Vocabulary(
     cancelled_statuses=statuses.OFF,
     vacant_statuses=statuses.VACANT,
     taken_day_statuses=statuses.TAKEN_DAYS,
+    # API notes, 8.
+    day_keys={
+        "is_available": "isAvailable",
+        "status": "status",
+        "price": "price",
+        "minimum_stay": "minimumStay",
+        "maximum_stay": "maximumStay",
+        "closed_on_arrival": "closedOnArrival",
+        "closed_on_departure": "closedOnDeparture",
+        "available_units": "countAvailableUnits",
+        "note": "note",
+    },
     listing_name_key="name",
     currency_key="currencyCode",
     archived_listing={"specialStatus": "archived"},

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 
 from hostaway_sync.model.records import Change
+from hostaway_sync.store.privacy import payload_rule
 from hostaway_sync.store.tables import Timestamp, calendar_days
 
 if TYPE_CHECKING:
@@ -61,14 +62,21 @@ def store_days(
         return Counter({Change.UNCHANGED: len(days)}), 0
     changes = compare_days(connection, owner.account_id, listing_id, days)
     changed = [day for day in days if changes[day.date] is not Change.UNCHANGED]
-    misfits = write_days(connection, owner, listing_id, changed, asked_at) if changed else 0
-    return Counter(changes.values()), misfits
+    if not changed:
+        return Counter(changes.values()), 0
+    written, misfits = write_days(connection, owner, listing_id, changed, asked_at)
+    counts = Counter(changes.values())
+    # Days whose hash alone differs, as after a rewriting by a rule of redaction.
+    counts[Change.UNCHANGED] += len(changed) - written
+    counts[Change.UPDATED] -= len(changed) - written
+    return counts, misfits
 
 
 def write_days(
     connection: sa.Connection, owner: Owner, listing_id: int, changed: Sequence[CalendarDay], asked_at: datetime
-) -> int:
-    """Write these days over their rows, as `store_days` does; return how many values fit no column."""
+) -> tuple[int, int]:
+    """Write these days over their rows; return how many rows are not as before, and how many values fit no column."""
+    payload_rule.guard_days(connection, (day.payload_hash for day in changed))
     contents = [day.read() for day in changed]
     parameters = {
         "of_account": owner.account_id,
@@ -80,8 +88,8 @@ def write_days(
         "payloads": [content.payload for content in contents],
         **{name: [content.columns.get(name) for content in contents] for name in PARSED},
     }
-    connection.execute(_UPSERT, parameters)
-    return sum(content.misfits for content in contents)
+    written: int = connection.execute(_UPSERT, parameters).scalar_one()
+    return written, sum(content.misfits for content in contents)
 
 
 def are_equal(connection: sa.Connection, account_id: int, listing_id: int, days: Sequence[CalendarDay]) -> bool:
@@ -122,7 +130,7 @@ def _compare(stored: bytes | None, day: CalendarDay) -> Change:
     return Change.UNCHANGED if stored == day.payload_hash else Change.UPDATED
 
 
-def _build_upsert() -> sa.Insert:
+def _build_upsert() -> sa.Select[int]:
     types: dict[str, tuple[str, sa.types.TypeEngine[Any]]] = {
         "date": ("dates", sa.Date()),
         "payload_hash": ("hashes", sa.LargeBinary()),
@@ -144,9 +152,13 @@ def _build_upsert() -> sa.Insert:
     target = ["account_id", "listing_id", "customer_id", "observed_at", *filled, "raw_payload"]
     statement = insert(calendar_days).from_select(target, selected)
     written = {name: statement.excluded[name] for name in target if name not in {"account_id", "listing_id", "date"}}
-    return statement.on_conflict_do_update(
-        index_elements=["account_id", "listing_id", "date"], set_={**written, "updated_at": sa.func.now()}
+    is_equal = calendar_days.c.raw_payload == statement.excluded.raw_payload
+    updated_at = sa.case((is_equal, calendar_days.c.updated_at), else_=sa.func.now())
+    upsert = statement.on_conflict_do_update(
+        index_elements=["account_id", "listing_id", "date"], set_={**written, "updated_at": updated_at}
     )
+    rows_written = upsert.returning(calendar_days.c.updated_at).cte("written")
+    return sa.select(sa.func.count().filter(rows_written.c.updated_at == sa.func.now())).select_from(rows_written)
 
 
 # NULL where a day has no row.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from hostaway_sync.model.records import Change
+from hostaway_sync.model.redaction import MARK_BYTES
 from hostaway_sync.store.calendar.days import PARSED
 from hostaway_sync.store.tables import calendar_days, calendar_due
 
@@ -69,7 +70,9 @@ def find_last_days(connection: sa.Connection, account_id: int) -> dict[int, date
 
 
 def _is_equal(found: sa.RowMapping, day: CalendarDay) -> bool:
-    if bytes(found["payload_hash"]) != day.payload_hash:
+    stored = bytes(found["payload_hash"])
+    # Of a day that was rewritten by a rule of redaction, the hash is unknown until the next reading.
+    if stored != day.payload_hash and not (len(stored) == MARK_BYTES and day.payload_hash.startswith(stored)):
         return False
     columns = day.read().columns
     return all(found[name] == columns.get(name) for name in PARSED)

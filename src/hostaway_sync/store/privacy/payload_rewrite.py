@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
+from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import MARK_BYTES
 from hostaway_sync.store.privacy import erasure_rules, payload_rule
+from hostaway_sync.store.privacy.day_rewrite import rewrite_days
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
 from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_records, redactions, webhook_log
@@ -24,7 +26,6 @@ from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_recor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hostaway_sync.model.records import Resource
     from hostaway_sync.model.redaction import Redaction, RedactionRule, Redactor
     from hostaway_sync.model.vocabulary import Vocabulary
     from hostaway_sync.secrets import SecretReader, SecretWriter
@@ -126,6 +127,11 @@ def _steps(redaction: Redaction) -> list[Step]:
         if redactor is not None:
             steps.append(partial(_rewrite_rows, resource=resource, redactor=redactor, mark=redaction.mark))
             steps.append(partial(_rewrite_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
+    redactor = redaction.redactor_for(Resource.CALENDAR)
+    if redactor is not None:
+        keys = redaction.vocabulary.day_keys
+        steps.append(partial(rewrite_days, redactor=redactor, mark=redaction.mark, keys=keys, limit=BATCH))
+        steps.append(partial(_rewrite_quarantine, resource=Resource.CALENDAR, redactor=redactor, mark=redaction.mark))
     steps.append(partial(_rewrite_deliveries, redactor=redaction.deliveries))
     return steps
 

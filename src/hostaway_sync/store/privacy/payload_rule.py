@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, StoreBusy, StoreUnavailable
+from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import (
     MARK_BYTES,
     Redaction,
@@ -170,6 +171,16 @@ def guard_records(connection: sa.Connection, shape: Shape, hashes: Iterable[byte
     _lock(connection, _SHARED)
     rule = _read(connection)
     if rule.mark is None or shape.resource.value not in redacted_resources(rule.rules, shape.vocabulary):
+        return
+    if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
+        raise ConfigurationError(_CHANGED)
+
+
+def guard_days(connection: sa.Connection, hashes: Iterable[bytes]) -> None:
+    """Require that hashes of days of calendars begin with the mark of the rule; else as `guard_payloads`."""
+    _lock(connection, _SHARED)
+    rule = _read(connection)
+    if rule.mark is None or not any(one.resource == Resource.CALENDAR for one in rule.rules):
         return
     if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
         raise ConfigurationError(_CHANGED)

@@ -35,6 +35,7 @@ from hostaway_sync.store.tables import MIRRORED, quarantined_records
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from hostaway_sync.model.calendar.days import UnusableEntry
     from hostaway_sync.model.records import Owner, Page, Record, Shape
 
 _WRITTEN = (Change.INSERTED, Change.UPDATED)
@@ -99,7 +100,7 @@ def write_page(
         observations.note_unchanged(connection, account_id, resource, unchanged, observed_at=page.observed_at)
     refused = {record.id for record in applied.homeless}
     odd = [record for record in page.records if record.exact is not None and record.id not in {None, *refused}]
-    _quarantine(connection, owner, page.shape, [*odd, *applied.homeless])
+    quarantine(connection, account_id, resource, [*odd, *applied.homeless])
     return changes
 
 
@@ -191,11 +192,14 @@ def _unchanged(connection: sa.Connection, owner: Owner, shape: Shape, records: S
     return {record.id for record in records if record.id is not None and hashes.get(record.id) == record.payload_hash}
 
 
-def _quarantine(connection: sa.Connection, owner: Owner, shape: Shape, records: Iterable[Record]) -> None:
+def quarantine(
+    connection: sa.Connection, account_id: int, resource: Resource, records: Iterable[Record | UnusableEntry]
+) -> None:
+    """Keep the exact bytes of records that cannot be stored as they are; equal bytes have one row."""
     for record in records:
         statement = insert(quarantined_records).values(
-            account_id=owner.account_id,
-            resource=shape.resource.value,
+            account_id=account_id,
+            resource=resource.value,
             record_id=record.id,
             reason=record.reason or "it cannot be stored as it is",
             payload_hash=record.payload_hash,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.calendar import days, marks, readings
+from hostaway_sync.store.privacy import payload_rule
+from hostaway_sync.store.records import upsert
 from hostaway_sync.sync.calendar import plan
 from hostaway_sync.sync.calendar.reading import AnswerSink
 from hostaway_sync.sync.reporting.run_log import write_span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -62,6 +64,7 @@ class TableCalendarRecorder:
         self._account_id = account_id
         self._options = options
         self._counts: Counter[Change] = Counter()
+        self._unusable: set[tuple[int, bytes]] = set()
         self._misfits = 0
         self._lock = threading.Lock()
 
@@ -106,6 +109,9 @@ class TableCalendarRecorder:
                 return None
             if is_cleared:
                 self._clear_mark(connection, task, asked_at)
+            if answer.unusable:
+                payload_rule.guard_days(connection, (entry.payload_hash for entry in answer.unusable))
+                upsert.quarantine(connection, account_id, Resource.CALENDAR, answer.unusable)
             return days.store_days(connection, owner, listing_id, checked.days, asked_at)
 
         with write_span(Resource.CALENDAR):
@@ -113,6 +119,7 @@ class TableCalendarRecorder:
         if stored is None:
             return False
         with self._lock:
+            self._unusable |= _list_unusable(listing_id, answer)
             self._counts.update(stored[0])
             self._misfits += stored[1]
         return True
@@ -147,7 +154,7 @@ class TableCalendarRecorder:
     def count(self) -> tuple[ChangeCounts, QualityCounts]:
         """Count the days that were stored so far."""
         with self._lock:
-            return _as_counts(self._counts), QualityCounts(misfits=self._misfits)
+            return _as_counts(self._counts, self._unusable), QualityCounts(misfits=self._misfits)
 
 
 class DryCalendarRecorder:
@@ -157,15 +164,16 @@ class DryCalendarRecorder:
         self._database = database
         self._account_id = account_id
         self._counts: Counter[Change] = Counter()
+        self._unusable: set[tuple[int, bytes]] = set()
         self._lock = threading.Lock()
 
     def record_days(self, task: CalendarTask, answer: CalendarAnswer, checked: CheckedDays) -> bool:
         """Compare the days of one answer."""
-        del answer
         changes = self._database.transaction(
             lambda connection: days.compare_days(connection, self._account_id, task.reading.listing_id, checked.days)
         )
         with self._lock:
+            self._unusable |= _list_unusable(task.reading.listing_id, answer)
             self._counts.update(changes.values())
         return True
 
@@ -187,9 +195,15 @@ class DryCalendarRecorder:
     def count(self) -> tuple[ChangeCounts, QualityCounts]:
         """Count the days that were compared so far."""
         with self._lock:
-            return _as_counts(self._counts), QualityCounts()
+            return _as_counts(self._counts, self._unusable), QualityCounts()
 
 
-def _as_counts(changes: Counter[Change]) -> ChangeCounts:
+def _list_unusable(listing_id: int, answer: CalendarAnswer) -> set[tuple[int, bytes]]:
+    """Return the unusable entries of an answer: of a listing that is asked again in parts, each counts once."""
+    return {(listing_id, entry.payload_hash) for entry in answer.unusable}
+
+
+def _as_counts(changes: Counter[Change], unusable: Collection[tuple[int, bytes]]) -> ChangeCounts:
     by_name = {change.value: changes[change] for change in Change}
+    by_name[Change.QUARANTINED.value] = len(unusable)
     return ChangeCounts(seen=sum(by_name.values()), **by_name)

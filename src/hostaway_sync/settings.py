@@ -107,6 +107,8 @@ class Settings(BaseSettings):
         threads_after_days: age of the last complete reading at which a sweep reads a thread again.
         calendar_days: how many days ahead calendars are mirrored; 0: none.
         calendar_after_hours: all days of a listing are read once in this time; 0: in every run.
+        resources: what is mirrored beside listings, reservations, conversations and messages, by names of sets
+            (default, finance, texts, people) or of single resources; `none`: nothing.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` the receiver trusts.
         payload_fields: fields of payloads that are dropped or hashed before they are stored; see `redaction`.
         metrics_textfile_dir: where `sync`, `sync-all` and `worker` write their metrics; None: nowhere.
@@ -145,6 +147,7 @@ class Settings(BaseSettings):
     threads_after_days: float = Field(default=30, ge=0, le=365)
     calendar_days: int = Field(default=365, ge=0, le=730)
     calendar_after_hours: float = Field(default=20, ge=0, le=24 * 365)
+    resources: setting_types.Names = Field(default=("default",), min_length=1)
     trusted_proxies: setting_types.Networks = ("127.0.0.1", "::1")
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
     payload_fields: setting_types.PayloadFields = ""

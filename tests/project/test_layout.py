@@ -41,6 +41,7 @@ NOT_PURE = {
     "http.token",
     "http.transport",
     "http.transport_errors",
+    "kinds.reading",
     "messages.sending",
     "paging.page_stream",
     "webhooks.registration",

@@ -31,6 +31,7 @@ HARMLESS = {
     "user:word@": "an address that is refused because it has a password",
     "hunter2": "the password that the whole world knows",
     "landed.sha256: hexadecimal key": "what each migration is known by",
+    "test_calendar_days.py: hexadecimal key": "the hash of a day",
     "test_contracts_processes.py: hexadecimal key": "what other releases wrote of words that everybody knows",
     "lamplight-7": "the password of a guest that nobody is",
     "sandbox-secret": "opens the sandbox, where there is nothing",

@@ -52,6 +52,8 @@ class SyncEnv:
             "RETRY_ATTEMPTS": "2",
             # A call a listing and a year of days: tests of calendars switch them on.
             "CALENDAR_DAYS": "0",
+            # Some calls a run, whatever it is about: tests of the other kinds switch them on.
+            "RESOURCES": "calendar",
             "RATE_LIMIT_IP": "1000000/1",
             "RATE_LIMIT_ACCOUNT": "1000000/1",
             "RATE_LIMIT_SEND": "1000000/1",
@@ -67,6 +69,7 @@ class SyncEnv:
             "master_key": base64.b64encode(MASTER_KEY).decode(),
             "retry_backoff": 0,
             "calendar_days": 0,
+            "resources": ("calendar",),
             "rate_limit_ip": UNLIMITED,
             "rate_limit_account": UNLIMITED,
             "rate_limit_send": UNLIMITED,

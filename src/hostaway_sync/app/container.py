@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.app.resources import choose_by_settings
 from hostaway_sync.model.calendar.facts import CalendarTerms
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
@@ -28,7 +29,6 @@ from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets.sealing import has_sealed_values
 from hostaway_sync.store.secrets.vault import Vault
 from hostaway_sync.store.status.overview import read_overview
-from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,7 @@ class Container:
         meter: measures requests and statements.
         vocabulary: the keys and statuses of the source's payloads.
         calendar_options: how calendars are read.
+        kinds: the other kinds that are mirrored.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -77,8 +78,7 @@ class Container:
     ) -> None:
         self.settings = settings
         self.vocabulary = VOCABULARY
-        period = timedelta(hours=settings.calendar_after_hours)
-        self.calendar_options = CalendarOptions(settings.calendar_days, period, VOCABULARY.archived_listing)
+        self.kinds, self.calendar_options = choose_by_settings(settings)
         register_private_fields(VOCABULARY.private_keys)
         self._rules = payload_rule.parse_own_rules(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
@@ -227,7 +227,7 @@ class Container:
     @property
     def calendar_terms(self) -> CalendarTerms:
         """How calendars are mirrored."""
-        return CalendarTerms(self.settings.calendar_days, timedelta(hours=self.settings.calendar_after_hours))
+        return CalendarTerms(self.calendar_options.horizon, timedelta(hours=self.settings.calendar_after_hours))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

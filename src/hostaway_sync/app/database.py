@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.app.resources import list_view_names
 from hostaway_sync.errors import ConfigurationError, SecretError
 from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
 from hostaway_sync.store.postgres.read_only import run_read_only
+from hostaway_sync.store.schema import kind_views, revisions
 from hostaway_sync.store.schema import remembered_settings as stored_settings
-from hostaway_sync.store.schema import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,10 @@ class DatabaseOperations:
     def revisions(self) -> tuple[str | None, str]:
         """Return the schema revision of the database and the one that this program needs."""
         return revisions.read_revision(self._database), revisions.head_revision()
+
+    def missing_views(self) -> list[str]:
+        """Return the names of the views of resources that `migrate` would make."""
+        return kind_views.list_missing_views(self._database, list_view_names())
 
     @property
     def keys_source(self) -> str | None:
@@ -118,7 +123,7 @@ class DatabaseOperations:
 
 def migration_sql() -> str:
     """Return the SQL that `migrate` runs on an empty database."""
-    return revisions.render_upgrade_sql(SCHEMA)
+    return revisions.render_upgrade_sql(SCHEMA, list_view_names())
 
 
 def roles_sql(prefix: str) -> str:
@@ -128,13 +133,21 @@ def roles_sql(prefix: str) -> str:
     return roles.render_roles_script(SCHEMA, prefix)
 
 
+def is_behind(database: Database) -> bool:
+    """Return whether `migrate` would change a database's schema: a migration or a view of a resource is missing."""
+    found, wanted = revisions.read_revision(database), revisions.head_revision()
+    if found is None or found < wanted:
+        return True
+    return found == wanted and bool(kind_views.list_missing_views(database, list_view_names()))
+
+
 def upgrade_schema(database: Database) -> None:
     """Bring the schema to this program's revision, and have the database remember the settings of this release.
 
     Raises:
         HostawaySyncError: as `revisions.upgrade`.
     """
-    revisions.upgrade_database(database)
+    revisions.upgrade_database(database, list_view_names())
     stored_settings.record_setting_names(database, list_known_variables())
 
 

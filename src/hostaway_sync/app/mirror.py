@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from hostaway_sync.app.container import Container
-from hostaway_sync.app.database import upgrade_schema
+from hostaway_sync.app.database import is_behind, upgrade_schema
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.schema import revisions
 
@@ -60,7 +60,7 @@ class Mirror:
         self._container = Container(settings, application=application, connections=connections)
         self._database = self._container.database
         try:
-            if self._database.embedded is not None and revisions.is_behind(self._database):
+            if self._database.embedded is not None and is_behind(self._database):
                 upgrade_schema(self._database)
             if check_schema:
                 revisions.require_current(self._database)

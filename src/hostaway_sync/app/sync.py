@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hostaway_sync.app.calendar_writes import CalendarWrites
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages.messages import Messages
+from hostaway_sync.app.resources import find_resources
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
@@ -24,7 +25,7 @@ from hostaway_sync.sync.run_options import RunOptions
 from hostaway_sync.sync.verify.verifier import Verifier, VerifyOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.api_calls import CallObserver
@@ -56,7 +57,7 @@ class Sync:
         self,
         account_id: int,
         *,
-        resources: tuple[Resource, ...] = tuple(Resource),
+        resources: Collection[str] = (),
         full: bool = False,
         accept_missing: bool = False,
         dry_run: bool = False,
@@ -69,7 +70,7 @@ class Sync:
 
         Args:
             account_id: which account.
-            resources: what to mirror; nothing else changes.
+            resources: the names of those to read, and nothing else; empty: all that the settings choose.
             full: read everything, even where an incremental run would do.
             accept_missing: believe it when suspiciously many rows are gone at once.
             dry_run: compare and count, and write nothing.
@@ -125,7 +126,7 @@ class Sync:
         """
         known, now = list_outlooks(self._database)
         sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
-        options = self._run_options(tuple(Resource), full=full, dry_run=dry_run, max_retries=1)
+        options = self._run_options(full=full, dry_run=dry_run, max_retries=1)
         options = replace(options, unless_since=None if dry_run else now)
         active = {account.account_id: account for account in account_queries.list_mirrored_accounts(self._database)}
         ranked = order_shortest_first(known, now, full=full, sweep_after=options.sweep_after)
@@ -199,10 +200,11 @@ class Sync:
             return Verifier(self._database, account, options, source, progress or NullProgress()).certify()
 
     def _run_options(
-        self, resources: tuple[Resource, ...], *, full: bool, dry_run: bool, max_retries: int = 0
+        self, names: Collection[str] = (), *, full: bool, dry_run: bool, max_retries: int = 0
     ) -> RunOptions:
         self._container.require_payload_rule()
         settings = self._container.settings
+        resources, kinds = find_resources(names) if names else (tuple(Resource), self._container.kinds)
         return RunOptions(
             resources=resources,
             full=full,
@@ -212,4 +214,6 @@ class Sync:
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
             calendar=self._container.calendar_options,
+            kinds=kinds,
+            asks_kinds=bool(names),
         )

@@ -1,4 +1,4 @@
-"""Types of settings that are written as one line of text: networks, reservation ids, fields of payloads."""
+"""Types of settings that are written as one line of text: networks, ids, names, fields of payloads."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ ReservationIds = Annotated[frozenset[int], BeforeValidator(_parse_ids)]
 
 
 Networks = Annotated[tuple[str, ...], BeforeValidator(_parse_networks)]
+
+
+def _parse_names(value: object) -> object:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
 
 
 def _parse_payload_fields(value: object) -> object:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hostaway_sync.model.alarms import AlarmUpdate
+from hostaway_sync.model.kinds.kind import KindSource
 from hostaway_sync.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class AccessToken:
     expires_at: datetime
 
 
-class Source(Protocol):
+class Source(KindSource, Protocol):
     """The platform's API for reading the objects of one account."""
 
     @property
@@ -281,7 +282,7 @@ class RunReport:
     state: RunState
     api_calls: int
     duration_s: float
-    resources: Mapping[Resource, ResourceReport]
+    resources: Mapping[str, ResourceReport]
     error: str | None = None
     alarms: AlarmUpdate = field(default_factory=AlarmUpdate)
 

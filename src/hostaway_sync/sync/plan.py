@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import Advice, CredentialsRejected, SourceAway
 from hostaway_sync.model.records import OBJECTS, Mode, Resource, RunState
@@ -35,6 +36,7 @@ UNLISTED_FOR = timedelta(hours=20)
 FAILED_THREADS = 5
 # The walk of a whole list that was cut is resumed if it began within this time.
 TAKEN_UP_WITHIN = timedelta(hours=24)
+_SHARES: Final = 1 << 16
 # The error of messages where only the list of their conversations was not whole.
 NOT_LISTED = "the list of conversations was not read whole"
 
@@ -201,16 +203,14 @@ def derive_run_state(reports: Iterable[ResourceReport]) -> RunState:
     return RunState.PARTIAL if states & {RunState.SUCCESS, RunState.PARTIAL} else RunState.FAILED
 
 
-def describe_run_error(reports: Mapping[Resource, ResourceReport]) -> str | None:
+def describe_run_error(reports: Mapping[str, ResourceReport]) -> str | None:
     """Return one sentence for each resource that was not whole; None: all were."""
     counted = {resource: report for resource, report in reports.items() if not report.is_excused}
     wrong = [f"{resource}: {report.error}" for resource, report in counted.items() if report.error]
     return "; ".join(wrong) or None
 
 
-def list_warnings(
-    reports: Mapping[Resource, ResourceReport], set_back: Mapping[Resource, int] | None = None
-) -> list[str]:
+def list_warnings(reports: Mapping[str, ResourceReport], set_back: Mapping[Resource, int] | None = None) -> list[str]:
     """Return what a run must report even if it was whole: what could not be stored as it is.
 
     Args:
@@ -230,3 +230,23 @@ def list_warnings(
         if report.quality.misfits:
             warnings.append(f"{resource}: {report.quality.misfits} values do not fit their column, which is NULL")
     return warnings
+
+
+def choose_next_turn(name: str, last_turn: datetime | None, read_at: datetime, period: timedelta) -> datetime:
+    """Return when something is to be read again, after a reading at `read_at`.
+
+    What is read in time keeps its hour: its next turn is a period after the last one. The first turn is spread over the
+    second half of the period by a hash of `name`, so that what was read together is not due together; so is the turn
+    after a late reading, because no turn is before half the period has passed.
+    """
+    if last_turn is not None:
+        kept = last_turn + period
+        if period / 2 <= kept - read_at <= period:
+            return kept
+    digest = blake2b(name.encode(), digest_size=2).digest()
+    return read_at + period / 2 + period / 2 * (int.from_bytes(digest) / _SHARES)
+
+
+def has_turn_come(turn: datetime | None, now: datetime, period: timedelta) -> bool:
+    """Whether a turn has come; also where none is known, or it is so far ahead that the clock was set back since."""
+    return turn is None or turn <= now or turn - now > period

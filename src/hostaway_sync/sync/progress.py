@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from hostaway_sync.model.records import Resource
+from typing import Protocol
 
 
 class Progress(Protocol):
     """Receives the progress of a run; called from several threads."""
 
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+    def advance(self, account_id: int, resource: str, done: int, total: int | None) -> None:
         """Report that `done` of `total` records of a resource were read; `total` is None if it is unknown."""
         ...
 
@@ -19,5 +16,5 @@ class Progress(Protocol):
 class NullProgress:
     """A `Progress` that ignores every report."""
 
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+    def advance(self, account_id: int, resource: str, done: int, total: int | None) -> None:
         """Do nothing."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import HostawaySyncError, LeaseHeld, SourceAway, SourceError
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld
 from hostaway_sync.model.records import (
     Mark,
     Mode,
@@ -26,17 +26,14 @@ from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.calendar.recorder import DryCalendarRecorder
-from hostaway_sync.sync.calendar.run import mirror_due_calendars
+from hostaway_sync.sync.kinds.recorder import DryKindRecorder
 from hostaway_sync.sync.lease import hold_lease
-from hostaway_sync.sync.lists import mirror_list
-from hostaway_sync.sync.missing import mark_missing
+from hostaway_sync.sync.mirroring import Mirroring, Reading
 from hostaway_sync.sync.recording.dry_run import DryRecorder
 from hostaway_sync.sync.recording.protocols import Recorders
 from hostaway_sync.sync.recording.recorder import Sweep, open_table_recorders
-from hostaway_sync.sync.reporting import alarms, reasons
-from hostaway_sync.sync.reporting.run_log import explain_break, log_run_end, note_resource
-from hostaway_sync.sync.run_context import RunContext
-from hostaway_sync.sync.threads import mirror_parts
+from hostaway_sync.sync.reporting import alarms
+from hostaway_sync.sync.reporting.run_log import explain_break, log_run_end
 from hostaway_sync.sync.webhook_check import check_webhook, is_source_answering
 
 if TYPE_CHECKING:
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.progress import Progress
-    from hostaway_sync.sync.recording.protocols import MissingRows, PageRecorder
     from hostaway_sync.sync.run_options import RunOptions
 
 log = logging.getLogger(__name__)
@@ -73,7 +69,7 @@ class Run:
         self._stopped_by: str | None = None
         self._webhook_check: WebhookCheck | None = None
         self._has_checked_webhook = False
-        self._braked: set[Resource] = set()
+        self._braked: set[str] = set()
 
     def stop(self, why: str) -> None:
         """End this run, in another thread, for this reason when its source fails next; the caller closes the source."""
@@ -120,8 +116,9 @@ class Run:
         if self._options.dry_run:
             dry = DryRecorder(self._database, self._owner)
             calendar = DryCalendarRecorder(self._database, self._owner.account_id)
-            parts = self._mirror(source, Recorders(dry, calendar), progress).items()
-            report = self._report({resource: replace(part, ids=dry.ids(resource)) for resource, part in parts}, source)
+            kinds = DryKindRecorder(self._database, self._owner.account_id)
+            parts = self._mirror(source, Recorders(dry, calendar, kinds), progress).items()
+            report = self._report({name: _with_ids(name, part, dry) for name, part in parts}, source)
             # A person asked for the dry run: every standing alarm is shown, even if it was shown lately.
             standing = alarms.read_unchanged_alarms(self._database, self._owner.account_id, tells=True)
             return replace(report, alarms=standing)
@@ -145,7 +142,7 @@ class Run:
         account_id = self._owner.account_id
         signpost = run_states.start_run(self._database, run_id, account_id)
         sweep = Sweep(self._whole, self._options.threads_after) if self._is_full else None
-        recorders = open_table_recorders(self._database, lease, run_id, signpost, sweep, self._options.calendar)
+        recorders = open_table_recorders(self._database, lease, run_id, signpost, sweep, self._options)
         reports = self._mirror(source, recorders, progress)
         self._check_webhook(reports)
         report = self._report(reports, source)
@@ -161,69 +158,15 @@ class Run:
         self._finish(run_id, report.state, source, last_sync_at, report.error, can_recover=report.can_recover)
         return report
 
-    def _mirror(self, source: Source, recorders: Recorders, progress: Progress) -> dict[Resource, ResourceReport]:
-        reports: dict[Resource, ResourceReport] = {}
-        for resource in (resource for resource in Resource if self._options.wants(resource)):
-            context = RunContext(self._owner.account_id, resource, source, recorders.pages, progress)
-            error: SourceError | None = None
-            try:
-                with log_context(resource=resource.value), start_span(f"resource {resource}"):
-                    report = self._mirror_resource(context, recorders, reports)
-                    note_resource(report)
-            except SourceError as failure:
-                if self._stopped_by is not None:
-                    raise SystemExit(self._stopped_by) from failure
-                error = failure
-                away = str(error) if isinstance(error, SourceAway) else None
-                counts = recorders.pages.count(resource)
-                recovers = plan.can_recover(error)
-                excused = resource is Resource.CALENDAR and not run_states.has_failed_last(
-                    self._database, self._owner.account_id, resource
-                )
-                report = ResourceReport(
-                    RunState.FAILED, *counts, str(error), can_recover=recovers, away=away, is_excused=excused
-                )
-            reports[resource] = report
-            recorders.pages.close_resource(resource, report, is_cut=error is not None)
-            if error is not None and plan.ends_the_run(error):
-                break
-        return reports
+    def _mirror(self, source: Source, recorders: Recorders, progress: Progress) -> dict[str, ResourceReport]:
+        reading = Reading(self._marks, self._whole, self._decided_at)
+        mirroring = Mirroring(self._database, self._owner.account_id, self._options, reading, recorders)
+        try:
+            return mirroring.run(source, progress, stopped_by=lambda: self._stopped_by)
+        finally:
+            self._braked = mirroring.braked
 
-    def _mirror_resource(
-        self, context: RunContext[PageRecorder], recorders: Recorders, before: Mapping[Resource, ResourceReport]
-    ) -> ResourceReport:
-        if context.resource is Resource.CALENDAR:
-            return mirror_due_calendars(self._database, context.with_recorder(recorders.calendar), self._options)
-        if context.resource in {Resource.CONVERSATIONS, Resource.MESSAGES} - self._whole:
-            listed = before.get(Resource.CONVERSATIONS) if Resource.CONVERSATIONS in self._whole else None
-            in_flight = self._options.in_flight
-            report = mirror_parts(context, recorders.thread_marks, in_flight=in_flight, listed=listed)
-        else:
-            report = self._mirror_list(context)
-        return self._mark_missing(context, report, recorders.missing_rows)
-
-    def _mirror_list(self, context: RunContext[PageRecorder]) -> ResourceReport:
-        resource = context.resource
-        mark = self._marks.get(resource)
-        since = plan.choose_since(mark, is_whole=resource in self._whole)
-        why = reasons.explain_list(resource, since=since, mark=mark, now=self._decided_at, asked=self._options.full)
-        return mirror_list(context, since=since, why=why)
-
-    def _mark_missing(
-        self, context: RunContext[PageRecorder], report: ResourceReport, missing_rows: MissingRows | None
-    ) -> ResourceReport:
-        """Mark rows that are gone, after the sweep of a list; threads are read whole in any run."""
-        is_swept = context.resource in {*self._whole, Resource.MESSAGES}
-        if missing_rows is None or report.state is not RunState.SUCCESS or not is_swept:
-            return report
-        marked, error = mark_missing(context, missing_rows, accept=self._options.accept_missing)
-        counts, oddities = context.recorder.count(context.resource)
-        state = report.state if error is None else RunState.FAILED
-        if error is not None:
-            self._braked.add(context.resource)
-        return replace(report, state=state, counts=replace(counts, missing=marked), quality=oddities, error=error)
-
-    def _check_webhook(self, reports: Mapping[Resource, ResourceReport]) -> None:
+    def _check_webhook(self, reports: Mapping[str, ResourceReport]) -> None:
         """Check the webhook once a run, after the lists: the mirror does not depend on it."""
         if self._webhook_check is None or not is_source_answering(reports.values()):
             return
@@ -258,7 +201,7 @@ class Run:
         )
         self._mode = Mode.FULL if options.full or self._whole else Mode.INCREMENTAL
 
-    def _report(self, reports: dict[Resource, ResourceReport], source: Source) -> RunReport:
+    def _report(self, reports: Mapping[str, ResourceReport], source: Source) -> RunReport:
         return RunReport(
             account_id=self._owner.account_id,
             mode=self._mode,
@@ -298,3 +241,8 @@ class Run:
             api_calls=calls,
         )
         self._database.transaction(lambda connection: walks.delete_pages_of_run(connection, run_id))
+
+
+def _with_ids(name: str, report: ResourceReport, dry: DryRecorder) -> ResourceReport:
+    """Return the report of a dry run with the ids that it would write; those of the other kinds are counted alone."""
+    return replace(report, ids=dry.ids(Resource(name))) if name in set(Resource) else report

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sync.calendar.plan import CalendarOptions
+from hostaway_sync.sync.kinds.plan import Urge
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from hostaway_sync.model.kinds.kind import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class RunOptions:
         threads_after: a full run reads a thread again when it was not read whole for this long.
         unless_since: the run is needless if another one began then or later, and was whole.
         calendar: how calendars are read.
+        kinds: the other kinds to mirror.
+        asks_kinds: a person asked for these kinds: their lists are read whether or not it is their turn.
         will_retry: the caller retries while another run works on the account, so no skipped run is stored.
     """
 
@@ -42,6 +47,15 @@ class RunOptions:
     unless_since: datetime | None = None
     will_retry: bool = False
     calendar: CalendarOptions = field(default_factory=CalendarOptions)
+    kinds: tuple[Kind, ...] = ()
+    asks_kinds: bool = False
+
+    @property
+    def urge(self) -> Urge:
+        """Which lists of the other kinds are read."""
+        if self.full:
+            return Urge.WHOLE
+        return Urge.ALL if self.asks_kinds else Urge.DUE
 
     def wants(self, resource: Resource) -> bool:
         """Whether a resource is mirrored: it was asked for, and is not switched off."""

@@ -47,7 +47,7 @@ def test_counts_of_a_run_add_up_and_are_stored(sync_env: Build) -> None:
         "SELECT resource, seen, inserted, updated, unchanged, stale, quarantined, missing FROM sync_run_resources",
     )
     assert {row[0]: row[1:] for row in stored} == {
-        resource.value: tuple(asdict(part.counts).values()) for resource, part in report.resources.items()
+        resource: tuple(asdict(part.counts).values()) for resource, part in report.resources.items()
     }
 
 

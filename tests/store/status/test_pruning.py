@@ -104,6 +104,8 @@ BOUNDED = {
     "forgotten_guests": "reservation or conversation of a guest who was forgotten",
     "reader_bindings": "account and reader",
     "calendar_readings": "listing",
+    **dict.fromkeys(("reviews", "tasks", "resources"), "object of the source"),
+    "resource_readings": "list of the source",
     **dict.fromkeys(("database_identity", "redactions", "secrets_store"), "database"),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",

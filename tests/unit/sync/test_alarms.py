@@ -30,7 +30,7 @@ REPORTS = st.dictionaries(
 
 def reported(states: Mapping[Resource, tuple[str, bool]]) -> AlarmFindings:
     """Return the observation of a run with these outcomes; the second value: the list was read whole."""
-    reports = {
+    reports: dict[str, ResourceReport] = {
         resource: ResourceReport(
             RunState.FAILED if state in {"away", "brake"} else RunState(state),
             ChangeCounts(),
@@ -157,7 +157,7 @@ def test_resource_that_fails_with_another_raises_no_alarm() -> None:
     """The list of conversations alone raises it, not the messages that depend on it."""
     braked = ResourceReport(RunState.FAILED, ChangeCounts(), error="15 of 40 rows are gone")
     following = ResourceReport(RunState.FAILED, ChangeCounts(), error="not listed", caused_by=Resource.CONVERSATIONS)
-    parts = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
+    parts: dict[str, ResourceReport] = {Resource.CONVERSATIONS: braked, Resource.MESSAGES: following}
     found = find_causes(parts, LISTS, {Resource.CONVERSATIONS})
     assert [(cause.kind, cause.resource) for cause in found.causes] == [(AlarmKind.BRAKE, "conversations")]
     assert (AlarmKind.PARTIAL, "messages") not in found.gone | found.swept

@@ -188,7 +188,11 @@ def test_run_that_was_not_whole_is_no_success(reports: list[ResourceReport], sta
 def test_error_of_a_run_names_every_failed_resource() -> None:
     """One part a resource, in the order of the run; None when all is well."""
     assert plan.describe_run_error({Resource.LISTINGS: WHOLE}) is None
-    reports = {Resource.LISTINGS: FAILED, Resource.RESERVATIONS: WHOLE, Resource.CONVERSATIONS: PARTIAL}
+    reports: dict[str, ResourceReport] = {
+        Resource.LISTINGS: FAILED,
+        Resource.RESERVATIONS: WHOLE,
+        Resource.CONVERSATIONS: PARTIAL,
+    }
     assert plan.describe_run_error(reports) == "listings: away; conversations: one record was left out"
 
 

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 
 def report_document(report: RunReport) -> dict[str, Any]:
-    """Return a report; every resource is there, asked for or not."""
+    """Return a report; the five resources are there, asked for or not, and each other kind of which a list was read."""
     counts = {
-        resource.value: counts_document(
-            report.resources[resource].counts if resource in report.resources else ChangeCounts()
-        )
-        for resource in Resource
+        name: counts_document(report.resources[name].counts if name in report.resources else ChangeCounts())
+        for name in dict.fromkeys([*map(str, Resource), *map(str, report.resources)])
     }
     return {
         "account_id": report.account_id,
@@ -110,7 +108,7 @@ def api_call_document(call: ApiCall) -> dict[str, Any]:
 def _dry_run(report: RunReport) -> dict[str, Any]:
     """Return that a run wrote nothing, and what it would have written; nothing of a run that was no dry one."""
     ids = {
-        resource.value: {change.value: list(keys) for change, keys in part.ids.items()}
+        str(resource): {change.value: list(keys) for change, keys in part.ids.items()}
         for resource, part in report.resources.items()
         if part.ids is not None
     }

@@ -31,7 +31,10 @@ def migrate(
             found, wanted = mirror.database.revisions()
             if terminal.is_terminal() or found != wanted:
                 terminal.echo(f"database: {found or 'none'}, program: {wanted}")
-            if found != wanted:
+            views = mirror.database.missing_views() if found == wanted else []
+            if views:
+                terminal.echo(f"views to be made: {', '.join(views)}")
+            if found != wanted or views:
                 raise typer.Exit(1)
             return
         before, after = mirror.migrate()

@@ -14,6 +14,7 @@ from hostaway_sync.app.documents.runs import (
     report_document,
     skipped_report_document,
 )
+from hostaway_sync.app.resources import list_names
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.monitoring import reported
 from hostaway_sync.cli.ui import reports, terminal
@@ -26,25 +27,38 @@ from hostaway_sync.cli.ui.options import (
     Full,
     Json,
     Textfile,
+    shown_text,
 )
 from hostaway_sync.cli.ui.progress import show_progress
 from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
-from hostaway_sync.model.records import Resource, RunState
+from hostaway_sync.model.records import RunState
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.records import RunReport
     from hostaway_sync.sync.fleet import AccountOutcome
 
 
+def read_resource(text: str) -> str:
+    """Read the name of a resource."""
+    if text in list_names():
+        return text
+    raise typer.BadParameter(f"{shown_text(text)} is no resource: there are {', '.join(list_names())}")
+
+
 def sync(
     account_id: AccountId,
     *,
     full: Full = False,
-    resource: Annotated[list[Resource] | None, typer.Option(help="Read only this resource; may be repeated.")] = None,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", parser=read_resource, help="Read only this resource, such as reviews; may be repeated."
+        ),
+    ] = None,
     accept_missing: AcceptMissing = False,
     dry_run: DryRun = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show each API call, and why it was made.")] = False,
@@ -56,11 +70,10 @@ def sync(
     It reads what changed since the last run; on the first run, about once a day, and with --full it reads everything.
     """
     with reported(textfile=metrics_textfile, pings=not dry_run) as run:
-        resources = tuple(resource) if resource else tuple(Resource)
         report = mirror_one(
             run.mirror,
             account_id,
-            resources,
+            resource or (),
             full=full,
             accept_missing=accept_missing,
             dry_run=dry_run,
@@ -179,7 +192,7 @@ def _enqueue_all(mirror: Mirror, *, full: bool, json: bool) -> str:
 def mirror_one(
     mirror: Mirror,
     account_id: int,
-    resources: tuple[Resource, ...] = tuple(Resource),
+    resources: Collection[str] = (),
     *,
     full: bool = False,
     accept_missing: bool = False,

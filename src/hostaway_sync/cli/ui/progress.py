@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # How many messages there are is unknown before they are read; how many conversations is known.
-_LABELS = {Resource.MESSAGES: "messages, by conversation"}
+_LABELS: dict[str, str] = {Resource.MESSAGES: "messages, by conversation"}
 
 
 @contextmanager
@@ -55,7 +55,7 @@ class Bars:
             console=Console(stderr=True),
             transient=True,
         )
-        self._tasks: dict[tuple[int, Resource | None], TaskID] = {}
+        self._tasks: dict[tuple[int, str | None], TaskID] = {}
         self._all: TaskID | None = None
         self._lock = threading.Lock()
 
@@ -68,7 +68,7 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def advance(self, account_id: int, resource: Resource, done: int, total: int | None) -> None:
+    def advance(self, account_id: int, resource: str, done: int, total: int | None) -> None:
         """Move a bar; pages overlap, so that `done` may exceed `total` by a few."""
         with self._lock:
             key = (account_id, None if self._is_fleet else resource)

@@ -27,7 +27,7 @@ def print_report(report: RunReport) -> None:
     for resource, part in report.resources.items():
         numbers = counts_document(part.counts)
         cells = [f"{numbers[name]:,}" for name in names]
-        lines.add_row(resource.value, *cells, styled_state(part.state))
+        lines.add_row(str(resource), *cells, styled_state(part.state))
     show(lines)
     took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
     show(plain_text(f"account {report.account_id}: ") + styled_state(derive_outcome(report)) + f" {took}")

@@ -23,6 +23,7 @@ from hostaway_sync.platforms.hostaway.http.api import HostawayApi
 from hostaway_sync.platforms.hostaway.http.config import ClientClock
 from hostaway_sync.platforms.hostaway.http.request import Cause
 from hostaway_sync.platforms.hostaway.http.transport import Transport
+from hostaway_sync.platforms.hostaway.kinds.reading import KindReader
 from hostaway_sync.platforms.hostaway.messages.sending import HostawayMessages
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
@@ -76,6 +77,7 @@ class Client:
         webhook_api: the account's `WebhookApi`.
         message_api: the account's `MessageApi`.
         calendar_api: the account's `CalendarApi`.
+        read_kind: reads a list of a kind; see `KindSource.read_kind`.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class Client:
         self.webhook_api = HostawayWebhooks(self._api)
         self.message_api = HostawayMessages(self._api)
         self.calendar_api = HostawayCalendar(self._api)
+        self.read_kind = KindReader(self._api).read_kind
 
     @property
     def api_calls(self) -> int:

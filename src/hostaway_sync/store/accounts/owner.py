@@ -20,8 +20,6 @@ from hostaway_sync.store.tables import accounts, metadata
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from hostaway_sync.model.records import Resource
-
 # Built once: it takes longer to build than to run.
 _OWNER: Final = sa.select(accounts.c.customer_id, accounts.c.is_active).where(
     accounts.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger)
@@ -30,7 +28,7 @@ COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id"
 
 
 def lock_owner(
-    connection: sa.Connection, account_id: int, resource: Resource | None = None, *, is_listed: bool = False
+    connection: sa.Connection, account_id: int, resource: str | None = None, *, is_listed: bool = False
 ) -> Owner:
     """Return the owner of the rows that the transaction of `connection` writes, locked until the transaction ends.
 
@@ -62,7 +60,7 @@ def rewrite_customer(connection: sa.Connection, account_id: int, customer_id: UU
         connection.execute(statement.values(customer_id=customer_id))
 
 
-def right_to_write_rows(account_id: int, resource: Resource | None = None) -> str:
+def right_to_write_rows(account_id: int, resource: str | None = None) -> str:
     """Return the name of the lock on the rows of an account, or of one resource of it."""
-    which = "" if resource is None else f", {resource.value}"
+    which = "" if resource is None else f", {resource}"
     return f"rows of account {account_id}{which}"

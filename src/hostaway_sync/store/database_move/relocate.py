@@ -29,11 +29,11 @@ from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.runs import leases
-from hostaway_sync.store.schema import move_mark, revisions
+from hostaway_sync.store.schema import kind_views, move_mark, revisions
 from hostaway_sync.store.schema.move_mark import MOVED, MOVING, MoveMark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from hostaway_sync.store.database_move.copy_rows import TableContent, TableToCopy
     from hostaway_sync.store.postgres.database import Database
@@ -107,7 +107,7 @@ def move_database(source: Database, target: Database, note: Callable[[str, str],
             _wait_until_unused(source)
             mark = MoveMark(MOVED, revisions.head_revision(), secrets.token_hex(_TOKEN_BYTES))
             with _naming_target():
-                _prepare_target(target, mark)
+                _prepare_target(target, mark, kind_views.list_views(source))
             copied = _copy_and_abandon(source, target, mark, note)
             _open_target(target, mark)
             return MoveResult(copied)
@@ -140,10 +140,10 @@ def _finish_move(source: Database, target: Database, mark: MoveMark, note: Calla
     return MoveResult(copied, only_opened=True)
 
 
-def _prepare_target(target: Database, mark: MoveMark) -> None:
+def _prepare_target(target: Database, mark: MoveMark, views: Sequence[str]) -> None:
     _require_empty(target)
     if MoveMark.parse(revisions.read_revision(target)) is None:
-        revisions.upgrade_database(target)
+        revisions.upgrade_database(target, views)
     target.transaction(partial(abandon.write_version, version=MoveMark(MOVING, mark.revision, mark.token)))
 
 

@@ -20,9 +20,10 @@ from hostaway_sync.store.privacy import erasure_rules
 from hostaway_sync.store.tables import conversation_messages, conversations, dead_letters, forgotten_guests, webhook_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from hostaway_sync.model.deliveries import RefreshTarget
+    from hostaway_sync.model.kinds.kind import KindRecord
     from hostaway_sync.model.records import Page, Record, Shape
 
 # Columns with the ids of the owners of a record.
@@ -144,6 +145,21 @@ def may_be_about_them(
     mine = (conversations.c.account_id == account_id, conversations.c.id == target.object_id)
     is_mirrored = connection.scalar(sa.select(sa.exists().where(*mine)))
     return target.object_id in known.conversations or not is_mirrored
+
+
+def erase_kind_records(
+    connection: sa.Connection, account_id: int, records: Sequence[KindRecord]
+) -> Sequence[KindRecord]:
+    """Return objects of the other kinds without the data of forgotten guests; texts that name one go whole."""
+    known = read_forgotten(connection, account_id)
+    if not known:
+        return records
+    return [_erase_kind_record(one) if known.are_named_in(one.payload) else one for one in records]
+
+
+def _erase_kind_record(record: KindRecord) -> KindRecord:
+    columns = {name: None if isinstance(value, str) else value for name, value in record.columns.items()}
+    return replace(record, payload="{}", columns=columns, exact=None, reason=None)
 
 
 def remember_objects(connection: sa.Connection, account_id: int, resource: Resource, ids: Iterable[int]) -> None:

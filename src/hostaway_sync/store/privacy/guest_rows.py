@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 500
 # Columns with what a sender wrote; all others hold sentences of this program.
-_DOCUMENTS: Final = frozenset({"payload", "headers"})
+_DOCUMENTS: Final = frozenset({"payload", "headers", "raw_payload"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,11 @@ def match_columns(reservation: sa.Column[Any], conversation: sa.Column[Any]) -> 
         reservation == sa.func.any(guest.ids(Resource.RESERVATIONS)),
         conversation == sa.func.any(guest.ids(Resource.CONVERSATIONS)),
     )
+
+
+def match_reservation(reservation: sa.Column[Any]) -> Whose:
+    """Return the condition of rows with a reservation of the guest in a column."""
+    return lambda guest: reservation == sa.func.any(guest.ids(Resource.RESERVATIONS))
 
 
 def is_unknown(resource: sa.Column[Any], number: sa.Column[Any], table: sa.Table) -> sa.ColumnElement[bool]:

@@ -129,7 +129,7 @@ def finish_run(
 
 
 def record_resource(
-    connection: sa.Connection, run_id: UUID, account_id: int, resource: Resource, report: ResourceReport
+    connection: sa.Connection, run_id: UUID, account_id: int, resource: str, report: ResourceReport
 ) -> None:
     """Store the report of a resource of a run; that of a second attempt replaces it."""
     values = {
@@ -140,17 +140,17 @@ def record_resource(
         "misfits": report.quality.misfits,
         "error": report.error,
     }
-    statement = insert(sync_run_resources).values(run_id=run_id, resource=resource.value, **values)
+    statement = insert(sync_run_resources).values(run_id=run_id, resource=str(resource), **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "resource"], set_=values))
 
 
-def has_failed_last(database: Database, account_id: int, resource: Resource) -> bool:
+def has_failed_last(database: Database, account_id: int, resource: str) -> bool:
     """Whether a resource was not read whole by the last run that ended and was to read it."""
     part = sync_run_resources.c
     query = (
         sa.select(part.state)
         .join_from(sync_run_resources, sync_runs, sync_runs.c.run_id == part.run_id)
-        .where(part.account_id == account_id, part.resource == resource.value, sync_runs.c.finished_at.is_not(None))
+        .where(part.account_id == account_id, part.resource == str(resource), sync_runs.c.finished_at.is_not(None))
         .order_by(null_if_unknown(sync_runs.c.triggered_at).desc().nulls_last())
         .limit(1)
     )

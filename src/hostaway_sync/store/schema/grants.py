@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.store.identifiers import quote_identifier, quote_literal
+from hostaway_sync.store.schema import kind_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,10 @@ READABLE_TABLES: Final = (
     "messages",
     "calendar_days",
     "calendar_readings",
+    "reviews",
+    "tasks",
+    "resources",
+    "resource_readings",
     "sync_runs",
     "sync_run_resources",
     "verifications",
@@ -90,6 +95,23 @@ BEGIN
 END $$"""
 
 
+# Every view of a kind: its own rights let nobody see more, because it asks with those of its reader.
+_VIEWS: Final = """\
+DO $$
+DECLARE
+    place regclass;
+BEGIN
+    FOR place IN
+        SELECT c.oid FROM pg_class AS c
+        WHERE c.relnamespace = {namespace}::regnamespace AND c.relkind = 'v'
+            AND obj_description(c.oid, 'pg_class') = {comment}
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO {analyst}, {reader}', place);
+        EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON %s FROM {writer}', place);
+    END LOOP;
+END $$"""
+
+
 @dataclass(frozen=True, slots=True)
 class Groups:
     """The names of the three group roles."""
@@ -136,3 +158,5 @@ def grant_statements(schema: str, groups: Groups) -> Iterator[str]:
     literals["policies"] = f"{{{','.join(POLICIES)}}}"
     writer, analyst, reader = groups.names
     yield _ROWS.format(writer=writer, analyst=analyst, reader=reader, **literals)
+    names = {"writer": writer, "analyst": analyst, "reader": reader}
+    yield _VIEWS.format(namespace=literals["namespace"], comment=quote_literal(kind_views.COMMENT), **names)

@@ -17,12 +17,12 @@ from hostaway_sync.store.postgres import blocking_sessions
 from hostaway_sync.store.postgres.database import OLDEST_SERVER
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.processes import rights
-from hostaway_sync.store.schema import roles
+from hostaway_sync.store.schema import kind_views, roles
 from hostaway_sync.store.schema.inspection import find_obstacle, read_facts
 from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import sqlalchemy as sa
     from alembic.config import Config
@@ -62,12 +62,6 @@ def read_revision(database: Database) -> str | None:
     return facts.revision
 
 
-def is_behind(database: Database) -> bool:
-    """Return whether a migration is missing; False for a database that was moved or is newer than this program."""
-    found = read_revision(database)
-    return found is None or found < head_revision()
-
-
 def require_current(database: Database) -> None:
     """Require that the database is at this program's revision.
 
@@ -87,8 +81,12 @@ def require_current(database: Database) -> None:
     )
 
 
-def upgrade_database(database: Database) -> None:
+def upgrade_database(database: Database, views: Sequence[str] = ()) -> None:
     """Upgrade the database to the newest revision; safe when several processes do it at once.
+
+    Args:
+        database: to be upgraded.
+        views: the names of kinds that are to have a view.
 
     Raises:
         StoreError: the server is too old, or refuses a statement.
@@ -103,6 +101,7 @@ def upgrade_database(database: Database) -> None:
             require_current(database)
         with _exclusive(database):
             _run_missing(database)
+            kind_views.create_views(database, views)
             # The groups need rights on the new tables.
             roles.restore_grants(database)
     except StoreError as error:
@@ -137,14 +136,15 @@ def _run(connection: sa.Connection, schema: str) -> None:
     command.upgrade(config, "head")
 
 
-def render_upgrade_sql(database_schema: str) -> str:
-    """Return the SQL that `upgrade_database` runs on an empty database."""
+def render_upgrade_sql(database_schema: str, views: Sequence[str] = ()) -> str:
+    """Return the SQL that `upgrade_database` runs on an empty database, with these views."""
     from alembic import command
 
     config = _config(database_schema)
     config.output_buffer = buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)
-    return buffer.getvalue()
+    made = (f"{statement};\n\n" for statement in kind_views.create_statements(database_schema, views))
+    return buffer.getvalue() + "".join(made)
 
 
 def _busy_error(database: Database) -> StoreBusy:

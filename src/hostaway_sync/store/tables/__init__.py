@@ -8,8 +8,9 @@ wrong delete must not cascade.
 from __future__ import annotations
 
 from hostaway_sync.store.tables.audit_log import audit_log
-from hostaway_sync.store.tables.database_identity import database_identity
 from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
+from hostaway_sync.store.tables.installation import database_identity, setting_names
+from hostaway_sync.store.tables.kinds import OWN_TABLES, resource_readings, resources, reviews, tasks
 from hostaway_sync.store.tables.ledgers import calendar_writes, sent_messages
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
@@ -41,7 +42,6 @@ from hostaway_sync.store.tables.runs import (
     watermarks,
 )
 from hostaway_sync.store.tables.secrets import secrets_store
-from hostaway_sync.store.tables.setting_names import setting_names
 from hostaway_sync.store.tables.webhooks import (
     dead_letters,
     delivery_audits,
@@ -52,6 +52,7 @@ from hostaway_sync.store.tables.webhooks import (
 
 __all__ = [
     "MIRRORED",
+    "OWN_TABLES",
     "Timestamp",
     "accounts",
     "alarms",
@@ -77,6 +78,9 @@ __all__ = [
     "redactions",
     "request_budget",
     "reservations",
+    "resource_readings",
+    "resources",
+    "reviews",
     "rights",
     "secrets_store",
     "sent_messages",
@@ -86,6 +90,7 @@ __all__ = [
     "suspicions",
     "sync_run_resources",
     "sync_runs",
+    "tasks",
     "verification_notes",
     "verifications",
     "walk_pages",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -71,6 +72,7 @@ accounts = Table(
     Column("created_at", Timestamp, nullable=False, server_default=func.now()),
     Column("updated_at", Timestamp, nullable=False, server_default=func.now()),
     Column("removed_at", Timestamp, comment="its secrets are erased, its rows may be there"),
+    Column("resource_sets", ARRAY(Text), comment="the sets of resources to mirror; NULL: those of the setting"),
     PrimaryKeyConstraint("account_id"),
     CheckConstraint("account_id > 0", name="id_positive"),
     CheckConstraint("removed_at IS NULL OR NOT is_active", name="removed_is_idle"),

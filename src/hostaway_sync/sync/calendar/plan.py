@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.calendar.days import Days
+from hostaway_sync.sync import plan as run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,6 @@ ARCHIVED_PERIOD: Final = timedelta(days=7)
 REFUSED_PERIOD: Final = timedelta(days=7)
 # After so many whole readings that ended equally early, that is how far the source's calendar goes.
 SHORT_READINGS: Final = 3
-_SHARES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,8 @@ def select_tasks(
     in_turn = {one.listing_id for one in known if full or is_turn(one, now, options)}
     marked = select_marked((one for one in known if one.listing_id not in in_turn), now, options)
     overdue_first = sorted(known, key=lambda one: (one.rota_at is not None, one.rota_at or now))
-    turns = (CalendarTask(one, mirrored, mirrored, _explain_turn(one)) for one in overdue_first)
-    return [*marked, *(task for task in turns if task.reading.listing_id in in_turn)]
+    whole = (CalendarTask(one, mirrored, mirrored, _explain_turn(one)) for one in overdue_first)
+    return [*marked, *(task for task in whole if task.reading.listing_id in in_turn)]
 
 
 def select_marked(readings: Iterable[ListingReading], now: datetime, options: CalendarOptions) -> list[CalendarTask]:
@@ -111,10 +110,7 @@ def is_turn(reading: ListingReading, now: datetime, options: CalendarOptions) ->
 
     A turn that lies further ahead than a period was set by a clock that was ahead, or for a longer period.
     """
-    period = choose_period(reading, options)
-    if reading.rota_at is None:
-        return True
-    return reading.rota_at <= now or reading.rota_at - now > period
+    return run_plan.has_turn_come(reading.rota_at, now, choose_period(reading, options))
 
 
 def choose_period(reading: ListingReading, options: CalendarOptions) -> timedelta:
@@ -125,18 +121,8 @@ def choose_period(reading: ListingReading, options: CalendarOptions) -> timedelt
 
 
 def choose_next_turn(account_id: int, reading: ListingReading, read_at: datetime, period: timedelta) -> datetime:
-    """Return when all days of a listing are to be read again, after a reading at `read_at`.
-
-    A listing keeps its hour: its next turn is a period after the last one. The first turn is spread over the second
-    half of the period by a hash, so that listings which were read together are not due together; so is the turn of a
-    listing that was read late, because no turn is before half the period has passed.
-    """
-    if reading.rota_at is not None:
-        kept = reading.rota_at + period
-        if period / 2 <= kept - read_at <= period:
-            return kept
-    digest = blake2b(f"{account_id}/{reading.listing_id}".encode(), digest_size=2).digest()
-    return read_at + period / 2 + period / 2 * (int.from_bytes(digest) / _SHARES)
+    """Return when all days of a listing are to be read again, after a reading at `read_at`."""
+    return run_plan.choose_next_turn(f"{account_id}/{reading.listing_id}", reading.rota_at, read_at, period)
 
 
 def judge_whole_reading(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.records import ChangeCounts, Page, QualityCounts, Resource, ResourceReport
     from hostaway_sync.store.records.missing import UnlistedRow
     from hostaway_sync.sync.calendar.recorder import CalendarRecorder
+    from hostaway_sync.sync.kinds.recorder import KindRecorder
 
 
 class PageSink(Protocol):
@@ -119,11 +120,13 @@ class Recorders:
     Attributes:
         pages: takes pages.
         calendar: takes days of calendars.
+        kinds: takes objects of the other kinds.
         thread_marks: keeps the marks of due threads; None in a dry run, which moves none.
         missing_rows: marks rows that are gone; None in a dry run, which asks for none.
     """
 
     pages: PageRecorder
     calendar: CalendarRecorder
+    kinds: KindRecorder
     thread_marks: ThreadMarks | None = None
     missing_rows: MissingRows | None = None

@@ -14,6 +14,7 @@ from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.store.webhooks import unannounced
 from hostaway_sync.sync import plan
 from hostaway_sync.sync.calendar.recorder import TableCalendarRecorder
+from hostaway_sync.sync.kinds.recorder import TableKindRecorder
 from hostaway_sync.sync.recording.fenced_writes import FencedWrites
 from hostaway_sync.sync.recording.missing_rows import TableMissingRows
 from hostaway_sync.sync.recording.protocols import Recorders
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.runs.leases import Lease
-    from hostaway_sync.sync.calendar.plan import CalendarOptions
+    from hostaway_sync.sync.run_options import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +232,16 @@ def open_table_recorders(
     run_id: UUID,
     signpost: datetime,
     sweep: Sweep | None,
-    calendar: CalendarOptions,
+    options: RunOptions,
 ) -> Recorders:
     """Return the recorders of a run that holds a lease; see `TableRecorder` for the other arguments."""
     account_id = lease.account_id
     writes = FencedWrites(database, lease)
     pages = TableRecorder(writes, account_id, run_id, signpost, sweep)
     missing_rows = TableMissingRows(writes, account_id, signpost, pages.walk_id)
-    days = TableCalendarRecorder(writes.write, account_id, calendar)
-    return Recorders(pages, days, TableThreadMarks(writes, account_id), missing_rows)
+    days = TableCalendarRecorder(writes.write, account_id, options.calendar)
+    kinds = TableKindRecorder(writes.write, account_id, run_id, accept_missing=options.accept_missing)
+    return Recorders(pages, days, kinds, TableThreadMarks(writes, account_id), missing_rows)
 
 
 def count_oddities(page: Page) -> QualityCounts:

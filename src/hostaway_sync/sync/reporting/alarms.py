@@ -23,13 +23,13 @@ Key = tuple[AlarmKind, str]
 
 
 def find_causes(
-    reports: Mapping[Resource, ResourceReport], whole: Collection[Resource], braked: Collection[Resource]
+    reports: Mapping[str, ResourceReport], whole: Collection[Resource], braked: Collection[str]
 ) -> AlarmFindings:
     """Return what a run saw.
 
     A list that was read whole is a sweep of it. So is any reading of messages, because it reads all threads that are
-    due, and any of calendars. A resource that is wrong only because another one was not whole causes no alarm of its
-    own, and one that is excused neither causes nor ends one.
+    due, and any of calendars and of the other kinds. A resource that is wrong only because another one was not whole
+    causes no alarm of its own, and one that is excused neither causes nor ends one.
 
     Args:
         reports: how each resource ended.
@@ -42,18 +42,18 @@ def find_causes(
     for resource, report in reports.items():
         if report.is_excused:
             continue
-        is_sweep = resource in {*whole, Resource.MESSAGES, Resource.CALENDAR}
-        partial, brake = (AlarmKind.PARTIAL, resource.value), (AlarmKind.BRAKE, resource.value)
+        is_sweep = resource in {*whole, Resource.MESSAGES, Resource.CALENDAR} or resource not in set(Resource)
+        partial, brake = (AlarmKind.PARTIAL, str(resource)), (AlarmKind.BRAKE, str(resource))
         sentence = f"{resource}: {report.error}"
         if resource in braked:
-            causes.append(Cause(AlarmKind.BRAKE, resource.value, sentence, needs_sweep=True))
+            causes.append(Cause(AlarmKind.BRAKE, str(resource), sentence, needs_sweep=True))
             swept.add(partial)
         elif report.state is RunState.SUCCESS:
             gone |= {partial, brake}
             swept |= {partial, brake} if is_sweep else set()
         elif report.away is None and report.caused_by is None:
             is_doubt = report.state is RunState.PARTIAL and resource in whole
-            causes.append(Cause(AlarmKind.PARTIAL, resource.value, sentence, needs_sweep=is_doubt))
+            causes.append(Cause(AlarmKind.PARTIAL, str(resource), sentence, needs_sweep=is_doubt))
     return AlarmFindings(tuple(causes), frozenset(gone), frozenset(swept))
 
 

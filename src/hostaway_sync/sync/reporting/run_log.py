@@ -16,7 +16,7 @@ from hostaway_sync.store.tables.count_columns import to_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hostaway_sync.model.records import Change, ChangeCounts, Resource, ResourceReport, RunReport
+    from hostaway_sync.model.records import Change, ChangeCounts, ResourceReport, RunReport
     from hostaway_sync.observability.tracing import Span
 
 BY_SIGNAL = "stopped by a signal"
@@ -61,7 +61,7 @@ def note_resource(report: ResourceReport) -> None:
         mirroring.record_error(RunIncomplete(report.error))
 
 
-def write_span(resource: Resource) -> Span:
+def write_span(resource: str) -> Span:
     """Return the span within which a page of a resource is written."""
     return start_span(f"write {resource}", resource=resource)
 

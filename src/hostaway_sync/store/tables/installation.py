@@ -1,8 +1,8 @@
-"""The identity of the database and server that these tables were created in."""
+"""What the database knows of its installation: where its tables were created, and which settings programs knew."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table, Uuid, func
+from sqlalchemy import BigInteger, Column, PrimaryKeyConstraint, Table, Text, Uuid, func
 
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 
@@ -18,4 +18,13 @@ database_identity = Table(
     Column("noted_at", Timestamp, nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("identity_id"),
     comment="where these tables are; where the server says otherwise, they were restored",
+)
+
+setting_names = Table(
+    "setting_names",
+    metadata,
+    Column("name", Text, nullable=False, comment="of an environment variable"),
+    Column("noted_at", Timestamp, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("name"),
+    comment="settings that programs which migrated this database knew",
 )

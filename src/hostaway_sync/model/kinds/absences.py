@@ -1,0 +1,88 @@
+"""Which objects a whole reading of their list shows to be gone.
+
+One reading proves nothing: an object is gone when two whole readings, some time apart, left it out. Of many that are
+gone at once none is marked, unless a person accepts it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import datetime
+
+UNLISTED_FOR: Final = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveObject:
+    """A row that is not marked as gone.
+
+    Attributes:
+        id: the platform's id, as text.
+        unlisted_since: start of the first whole reading that left it out; None: the last one listed it.
+        is_older: its row was written before the reading began; one that was written since is there.
+    """
+
+    id: str
+    unlisted_since: datetime | None = None
+    is_older: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """What a whole reading shows of the objects that it left out, by their ids.
+
+    Attributes:
+        first: left out for the first time.
+        gone: to be marked.
+        again: left out before, and listed now.
+        are_doubted: suspiciously many are gone at once, so none is to be marked.
+        unlisted: how many were left out.
+        live: how many there are.
+    """
+
+    first: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    are_doubted: bool = False
+    unlisted: int = 0
+    live: int = 0
+
+
+def judge_absences(
+    live: Iterable[LiveObject],
+    met: Collection[str],
+    began_at: datetime,
+    *,
+    is_sudden: Callable[[int, int], bool],
+    accept: bool = False,
+) -> Absences:
+    """Return which live objects are gone, after a whole reading.
+
+    Args:
+        live: the objects of the list.
+        met: the ids that the reading met.
+        began_at: when its first answer was asked for.
+        is_sudden: whether so many unlisted of so many live objects are suspicious.
+        accept: a person accepts that so many are gone at once: all are marked.
+    """
+    objects = list(live)
+    unlisted = [one for one in objects if one.id not in met and one.is_older]
+    is_doubtful = is_sudden(len(unlisted), len(objects))
+    gone = [one.id for one in unlisted if (accept and is_doubtful) or _is_long_unlisted(one, began_at)]
+    return Absences(
+        first=tuple(one.id for one in unlisted if one.unlisted_since is None),
+        gone=() if is_doubtful and not accept else tuple(gone),
+        again=tuple(one.id for one in objects if one.id in met and one.unlisted_since is not None),
+        are_doubted=is_doubtful and not accept,
+        unlisted=len(unlisted),
+        live=len(objects),
+    )
+
+
+def _is_long_unlisted(one: LiveObject, began_at: datetime) -> bool:
+    return one.unlisted_since is not None and began_at - one.unlisted_since >= UNLISTED_FOR

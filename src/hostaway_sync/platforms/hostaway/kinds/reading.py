@@ -1,0 +1,98 @@
+"""Read one list of a kind: in one answer or in many, whatever the list does with the parameters of paging.
+
+Most of these lists are documented without paging, and some page all the same (notes on resources, 6). So each is asked
+for with a limit, and again with an offset, until it has shown its end: an empty page, as many rows as it counts, a page
+that is shorter than any server's limit, or rows that were all seen before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hostaway_sync.errors import SourceUnavailable
+from hostaway_sync.model.kinds.kind import KindPage, KindRecord, Scope
+from hostaway_sync.observability.tracing import start_span
+from hostaway_sync.platforms.hostaway.http.request import Cause
+from hostaway_sync.platforms.hostaway.kinds.list_state import ListState
+from hostaway_sync.platforms.hostaway.kinds.records import as_kind_record
+from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, Form
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS
+from hostaway_sync.platforms.hostaway.parsing import json_repair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
+
+    from hostaway_sync.platforms.hostaway.http.api import HostawayApi
+    from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec
+
+
+class KindReader:
+    """Reads the kinds of one account; implements `KindSource`.
+
+    Args:
+        api: the calls of the account.
+    """
+
+    def __init__(self, api: HostawayApi) -> None:
+        self._api = api
+
+    def read_kind(
+        self, kind: str, *, parent: int | None = None, around: date | None = None, why: str = ""
+    ) -> Iterator[KindPage]:
+        """Read one list, page by page; see `KindSource.read_kind`.
+
+        Raises:
+            ValueError: the list belongs to a listing, and `parent` is None.
+        """
+        spec = KINDS[kind]
+        if spec.scope is Scope.LISTING and parent is None:
+            raise ValueError(f"{kind} are read from a listing")
+        path = spec.path.format(parent=parent)
+        window = {} if spec.window is None or around is None else spec.window.params(around)
+        if spec.form is Form.MAP:
+            yield self._read_map(spec, path, why)
+            return
+        met: set[str] = set()
+        for variant in spec.variants:
+            for page in self._read_list(spec, path, {**spec.params, **window, **variant}, why):
+                records = [record for record in page.records if record.source_id not in met]
+                met.update(record.source_id for record in records if record.source_id is not None)
+                yield replace(page, records=records)
+
+    def _read_list(self, spec: KindSpec, path: str, params: Mapping[str, int | str], why: str) -> Iterator[KindPage]:
+        state = ListState()
+        while not state.is_over:
+            asked = {"limit": LIMIT, "offset": state.offset, **params}
+            with start_span(f"page {spec.name}", resource=spec.name) as page:
+                listing, observed_at = self._api.get_list(path, asked, Cause(why))
+                page.set_attributes(rows=len(listing.rows))
+            records = [as_kind_record(raw, spec) for raw in listing.rows]
+            state.add([record.source_id or record.payload_hash.hex() for record in records], listing.count)
+            yield KindPage(_first_of_each(records), observed_at, listing.count, state.doubt)
+
+    def _read_map(self, spec: KindSpec, path: str, why: str) -> KindPage:
+        def read(raw: bytes) -> list[KindRecord]:
+            try:
+                values = json_repair.split_object(raw)
+            except json_repair.NotJson:
+                raise SourceUnavailable(f"Hostaway answered GET {path} with an object that is cut off") from None
+            return [as_kind_record(value, spec, key) for key, value in values.items()]
+
+        with start_span(f"page {spec.name}", resource=spec.name) as page:
+            records, observed_at = self._api.get_object(path, spec.params, read, Cause(why))
+            page.set_attributes(rows=len(records))
+        return KindPage(records, observed_at)
+
+
+def _first_of_each(records: Iterable[KindRecord]) -> list[KindRecord]:
+    """Return the records without those whose id came before in the same answer; of records without an id, all."""
+    found: dict[str, KindRecord] = {}
+    nameless: list[KindRecord] = []
+    for record in records:
+        if record.source_id is None:
+            nameless.append(record)
+        else:
+            found.setdefault(record.source_id, record)
+    return [*found.values(), *nameless]

@@ -1,0 +1,94 @@
+"""How one kind of objects is read from Hostaway: the form of a row of `table.KINDS`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.model.kinds.kind import DAILY, MONTHLY, Kind, ResourceSet, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hostaway_sync.platforms.hostaway.parsing.casts import Cast
+
+LIMIT: Final = 500
+"""Rows that one request asks for: the most that the documented lists allow (notes on resources, 2.1)."""
+
+
+class Form(StrEnum):
+    """The form of a list."""
+
+    ROWS = "rows"
+    """An array, perhaps in pages, with or without a count."""
+    MAP = "map"
+    """An object, whose keys are the ids of its values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a list that may still change, by a date of its objects.
+
+    Attributes:
+        first: the parameter that says from which day on.
+        before: how many days before the present one.
+        last: the parameter that says until which day; empty: there is no end.
+        after: how many days after the present one.
+        whole_every: the list is read whole once in this time, because objects outside change, too.
+    """
+
+    first: str
+    before: int
+    last: str = ""
+    after: int = 0
+    whole_every: timedelta = MONTHLY
+
+    def params(self, today: date) -> dict[str, str]:
+        """Return the parameters of the window around a day."""
+        from_day = {self.first: (today - timedelta(days=self.before)).isoformat()}
+        return {**from_day, **({self.last: (today + timedelta(days=self.after)).isoformat()} if self.last else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """One kind of objects.
+
+    Attributes:
+        name: see `Kind`.
+        path: of its list, below the API's address; `{parent}` is the id of the listing that the list belongs to.
+        resource_set: see `Kind`.
+        scope: see `Kind`.
+        form: of the list.
+        every: see `Kind`.
+        params: sent with every request.
+        variants: parameters of the lists that make up the whole one, which are read one after the other.
+        window: the part that is read between two readings of the whole list; None: it is always read whole.
+        id_keys: the keys whose values, joined by colons, are the id of an object.
+        stamp: the key of Hostaway's own time of change; None if the objects have none.
+        columns: column of the kind's own table → key and cast; empty: it has no table of its own.
+        dropped: keys that are never stored, at any depth, besides `records.NEVER_STORED`.
+        volatile: top-level keys that change although the object does not; comparisons ignore them.
+    """
+
+    name: str
+    path: str
+    resource_set: ResourceSet = ResourceSet.DEFAULT
+    scope: Scope = Scope.ACCOUNT
+    form: Form = Form.ROWS
+    every: timedelta = DAILY
+    params: Mapping[str, int | str] = field(default_factory=dict)
+    variants: tuple[Mapping[str, int | str], ...] = ({},)
+    window: Window | None = None
+    id_keys: tuple[str, ...] = ("id",)
+    stamp: str | None = None
+    columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
+    volatile: frozenset[str] = frozenset()
+
+    @property
+    def kind(self) -> Kind:
+        """What the mirror must know of it."""
+        whole_every = None if self.window is None else self.window.whole_every
+        return Kind(self.name, self.scope, self.resource_set, self.every, whole_every, tuple(self.columns))

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support import sql
+from tests.support.kinds import asked_paths, stored, true, wrong_kinds
+
+from hostaway_sync.model.records import RunState
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS
+from hostaway_sync.sandbox import Switches
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import SyncEnv
+
+    from hostaway_sync.app.mirror import Mirror
+
+    Build = Callable[..., SyncEnv]
+
+DEFAULT = [name for name, spec in KINDS.items() if spec.resource_set == "default"]
+
+
+def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
+    """Return an environment whose kinds were mirrored once, and its mirror."""
+    env = sync_env(**{"listings": 4, "reservations": 120, **options})
+    mirror = env.mirror(resources=("default",))
+    mirror.sync.run(env.account_id)
+    env.sandbox.forget()
+    return env, mirror
+
+
+def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
+    """Have the lists of a kind be read so long ago that they are due."""
+    sql.execute(
+        env.database,
+        f"UPDATE resource_readings SET due_at = now(), read_at = read_at - interval '{age}',"
+        f" whole_at = whole_at - interval '{age}' WHERE kind = '{kind}'",
+    )
+    for table in ("resources", "reviews", "tasks"):
+        sql.execute(
+            env.database,
+            f"UPDATE {table} SET unlisted_since = unlisted_since - interval '{age}',"
+            f" observed_at = observed_at - interval '{age}'",
+        )
+
+
+def test_the_first_sync_mirrors_every_kind(sync_env: Build) -> None:
+    """All objects equal the source's; an idle run after it asks for none of them."""
+    env = sync_env(listings=4, reservations=120)
+    mirror = env.mirror(resources=("default",))
+    report = mirror.sync.run(env.account_id)
+    assert report.state is RunState.SUCCESS
+    assert wrong_kinds(env, DEFAULT) == {}
+    assert {name: report.resources[name].counts.inserted for name in DEFAULT} == {
+        name: len(true(env, name)) for name in DEFAULT
+    }
+    env.sandbox.forget()
+    idle = mirror.sync.run(env.account_id)
+    assert idle.api_calls <= 3
+    assert asked_paths(env) == []
+    assert set(idle.resources) & set(DEFAULT) == set()
+
+
+def test_a_review_and_a_task_have_their_columns(sync_env: Build) -> None:
+    """People filter by them."""
+    env, _ = filled(sync_env)
+    for kind, keys in (
+        ("reviews", {"listing_id": "listingMapId", "reservation_id": "reservationId", "status": "status"}),
+        ("tasks", {"listing_id": "listingMapId", "assignee_id": "assigneeUserId", "title": "title"}),
+    ):
+        for column, key in keys.items():
+            found = sql.rows(env.database, f"SELECT id::text, {column} FROM {kind}")
+            assert found
+            payloads = stored(env, kind)
+            assert dict(found) == {one: payloads[one].get(key) for one in payloads}
+
+
+def test_each_kind_without_a_table_has_a_view(sync_env: Build) -> None:
+    """With the objects of that kind alone."""
+    env, _ = filled(sync_env)
+    for kind in DEFAULT:
+        if kind not in {"reviews", "tasks"}:
+            rows = sql.rows(env.database, f"SELECT id, raw_payload FROM {kind} WHERE account_id = {env.account_id}")
+            assert dict(rows) == stored(env, kind)
+
+
+def test_what_changed_is_written_when_its_turn_comes(sync_env: Build) -> None:
+    """Added, changed, and what did not change is not written again."""
+    env, mirror = filled(sync_env)
+    key = next(iter(env.sandbox.world.objects("seasonal_rules")))
+    before = dict(sql.rows(env.database, "SELECT source_id, updated_at FROM resources WHERE kind = 'seasonal_rules'"))
+    env.sandbox.world.put_object("seasonal_rules", {"id": key, "title": "Winter"})
+    env.sandbox.world.put_object("seasonal_rules", {"title": "Summer"})
+    make_due(env, "seasonal_rules")
+    counts = mirror.sync.run(env.account_id).resources["seasonal_rules"].counts
+    assert (counts.inserted, counts.updated, counts.unchanged) == (1, 1, len(before) - 1)
+    assert wrong_kinds(env, ["seasonal_rules"]) == {}
+    after = dict(sql.rows(env.database, "SELECT source_id, updated_at FROM resources WHERE kind = 'seasonal_rules'"))
+    assert [name for name in before if before[name] != after[name]] == [str(key)]
+
+
+def test_an_object_is_gone_after_two_whole_readings(sync_env: Build) -> None:
+    """One proves nothing; and an object that comes back is live again."""
+    env, mirror = filled(sync_env)
+    world, key = env.sandbox.world, next(iter(env.sandbox.world.objects("custom_fields")))
+    row = world.objects("custom_fields")[key]
+    world.delete_object("custom_fields", key)
+    make_due(env, "custom_fields")
+    assert mirror.sync.run(env.account_id).resources["custom_fields"].counts.missing == 0
+    assert str(key) in stored(env, "custom_fields")
+    make_due(env, "custom_fields")
+    assert mirror.sync.run(env.account_id).resources["custom_fields"].counts.missing == 1
+    assert wrong_kinds(env, ["custom_fields"]) == {}
+    world.put_object("custom_fields", row)
+    make_due(env, "custom_fields")
+    mirror.sync.run(env.account_id)
+    assert wrong_kinds(env, ["custom_fields"]) == {}
+
+
+def test_a_window_says_nothing_of_what_is_outside(sync_env: Build) -> None:
+    """Old reviews stay, though a reading of the last weeks does not list them."""
+    env = sync_env(listings=4, reservations=120)
+    env.sandbox.world.put_object("reviews", {"departureDate": "2025-01-01 11:00:00"})
+    mirror = env.mirror(resources=("default",))
+    mirror.sync.run(env.account_id)
+    known = stored(env, "reviews")
+    for _ in range(3):
+        make_due(env, "reviews")
+        report = mirror.sync.run(env.account_id).resources["reviews"]
+        assert report.counts.missing == 0
+        assert report.counts.seen < len(known)
+    assert stored(env, "reviews") == known
+
+
+def test_suspiciously_many_losses_are_not_believed(sync_env: Build) -> None:
+    """Nothing is marked, and the sentence names the option that accepts it."""
+    env, mirror = filled(sync_env)
+    for key in list(env.sandbox.world.objects("owner_statements")):
+        env.sandbox.world.delete_object("owner_statements", key)
+    known = stored(env, "owner_statements")
+    for is_excused in (True, False):
+        make_due(env, "owner_statements")
+        report = mirror.sync.run(env.account_id)
+        assert "--accept-missing" in str(report.resources["owner_statements"].error)
+        assert report.resources["owner_statements"].is_excused is is_excused
+        assert stored(env, "owner_statements") == known
+    report = mirror.sync.run(env.account_id, resources=["owner_statements"], accept_missing=True)
+    assert report.state is RunState.SUCCESS
+    assert stored(env, "owner_statements") == {}
+
+
+def test_a_plan_without_a_feature_fails_nothing(sync_env: Build) -> None:
+    """It is remembered, and asked for again a week later only."""
+    env = sync_env(listings=4, reservations=40, switches=Switches(gate_403=("/reviews", "/listingFeeSettings/{id}")))
+    mirror = env.mirror(resources=("default",))
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
+    refused = sql.rows(
+        env.database,
+        "SELECT kind, parent_id = '', due_at - now() > interval '6 days' FROM resource_readings"
+        " WHERE refused_at IS NOT NULL AND parent_id = '' ORDER BY kind",
+    )
+    assert refused == [("listing_fee_settings", True, True), ("reviews", True, True)]
+    assert sum(path.startswith("/listingFeeSettings") for path in asked_paths(env)) <= 3
+    env.sandbox.forget()
+    mirror.sync.run(env.account_id)
+    assert asked_paths(env) == []
+
+
+def test_the_first_failure_of_a_kind_is_excused(sync_env: Build) -> None:
+    """The next one is not; meanwhile no run asks before an hour has passed."""
+    env, mirror = filled(sync_env)
+    env.sandbox.faults.add(faults.status(500), path="/seasonalRules", times=None)
+    make_due(env, "seasonal_rules")
+    first = mirror.sync.run(env.account_id)
+    assert first.state is RunState.SUCCESS
+    assert first.resources["seasonal_rules"].is_excused
+    env.sandbox.forget()
+    mirror.sync.run(env.account_id)
+    assert asked_paths(env) == []
+    make_due(env, "seasonal_rules")
+    assert mirror.sync.run(env.account_id).state is RunState.PARTIAL
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [Switches(ignores_offset=True), Switches(caps_limit_50=True), Switches(moves_default_order=True)],
+    ids=["ignores_offset", "caps_limit_50", "moves_default_order"],
+)
+def test_lists_are_whole_however_they_page(sync_env: Build, switches: Switches) -> None:
+    """No loop, and nothing lost."""
+    env = sync_env(listings=4, reservations=400, switches=switches)
+    mirror = env.mirror(resources=("default",))
+    report = mirror.sync.run(env.account_id)
+    assert report.state is RunState.SUCCESS
+    assert wrong_kinds(env, DEFAULT) == {}
+
+
+def test_settings_of_a_listing_that_is_gone_are_gone(sync_env: Build) -> None:
+    """No run asks for them any more."""
+    env, mirror = filled(sync_env)
+    listing = env.sandbox.world.listing_ids[0]
+    theirs = f"kind = 'listing_fee_settings' AND parent_id = '{listing}' AND missing_since IS NULL"
+    assert sql.rows(env.database, f"SELECT count(*) > 0 FROM resources WHERE {theirs}") == [(True,)]
+    env.sandbox.world.delete_listing(listing)
+    mirror.sync.run(env.account_id, full=True)
+    assert sql.rows(env.database, f"SELECT count(*) FROM resources WHERE {theirs}") == [(0,)]
+    assert wrong_kinds(env, ["listing_fee_settings", "listing_tax_settings"]) == {}
+
+
+def test_a_person_who_asks_for_a_kind_gets_it_now(sync_env: Build) -> None:
+    """Though it is not its turn, and the settings do not choose it; nothing else is read."""
+    env, mirror = filled(sync_env)
+    report = mirror.sync.run(env.account_id, resources=["seasonal_rules"])
+    assert list(report.resources) == ["seasonal_rules"]
+    assert set(asked_paths(env)) == {"/seasonalRules"}
+
+
+def test_a_dry_run_writes_nothing(sync_env: Build) -> None:
+    """It counts what a run would write."""
+    env = sync_env(listings=4, reservations=40)
+    report = env.mirror(resources=("default",)).sync.run(env.account_id, dry_run=True)
+    assert report.resources["reviews"].counts.inserted == len(true(env, "reviews"))
+    for table in ("reviews", "tasks", "resources", "resource_readings"):
+        assert sql.rows(env.database, f"SELECT count(*) FROM {table}") == [(0,)]

@@ -1,0 +1,61 @@
+"""What the mirror and the sandbox say of the other kinds of objects, and where they differ."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.support import sql
+
+from hostaway_sync.platforms.hostaway.kinds.records import NEVER_STORED, as_kind_record
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS
+
+if TYPE_CHECKING:
+    from tests.support.sync_env import SyncEnv
+
+OWN_TABLES = ("reviews", "tasks")
+SETTINGS = {"resources": ("default", "texts", "people")}
+
+
+def stored(env: SyncEnv, kind: str) -> dict[str, Any]:
+    """Return the stored payloads of a kind by id, but for those that are marked missing."""
+    table = kind if kind in OWN_TABLES else "resources"
+    name, which = ("id::text", "true") if kind in OWN_TABLES else ("source_id", f"kind = '{kind}'")
+    query = f"SELECT {name}, raw_payload FROM {table} WHERE {which} AND missing_since IS NULL"
+    return dict(sql.rows(env.database, query))
+
+
+def true(env: SyncEnv, kind: str) -> dict[str, Any]:
+    """Return what the sandbox holds of a kind, by id, without what is never stored."""
+    spec, world = KINDS[kind], env.sandbox.world
+    owners = world.listing_ids if "{parent}" in spec.path else [0]
+    found: dict[str, Any] = {}
+    for owner in owners:
+        for row in world.objects(kind, owner).values():
+            text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            found[str(row["id"])] = without_keys(json.loads(as_kind_record(text, spec).payload), NEVER_STORED)
+    return found
+
+
+def without_keys(value: Any, dropped: frozenset[str]) -> Any:
+    """Return a value without these keys, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_keys(one, dropped) for key, one in value.items() if key not in dropped}
+    return [without_keys(one, dropped) for one in value] if isinstance(value, list) else value
+
+
+def wrong_kinds(env: SyncEnv, kinds: list[str]) -> dict[str, list[str]]:
+    """Return the ids of objects that differ, by kind; empty: the mirror equals the source."""
+    wrong: dict[str, list[str]] = {}
+    for kind in kinds:
+        here, there = stored(env, kind), true(env, kind)
+        differing = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+        if differing:
+            wrong[kind] = differing
+    return wrong
+
+
+def asked_paths(env: SyncEnv) -> list[str]:
+    """Return the paths of all requests that are for none of the first four resources, in order."""
+    first = ("/listings", "/reservations", "/conversations", "/accessTokens")
+    return [one.path for one in env.sandbox.requests if not one.path.startswith(first)]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.platforms.hostaway.kinds.list_state import SMALLEST_PAGE, ListState
+from hostaway_sync.platforms.hostaway.kinds.records import NEVER_STORED, as_kind_record
+from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, KindSpec, Window
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
+
+REVIEWS, USERS = KINDS["reviews"], KINDS["users"]
+PLAIN = KindSpec("things", "/things", stamp="updatedOn")
+
+
+def test_a_review_has_its_columns() -> None:
+    """As the platform writes them; what does not fit a column is counted, and stays in the payload."""
+    raw = (
+        b'{"id": 7, "listingMapId": "41", "rating": 9.5, "departureDate": "2026-03-01 11:00:00",'
+        b' "submittedAt": "2026-03-02 10:00:00", "channelId": "x"}'
+    )
+    record = as_kind_record(raw, REVIEWS)
+    assert (record.source_id, record.misfits) == ("7", 1)
+    assert record.columns["rating"] == Decimal("9.5")
+    assert record.columns["departure_date"] == date(2026, 3, 1)
+    assert record.columns["submitted_at"] == datetime(2026, 3, 2, 10, tzinfo=UTC)
+    assert json.loads(record.payload)["channelId"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("raw", "source_id"),
+    [
+        (b'{"id": 9007199254740993}', "9007199254740993"),
+        (b'{"id": " AB-7 "}', "AB-7"),
+        (b'{"id": 123456789012345678901234567890}', "123456789012345678901234567890"),
+        (b'{"id": 0}', None),
+        (b'{"id": -1}', None),
+        (b'{"id": null}', None),
+        (b'{"id": true}', None),
+        (b'{"id": {}}', None),
+        (b'{"id": ""}', None),
+        (b"{}", None),
+    ],
+)
+def test_an_id_is_kept_digit_by_digit(raw: bytes, source_id: str | None) -> None:
+    """Without a usable one a record gets no row, and its bytes are kept."""
+    record = as_kind_record(raw, PLAIN)
+    assert record.source_id == source_id
+    assert (record.reason is None) is (source_id is not None)
+
+
+def test_tables_of_their_own_have_numbers_as_ids() -> None:
+    """Text that is no number gets no row there."""
+    assert as_kind_record(b'{"id": "007"}', REVIEWS).source_id == "7"
+    assert as_kind_record(b'{"id": "AB"}', REVIEWS).reason == "no usable id"
+
+
+NAMES = st.sampled_from(sorted(NEVER_STORED)) | st.text(max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(members=st.dictionaries(NAMES, JSON, max_size=5), escapes=st.booleans())
+def test_keys_that_open_something_are_never_stored(members: dict[str, object], *, escapes: bool) -> None:
+    """At no depth, however their letters are written, and neither in the payload nor in what is kept of the bytes."""
+    text = json.dumps({"id": 5, **members}, ensure_ascii=False)
+    if escapes:
+        text = text.replace('"icalKey"', '"ical\\u004bey"').replace('"password"', '"\\u0070assword"')
+    record = as_kind_record(text.encode("utf-8", "surrogatepass"), USERS)
+    found: set[str] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            found.update(value)
+            value = list(value.values())
+        if isinstance(value, list):
+            for one in value:
+                walk(one)
+
+    walk(json.loads(record.payload))
+    assert not found & NEVER_STORED
+    assert record.exact is None or record.exact == record.payload.encode()
+
+
+def test_bytes_that_are_no_object_are_not_kept() -> None:
+    """They may hold what must not be stored, and nothing tells where."""
+    for raw in (b'"icalKey: abc"', b'{"icalKey": "abc"', b"\xff\xfe"):
+        record = as_kind_record(raw, USERS)
+        assert record.source_id is None
+        assert b"abc" not in (record.exact or b"")
+        assert b"bytes" in (record.exact or b"")
+
+
+def test_the_order_of_keys_is_no_change_and_volatile_keys_are_none() -> None:
+    """Everything else is one."""
+    spec = KindSpec("things", "/things", volatile=frozenset({"uses"}))
+    first = as_kind_record(b'{"id": 1, "a": 2, "uses": 3}', spec).payload_hash
+    assert as_kind_record(b'{"uses": 4, "a": 2, "id": 1}', spec).payload_hash == first
+    assert as_kind_record(b'{"id": 1, "a": 3, "uses": 3}', spec).payload_hash != first
+
+
+def test_characters_that_postgresql_refuses_are_cleaned() -> None:
+    """What was changed is said, and the stamp is read all the same."""
+    record = as_kind_record(b'{"id": 1, "a": "x\\u0000y", "updatedOn": "2026-03-01 10:00:00"}', PLAIN)
+    assert record.reason == "U+0000"
+    assert record.source_updated_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+def test_values_of_a_map_need_not_be_objects() -> None:
+    """A country is a name."""
+    record = as_kind_record(b'"Germany"', PLAIN, "DE")
+    assert (record.source_id, json.loads(record.payload)) == ("DE", {"value": "Germany"})
+
+
+def test_a_window_asks_for_what_may_still_change() -> None:
+    """Open at its end if nothing lies ahead."""
+    assert Window("from", before=60).params(date(2026, 3, 1)) == {"from": "2025-12-31"}
+    assert Window("from", before=1, last="to", after=2).params(date(2026, 3, 1)) == {
+        "from": "2026-02-28",
+        "to": "2026-03-03",
+    }
+
+
+@given(
+    rows=st.integers(0, 700),
+    cap=st.sampled_from([50, 100, 500]),
+    counts=st.booleans(),
+    ignores_offset=st.booleans(),
+)
+def test_every_list_is_read_to_its_end(rows: int, cap: int, *, counts: bool, ignores_offset: bool) -> None:
+    """Whatever the list does with paging; one that may have been cut is doubted, and none is endless."""
+    names, state, requests = [str(number) for number in range(rows)], ListState(), 0
+    while not state.is_over:
+        first = 0 if ignores_offset else state.offset
+        state.add(names[first : first + cap], rows if counts else None)
+        requests += 1
+        assert requests <= rows // cap + 2
+    if state.doubt is None:
+        cut_unseen = ignores_offset and not counts and cap < LIMIT
+        assert state.names == set(names) or cut_unseen
+    if not ignores_offset:
+        assert state.doubt is None
+
+
+@given(st.lists(st.lists(st.integers(0, 120), max_size=60, unique=True), min_size=1, max_size=8))
+def test_rows_that_come_twice_make_a_list_doubtful(pages: list[list[int]]) -> None:
+    """Rows moved while it was read, so that others may have been missed."""
+    state = ListState()
+    seen: set[int] = set()
+    came_twice = False
+    for page in pages:
+        if state.is_over:
+            break
+        came_twice |= bool(seen) and bool(seen & set(page)) and not seen >= set(page)
+        seen |= set(page)
+        state.add([str(number) for number in page], None)
+    if came_twice:
+        assert state.doubt is not None
+
+
+def test_a_list_that_ends_before_its_count_is_doubtful() -> None:
+    """The server says itself how many there are."""
+    state = ListState()
+    state.add([str(number) for number in range(SMALLEST_PAGE)], 80)
+    state.add([], 80)
+    assert state.is_over
+    assert state.doubt == "50 rows were read where Hostaway counts 80"
+
+
+def test_kinds_have_names_for_views_and_distinct_paths() -> None:
+    """A name becomes part of SQL, so it needs no quotes."""
+    kinds = list_kinds()
+    assert all(kind.name.replace("_", "").isalpha() and kind.name.islower() for kind in kinds)
+    assert len({spec.path for spec in KINDS.values()}) == len(kinds)
+    assert [kind.name for kind in kinds if kind.columns] == ["reviews", "tasks"]

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hostaway_sync.model.kinds.absences import UNLISTED_FOR, LiveObject, judge_absences
+from hostaway_sync.model.kinds.choice import ResourceChoice, choose_resources
+from hostaway_sync.model.kinds.kind import DAILY, MONTHLY, WEEKLY, Kind, KindReading, ResourceSet, Scope
+from hostaway_sync.sync import plan as run_plan
+from hostaway_sync.sync.kinds.plan import (
+    FAILED_PERIOD,
+    REFUSED_LISTS,
+    REFUSED_PERIOD,
+    KindTask,
+    Outcome,
+    Urge,
+    after_failure,
+    after_reading,
+    after_refusal,
+    select_tasks,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+REVIEWS = Kind("reviews", whole_every=MONTHLY, columns=("rating",))
+FEES = Kind("listing_fee_settings", Scope.LISTING, every=WEEKLY)
+COUPONS = Kind("coupons", resource_set=ResourceSet.TEXTS)
+
+
+def task(kind: Kind = REVIEWS, reading: KindReading | None = None, *, is_whole: bool = True) -> KindTask:
+    """Return a task for a list of a kind."""
+    return KindTask(kind, reading or KindReading(kind.name), is_whole, "")
+
+
+def test_a_list_that_was_never_read_is_read_whole() -> None:
+    """The account has one list of reviews."""
+    (due,) = select_tasks(REVIEWS, [], [], NOON)
+    assert (due.is_whole, due.reading.parent, due.why) == (True, None, "reviews: for the first time")
+
+
+@pytest.mark.parametrize(
+    ("due_in", "is_due"), [(-HOUR, True), (timedelta(0), True), (HOUR, False), (DAILY, False), (DAILY + HOUR, True)]
+)
+def test_a_list_is_read_when_its_turn_comes(due_in: timedelta, *, is_due: bool) -> None:
+    """A turn further ahead than a period was set by a clock that was ahead."""
+    known = KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - DAY, due_at=NOON + due_in)
+    assert bool(select_tasks(REVIEWS, [known], [], NOON)) is is_due
+
+
+@pytest.mark.parametrize(
+    ("whole_at", "is_whole"), [(None, True), (NOON - MONTHLY, True), (NOON - MONTHLY + HOUR, False)]
+)
+def test_a_list_with_a_window_is_read_whole_once_in_a_while(whole_at: datetime | None, *, is_whole: bool) -> None:
+    """Between two such readings only what may still change is read."""
+    known = KindReading("reviews", read_at=NOON - DAY, whole_at=whole_at, due_at=NOON)
+    (due,) = select_tasks(REVIEWS, [known], [], NOON)
+    assert due.is_whole is is_whole
+    (urged,) = select_tasks(REVIEWS, [known], [], NOON, urge=Urge.WHOLE)
+    assert urged.is_whole
+
+
+def test_each_live_listing_has_a_list_of_its_own() -> None:
+    """Those never read come first, then the longest overdue; a listing that is gone is not asked about."""
+    known = [
+        KindReading("listing_fee_settings", 2, read_at=NOON, due_at=NOON - HOUR),
+        KindReading("listing_fee_settings", 3, read_at=NOON, due_at=NOON - 2 * HOUR),
+        KindReading("listing_fee_settings", 4, read_at=NOON, due_at=NOON + HOUR),
+        KindReading("listing_fee_settings", 9, read_at=NOON, due_at=NOON - HOUR),
+        KindReading("listing_tax_settings", 1, read_at=NOON, due_at=NOON + HOUR),
+    ]
+    due = select_tasks(FEES, known, [1, 2, 3, 4], NOON)
+    assert [one.reading.parent for one in due] == [1, 3, 2]
+
+
+def test_a_person_who_asks_gets_lists_whose_turn_it_is_not() -> None:
+    """Also those that the platform refused."""
+    known = KindReading("reviews", read_at=NOON, whole_at=NOON, due_at=NOON + DAY, refused_at=NOON)
+    assert select_tasks(REVIEWS, [known], [], NOON) == []
+    (due,) = select_tasks(REVIEWS, [known], [], NOON, urge=Urge.ALL)
+    assert not due.is_whole
+
+
+def test_no_listing_is_asked_about_while_the_plan_lacks_the_kind() -> None:
+    """It is remembered for the account, and tried again after a week."""
+    closed = KindReading("listing_fee_settings", refused_at=NOON, due_at=NOON + REFUSED_PERIOD)
+    assert select_tasks(FEES, [closed], [1, 2], NOON + DAY) == []
+    assert len(select_tasks(FEES, [closed], [1, 2], NOON + REFUSED_PERIOD)) == 2
+    assert len(select_tasks(FEES, [closed], [1, 2], NOON + DAY, urge=Urge.ALL)) == 2
+
+
+def test_the_plan_lacks_a_kind_of_which_only_refusals_came() -> None:
+    """One list that was read shows that it does not."""
+    assert Outcome(refused=REFUSED_LISTS).shows_closed_kind
+    assert not Outcome(refused=REFUSED_LISTS - 1).shows_closed_kind
+    assert not Outcome(read=1, refused=REFUSED_LISTS).shows_closed_kind
+
+
+def test_reading_a_part_says_nothing_of_the_whole() -> None:
+    """The next turn comes within a period, and not before half of it."""
+    before = KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - 3 * DAY, due_at=NOON - DAY, refused_at=NOON)
+    part = after_reading(7, task(reading=before, is_whole=False), NOON)
+    assert (part.read_at, part.whole_at, part.refused_at) == (NOON, NOON - 3 * DAY, None)
+    assert part.due_at is not None
+    assert NOON + DAILY / 2 <= part.due_at <= NOON + DAILY
+    assert after_reading(7, task(reading=before), NOON).whole_at == NOON
+
+
+def test_turns_are_spread_over_accounts_and_kinds() -> None:
+    """A fleet that is set up at once does not ask for all its lists at once for ever."""
+    turns = {after_reading(number, task(), NOON).due_at for number in range(100)}
+    assert len(turns) > 90
+
+
+def test_a_refused_list_waits_for_a_week_and_a_failed_one_for_an_hour() -> None:
+    """What was read before stays known."""
+    known = task(reading=KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - DAY))
+    refused, failed = after_refusal(known, NOON), after_failure(known, NOON)
+    assert (refused.due_at, refused.refused_at) == (NOON + REFUSED_PERIOD, NOON)
+    assert (failed.due_at, failed.refused_at) == (NOON + FAILED_PERIOD, None)
+    assert refused.read_at == failed.read_at == NOON - DAY
+
+
+def test_the_sentence_of_a_kind_names_failures_first() -> None:
+    """What was refused is no failure."""
+    assert Outcome(read=2, refused=1).describe() is None
+    assert Outcome(failed=1, first_failure="x", braked=("y",), doubtful=1, first_doubt="z").describe() == "x"
+    assert Outcome(braked=("y",), doubtful=1, first_doubt="z").describe() == "y"
+    assert Outcome(doubtful=1, first_doubt="z").describe() == "not read whole: z"
+
+
+LIVE = st.builds(
+    LiveObject,
+    st.integers(1, 40).map(str),
+    st.none() | st.integers(0, 20).map(lambda hours: NOON - hours * HOUR),
+    st.booleans(),
+)
+
+
+@given(
+    live=st.lists(LIVE, max_size=40, unique_by=lambda one: one.id),
+    met=st.sets(st.integers(1, 40).map(str)),
+    accept=st.booleans(),
+)
+def test_only_what_two_readings_left_out_is_gone(live: list[LiveObject], met: set[str], *, accept: bool) -> None:
+    """Some hours apart; and none of many at once, unless a person accepts it."""
+    found = judge_absences(live, met, NOON, is_sudden=run_plan.is_sudden, accept=accept)
+    left_out = {one.id for one in live if one.is_older} - met
+    twice = {one.id for one in live if one.unlisted_since is not None and NOON - one.unlisted_since >= UNLISTED_FOR}
+    is_sudden = run_plan.is_sudden(len(left_out), len(live))
+    if not is_sudden:
+        assert set(found.gone) == left_out & twice
+    else:
+        assert set(found.gone) == (left_out if accept else set())
+    assert found.are_doubted is (is_sudden and not accept)
+    assert set(found.first) == {one.id for one in live if one.unlisted_since is None} & left_out
+    assert set(found.again) == {one.id for one in live if one.unlisted_since is not None} & met
+    assert (found.unlisted, found.live) == (len(left_out), len(live))
+
+
+KNOWN = (REVIEWS, FEES, COUPONS)
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["default"], ResourceChoice((REVIEWS, FEES), has_calendar=True)),
+        (["texts"], ResourceChoice((COUPONS,))),
+        (["calendar", "coupons"], ResourceChoice((COUPONS,), has_calendar=True)),
+        (["default", "texts"], ResourceChoice(KNOWN, has_calendar=True)),
+        (["none"], ResourceChoice()),
+    ],
+)
+def test_names_choose_sets_or_single_resources(names: list[str], chosen: ResourceChoice) -> None:
+    """In the order in which a run reads them."""
+    assert choose_resources(names, KNOWN) == chosen
+
+
+@pytest.mark.parametrize("names", [["finanz"], ["default", "none"], ["Default"]])
+def test_an_unknown_name_is_answered_with_the_known_ones(names: list[str]) -> None:
+    """So is `none` beside another name, which contradicts it."""
+    with pytest.raises(ValueError, match="there are only the sets default, finance, people, texts, the resources cal"):
+        choose_resources(names, KNOWN)

@@ -1,4 +1,4 @@
-"""What the mirror and the sandbox say of the days of each listing, and where they differ."""
+"""What the mirror and the sandbox hold of the days of each listing, and where they differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support import sql
 if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
 
-# What of a day does not describe it, or is not stored.
+# Keys of a day that do not describe it, or are not stored.
 _LEFT_OUT = {"reservations", "isProcessed"}
 
 
@@ -26,7 +26,7 @@ def stored_days(env: SyncEnv, listing_id: int) -> dict[date, dict[str, Any]]:
 
 
 def true_days(env: SyncEnv, listing_id: int, first: date, last: date) -> dict[date, dict[str, Any]]:
-    """Return the sandbox's payloads of a listing's days, without nulls and without what is not stored."""
+    """Return the sandbox's payloads of a listing's days, without nulls and without keys that are not stored."""
     days = env.sandbox.world.calendar_truth(listing_id, first, last)
     return {date.fromisoformat(day["date"]): _settled(day) for day in days}
 

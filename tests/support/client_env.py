@@ -134,7 +134,7 @@ def client_env(**options: Any) -> Iterator[ClientEnv]:
 
 
 def _taken(settings: _Settings, options: dict[str, Any]) -> _Settings:
-    """Return settings with those of the options that are fields of them; they are options no more."""
+    """Return settings with the options that are fields of them, and remove these options."""
     names = {field.name for field in fields(settings)}
     return replace(settings, **{name: options.pop(name) for name in names & options.keys()})
 

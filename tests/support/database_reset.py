@@ -45,7 +45,7 @@ BEGIN
     END LOOP;
 END $$
 """
-# All that a test may have created, dropped or set besides rows.
+# Everything that a test may have created, dropped or set besides rows.
 _SHAPE = """
 SELECT md5(concat_ws('|',
     (SELECT string_agg(nspname, ',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp'),

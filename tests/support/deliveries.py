@@ -31,7 +31,7 @@ QUICK = WorkerTimings(
     poll_s=0.02, heartbeat_s=0.1, silent_s=1.0, rescue_s=0.1, maintenance_s=0.2, grace_s=0.3, give_back_s=5
 )
 ONE_RETRY = JobRetryPolicy(ladder=(timedelta(0),), snooze=timedelta(0))
-# For work whose workers die again and again: none of it is given up.
+# For jobs whose workers die again and again: none of them is given up.
 MANY_RETRIES = JobRetryPolicy(ladder=(timedelta(0),) * 99, death_ladder=(timedelta(0),) * 99, snooze=timedelta(0))
 PATIENCE = 60.0
 

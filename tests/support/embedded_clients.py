@@ -1,4 +1,4 @@
-"""Users of the embedded server in processes of their own, and directories for them to meet in."""
+"""Users of the embedded server in processes of their own, and directories that they can enter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hostaway_sync.store.embedded import EmbeddedPostgres
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One user of the server in a process of its own, told what to do line by line. It imports before it changes its user,
+# One user of the server in a process of its own, with one order a line. It imports before it changes its user,
 # because the interpreter itself may lie where an ordinary user cannot read.
 CLIENT = """
 import json, os, pathlib, sys
@@ -46,12 +46,12 @@ for line in sys.argv[4:] or sys.stdin:
 
 
 def client_command(state: Path, *orders: str, uid: int = os.geteuid()) -> list[str]:
-    """The command line of a client that obeys these orders, or those on its standard input."""
+    """Return the command line of a client that obeys these orders, or those on its standard input."""
     return [sys.executable, "-c", CLIENT, json.dumps(sys.path), str(state), str(uid), *orders]
 
 
 class Client:
-    """A client that lives until told otherwise."""
+    """A client that lives until its end is ordered."""
 
     def __init__(self, state: Path, *, uid: int = os.geteuid(), env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -59,18 +59,18 @@ class Client:
         )
 
     def order(self, what: str) -> None:
-        """Say what to do, and do not wait for it."""
+        """Send an order, and do not wait for its end."""
         assert self.process.stdin
         self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
 
     def answer(self) -> str:
-        """What became of the order: `None` after a good start."""
+        """Return the answer to the order: `None` after a good start."""
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
     def does(self, what: str) -> str:
-        """Order and answer."""
+        """Send an order and return its answer."""
         self.order(what)
         return self.answer()
 
@@ -82,7 +82,7 @@ class Client:
 
 @contextmanager
 def passable_directory() -> Iterator[Path]:
-    """A directory that other users may pass through, which pytest's own are not; empty of servers afterwards."""
+    """Yield a directory that other users may enter, unlike pytest's own; without servers afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-test-")).resolve()
     directory.chmod(0o711)
     yield directory
@@ -100,7 +100,7 @@ def end_processes_below(directory: Path) -> None:
 
 
 def processes_below(directory: Path) -> list[psutil.Process]:
-    """Living processes that work in this directory or deeper."""
+    """Return the living processes that work in this directory or deeper."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -135,7 +135,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def postmaster(postgres: EmbeddedPostgres) -> psutil.Process:
-    """The one server process that has no parent among the server's processes."""
+    """Return the one server process that has no parent among the server's processes."""
     family = processes_below(postgres.pgdata)
     oldest = []
     for process in family:
@@ -148,7 +148,7 @@ def postmaster(postgres: EmbeddedPostgres) -> psutil.Process:
 
 @contextmanager
 def running(state: Path, *, bin_dir: Path | None = None) -> Iterator[EmbeddedPostgres]:
-    """A started server that is released at the end."""
+    """Yield a started server that is released at the end."""
     postgres = EmbeddedPostgres(state, bin_dir=bin_dir)
     postgres.start()
     try:
@@ -158,12 +158,12 @@ def running(state: Path, *, bin_dir: Path | None = None) -> Iterator[EmbeddedPos
 
 
 def connect(postgres: EmbeddedPostgres) -> psycopg.Connection[tuple[object, ...]]:
-    """A connection for bare SQL."""
+    """Return a connection for bare SQL."""
     return psycopg.connect(postgres.url().replace("+psycopg", ""), autocommit=True)
 
 
 def refusal(state: Path, *, bin_dir: Path | None = None) -> str:
-    """The sentence with which a start is refused."""
+    """Return the sentence with which a start is refused."""
     postgres = EmbeddedPostgres(state, bin_dir=bin_dir)
     with pytest.raises(ConfigurationError) as refused:
         postgres.start()

@@ -27,7 +27,7 @@ TEXT = "The key is under the mat 🗝️\n\nSee you soon & welcome"
 
 @dataclass(frozen=True)
 class MessageCase:
-    """The guest of a reservation with one conversation, who wrote last by `way`."""
+    """The guest of a reservation with one conversation, whose last message came by `way`."""
 
     env: SyncEnv
     mirror: Mirror
@@ -46,7 +46,7 @@ class MessageCase:
 
     @property
     def accepted(self) -> list[str]:
-        """Every text that the source accepted for this guest, as often as it accepted it."""
+        """Return every text that the source accepted for this guest, as often as it accepted it."""
         return [text for thread, text in self.env.sandbox.world.accepted if thread == self.conversation_id]
 
     def add_send_fault(self, effect: Effect, **conditions: Any) -> None:
@@ -86,7 +86,7 @@ def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCas
 
 
 def quiet_hours_now(case: MessageCase) -> str:
-    """Return quiet hours that are on now, and for many hours more, where the guest stays."""
+    """Return quiet hours that cover now, and many hours more, at the guest's listing."""
     (zone,) = sql.rows(
         case.env.database,
         "SELECT l.raw_payload->>'timeZoneName' FROM listings l JOIN reservations r ON r.listing_id = l.id"

@@ -19,6 +19,6 @@ command_tree()
 if url := os.environ.pop(REHEARSAL_URL, None):
     rehearse(url)
 
-# What is there now is no garbage in any process, and a page that no process writes to is shared by all.
+# Objects made until now are no garbage in any process, and a page that no process writes to is shared by all.
 gc.collect()
 gc.freeze()

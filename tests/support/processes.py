@@ -81,7 +81,7 @@ def printed_text(environment: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ProgramRun:
-    """What a process is to run, as whom and where; `code` stands in place of the program."""
+    """The program or code of a process, and its user and directory; `code` replaces the program."""
 
     environment: dict[str, str]
     arguments: tuple[str, ...]
@@ -164,19 +164,19 @@ def _paper(environment: Mapping[str, str]) -> Path:
 
 
 def kill_process(process: BaseProcess) -> None:
-    """End a process as nothing can be done about it."""
+    """End a process with SIGKILL."""
     process.kill()
     process.join(PATIENCE)
     assert process.exitcode == -9
 
 
 def read_terminal(descriptor: int) -> str:
-    """Return all that a program writes to a pseudo-terminal until it closes its side, and close this one."""
+    """Return everything that a program writes to a pseudo-terminal until it closes its side, and close this one."""
     seen = b""
     while True:
         try:
             chunk = os.read(descriptor, 65536)
-        except OSError:  # the other side was closed
+        except OSError:  # the other end was closed
             break
         if not chunk:
             break

@@ -11,8 +11,8 @@ from tests.support.sync_env import MASTER_KEY
 if TYPE_CHECKING:
     import pytest
 
-# What opens something in a test: the sandbox's client secrets and tokens, the master key, Basic auth, and the password
-# that tests use. What only names one, such as `Bearer` alone, opens nothing.
+# Secrets of tests: the sandbox's client secrets and tokens, the master key, Basic auth, and the password
+# that tests use. A word that only names one, such as `Bearer` alone, is none.
 SECRETS = re.compile(
     "|".join(
         (

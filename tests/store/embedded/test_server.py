@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def room() -> Iterator[Path]:
-    """Give a directory for a first start from nothing."""
+    """Return a directory for a first start from nothing."""
     with passable_directory() as directory:
         yield directory
 
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
-    """Give a state directory whose cluster exists already: making one takes ten times as long as starting it."""
+    """Return a state directory with a cluster: creating one takes ten times as long as starting it."""
     with passable_directory() as directory:
         with running(directory / "state"):
             pass
@@ -51,13 +51,13 @@ def made() -> Iterator[Path]:
 
 @pytest.fixture
 def state(made: Path) -> Iterator[Path]:
-    """Give that state directory, its server stopped before and after each test."""
+    """Return that state directory, its server stopped before and after each test."""
     yield made
     end_processes_below(made)
 
 
 def test_last_user_stops_the_server_and_rows_outlive_it(room: Path) -> None:
-    """Started from nothing, shared, stopped by the last one out, and started again with its rows."""
+    """Started from nothing, shared, stopped by its last user, and started again with its rows."""
     first, second = EmbeddedPostgres(room / "state"), EmbeddedPostgres(room / "state")
     first.start()
     first.start()
@@ -74,7 +74,7 @@ def test_last_user_stops_the_server_and_rows_outlive_it(room: Path) -> None:
 
 
 def test_server_is_private_and_durable(state: Path) -> None:
-    """No network, a socket for its owner alone, UTF-8, and fsync on: this is users' data."""
+    """No network, a socket for its owner alone, UTF-8, and fsync on: it holds users' data."""
     with running(state) as postgres, connect(postgres) as connection:
         shown = {
             name: connection.execute(f"SHOW {name}").fetchone()
@@ -92,7 +92,7 @@ def test_server_is_private_and_durable(state: Path) -> None:
 
 
 def test_release_can_leave_the_server_running(state: Path) -> None:
-    """A last user may go without stopping it, and the next one attaches."""
+    """The last user may leave it running, and the next one connects to it."""
     postgres = EmbeddedPostgres(state)
     postgres.start()
     before = postmaster(postgres)
@@ -102,7 +102,7 @@ def test_release_can_leave_the_server_running(state: Path) -> None:
 
 
 def test_cron_and_a_login_shell_start_one_server_at_once(room: Path) -> None:
-    """Two cold starts race under different environments; there is one server, and both use it."""
+    """Two cold starts with different environments race; there is one server, and both use it."""
     login = dict(os.environ) | {"XDG_RUNTIME_DIR": str(room), "TMPDIR": str(room), "PGPORT": "7777", "TZ": "Asia/Tokyo"}
     clients = [Client(room / "state", env=login), Client(room / "state", env={})]
     for client in clients:
@@ -125,7 +125,7 @@ def test_killed_client_is_no_user_any_more(state: Path) -> None:
 
 
 def test_stopped_client_is_still_a_user(state: Path) -> None:
-    """A client under SIGSTOP keeps the server up and keeps nobody from starting or leaving."""
+    """A client under SIGSTOP keeps the server running, and blocks no start and no end of others."""
     sleeper = Client(state)
     assert sleeper.does("start") == "None"
     sleeper.process.send_signal(signal.SIGSTOP)
@@ -136,7 +136,7 @@ def test_stopped_client_is_still_a_user(state: Path) -> None:
 
 
 def test_killed_server_comes_back_with_all_committed_rows(state: Path) -> None:
-    """After kill -9 of the server, start brings it back to the same user."""
+    """After kill -9 of the server, the same user can start it again."""
     with running(state) as postgres:
         with connect(postgres) as connection:
             connection.execute("CREATE TABLE thousand AS SELECT generate_series(1, 1000)")
@@ -150,7 +150,7 @@ def test_killed_server_comes_back_with_all_committed_rows(state: Path) -> None:
 
 
 def test_orphans_of_a_killed_server_are_ended_before_the_next(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backend that hangs after its postmaster died must not touch the data beside a new server."""
+    """A backend that hangs after its postmaster died must not change the data beside a new server."""
     monkeypatch.setattr(server, "ORPHAN_PATIENCE", 0.0)
     with running(state) as postgres:
         with connect(postgres) as connection:
@@ -166,7 +166,7 @@ def test_orphans_of_a_killed_server_are_ended_before_the_next(state: Path, monke
 
 
 def test_release_after_the_server_died_is_quiet(state: Path) -> None:
-    """The last user of a dead server has nothing to stop."""
+    """The last user of a dead server need not stop it."""
     with running(state) as postgres:
         family = processes_below(postgres.pgdata)
         postmaster(postgres).kill()
@@ -175,7 +175,7 @@ def test_release_after_the_server_died_is_quiet(state: Path) -> None:
 
 
 def test_stale_pid_and_socket_locks_are_no_server(state: Path) -> None:
-    """After a reboot the pid in the files can be anybody's; here it is that of this very test."""
+    """After a reboot the pid in the files can be any process's; here it is that of this test."""
     with running(state) as postgres:
         pass
     stale = f"{os.getpid()}\n{postgres.pgdata}\n1\n5432\n{postgres.socket_dir}\n\n5432001 0\nready\n"
@@ -188,7 +188,7 @@ def test_stale_pid_and_socket_locks_are_no_server(state: Path) -> None:
 
 
 def test_killed_initdb_leaves_nothing(room: Path) -> None:
-    """A first start that is killed in the middle costs nothing but its time."""
+    """A first start that is killed in the middle costs only its time."""
     cluster = EmbeddedPostgres(room / "state").pgdata.parent
     killed = Client(room / "state")
     killed.order("start")
@@ -204,7 +204,7 @@ def test_killed_initdb_leaves_nothing(room: Path) -> None:
 
 @pytest.mark.parametrize("redirect", ["", " <&- >&- 2>&-"], ids=["captured", "closed"])
 def test_server_inherits_no_open_file(state: Path, redirect: str) -> None:
-    """A caller that waits for our output to end does not wait for the server; closed files do no harm either."""
+    """A caller that waits for the end of our output does not wait for the server; closed files do no harm."""
     command = ["/bin/sh", "-c", f'exec "$@"{redirect}', "sh", *client_command(state, "start")]
     done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -219,7 +219,7 @@ def test_server_inherits_no_open_file(state: Path, redirect: str) -> None:
 
 
 def refused_lock(path: Path) -> str:
-    """Why a lock cannot be had now; empty if it can."""
+    """Return why a lock cannot be had now; empty if it can."""
     try:
         with lock_exclusive(path, 0):
             return ""
@@ -227,8 +227,8 @@ def refused_lock(path: Path) -> str:
         return str(error)
 
 
-def test_waiting_for_the_server_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever hangs with a lock is named in the end."""
+def test_wait_for_the_server_ends(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names the process that hangs with a lock."""
     monkeypatch.setattr(server, "START_PATIENCE", 0.0)
     monkeypatch.setattr(server, "LOCK_PATIENCE", 0.0)
     (room / "state").mkdir(mode=0o711)
@@ -240,7 +240,7 @@ def test_waiting_for_the_server_ends(room: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_huge_log_is_rotated(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server started by cron for years does not fill the disk with its log."""
+    """A server that cron starts for years does not fill the disk with its log."""
     with running(state) as postgres:
         pass
     monkeypatch.setattr("hostaway_sync.store.embedded.cluster.LONGEST_LOG", 10)

@@ -25,7 +25,7 @@ MESSAGE = OutgoingMessage(70001, 41, 51, CommunicationType.EMAIL, TEXT)
 
 @pytest.fixture
 def store(database: Database) -> Database:
-    """Give a database with an account."""
+    """Return a database with an account."""
     database.transaction(
         lambda c: c.exec_driver_sql("INSERT INTO hostaway.accounts (account_id, client_secret) VALUES (70001, '')")
     )
@@ -33,18 +33,18 @@ def store(database: Database) -> Database:
 
 
 def begun(store: Database, owner: str = "one", key: str | None = None) -> Intent:
-    """Write an intent down."""
+    """Store an intent."""
     message = replace(MESSAGE, key=key)
     return store.transaction(lambda connection: ledger.insert_intent(connection, message, owner))
 
 
 def left(store: Database, intent: Intent) -> Intent:
-    """Let its request leave."""
+    """Mark that its request has left."""
     return ledger.mark_sending(store, intent, after=100)
 
 
 def unknown(store: Database, intent: Intent) -> Intent:
-    """Let nobody know what became of it."""
+    """Mark its outcome as unknown."""
     state, error = IntentState.OUTCOME_UNKNOWN, "no answer"
     moved = store.transaction(lambda connection: ledger.record_answer(connection, intent, state, error=error))
     assert moved is not None
@@ -52,14 +52,14 @@ def unknown(store: Database, intent: Intent) -> Intent:
 
 
 def now_of(store: Database, intent: Intent) -> Intent:
-    """Give a row as it is now."""
+    """Return a row in its present state."""
     row = store.transaction(lambda connection: ledger.find_intent(connection, intent.intent_id))
     assert row is not None
     return row
 
 
-def test_an_account_has_a_key_once(store: Database) -> None:
-    """Whatever a program decides, the table refuses a second one; rows without any are many."""
+def test_idempotency_key_is_unique_in_an_account(store: Database) -> None:
+    """The table refuses a second one, whatever a program decides; rows without a key are many."""
     begun(store, key="k")
     begun(store)
     begun(store)
@@ -67,8 +67,8 @@ def test_an_account_has_a_key_once(store: Database) -> None:
         begun(store, key="k")
 
 
-def test_a_process_that_lost_its_row_sends_nothing(store: Database) -> None:
-    """Another process took it up: the first one's request does not leave, and its answer changes nothing."""
+def test_process_that_lost_its_row_sends_nothing(store: Database) -> None:
+    """Another process took it: the first one's request does not leave, and its answer changes nothing."""
     mine = begun(store, "one")
     theirs = store.transaction(lambda connection: ledger.take_up_intent(connection, mine, MESSAGE, "two"))
     assert (theirs.attempt, theirs.owner) == (2, "two")
@@ -79,16 +79,16 @@ def test_a_process_that_lost_its_row_sends_nothing(store: Database) -> None:
     assert left(store, theirs).state is IntentState.SENDING
 
 
-def test_an_unconfirmed_commit_can_be_repeated(store: Database) -> None:
-    """Marked twice is marked once; a row that is sending is taken up by no other process."""
+def test_unconfirmed_commit_can_be_repeated(store: Database) -> None:
+    """A second mark changes nothing; no other process takes a row that is being sent."""
     intent = begun(store)
     assert left(store, intent).state is left(store, intent).state is IntentState.SENDING
     with pytest.raises(LeaseLost):
         store.transaction(lambda connection: ledger.take_up_intent(connection, intent, MESSAGE, "two"))
 
 
-def test_a_row_belongs_to_its_process_while_its_right_lasts(store: Database) -> None:
-    """While its process has the right the row is its own; from then on the outcome is unknown."""
+def test_row_belongs_to_its_process_while_its_claim_lasts(store: Database) -> None:
+    """After the claim the outcome is unknown."""
     intent = left(store, begun(store))
     with store.claim(senders.right_name("one")):
         store.transaction(partial(ledger.abandon_dead_attempts, account_id=70001))
@@ -98,8 +98,8 @@ def test_a_row_belongs_to_its_process_while_its_right_lasts(store: Database) -> 
     assert now_of(store, intent).error == ledger.DIED
 
 
-def test_an_answer_reclaims_a_message_matched_by_text(store: Database) -> None:
-    """Two rows of the same words: one was settled by the text alone, and the answer says that it was the other's."""
+def test_answer_reclaims_a_message_that_was_matched_by_text(store: Database) -> None:
+    """Two rows of the same words: one was settled by the text alone, and the answer belongs to the other."""
     first = unknown(store, left(store, begun(store)))
     second = left(store, begun(store, "two"))
     store.transaction(lambda connection: ledger.record_found(connection, first, 107, None))
@@ -112,7 +112,7 @@ def test_an_answer_reclaims_a_message_matched_by_text(store: Database) -> None:
         store.transaction(lambda connection: ledger.record_found(connection, third, 107, None))
 
 
-def test_an_interrupted_sender_records_how_far_it_came(store: Database) -> None:
+def test_interrupted_sender_records_how_far_it_came(store: Database) -> None:
     """Before its request left it failed; after that the outcome is unknown; a settled row stays settled."""
     waiting, gone, done = begun(store), left(store, begun(store)), left(store, begun(store))
     store.transaction(partial(ledger.record_answer, intent=done, state=IntentState.SENT, message_id=107, error=None))
@@ -123,7 +123,7 @@ def test_an_interrupted_sender_records_how_far_it_came(store: Database) -> None:
 
 
 def test_thread_and_person_settle_unknown_outcomes_only(store: Database) -> None:
-    """The state machine has no other arrows."""
+    """No other transition of the state machine exists."""
     moves: list[Callable[[sa.Connection, Intent], object]] = [
         lambda connection, intent: ledger.record_found(connection, intent, 107, None),
         lambda connection, intent: ledger.record_manual_outcome(connection, intent.intent_id, was_sent=True),
@@ -142,7 +142,7 @@ def _moved(connection: sa.Connection, move: Callable[[sa.Connection, Intent], ob
 
 
 def test_messages_that_need_attention_are_counted(store: Database) -> None:
-    """Those on their way are left alone for ten minutes; an account without any has no entry."""
+    """Those being sent are left out for ten minutes; an account without any has no entry."""
     assert store.transaction(lambda connection: count_by_account(connection, None)) == {}
     begun(store)
     left(store, begun(store))

@@ -1,4 +1,4 @@
-"""What one connection pool has compiled serves all of a process."""
+"""Statements compiled by one connection pool serve all of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hostaway_sync.store.tables import accounts
 
 
 def compiled(database: Database, statement: sa.Executable) -> Any:
-    """Run a statement, and return what it was compiled to."""
+    """Run a statement, and return its compiled form."""
     return database.transaction(lambda connection: connection.execute(statement).context.compiled)
 
 
@@ -22,8 +22,8 @@ def names(database: Database) -> list[str | None]:
     return database.transaction(lambda connection: list(connection.scalars(query)))
 
 
-def test_a_second_pool_compiles_nothing_again(database: Database, database_url: str) -> None:
-    """A test, a receiver or a worker opens several pools, and a statement takes longer to compile than to run."""
+def test_second_pool_compiles_no_statement_again(database: Database, database_url: str) -> None:
+    """A test, a receiver or a worker opens several pools, and compiling takes longer than running."""
     another = Database(database_url, schema="hostaway")
     try:
         numbers = (sa.select(accounts.c.account_id).where(accounts.c.account_id == number) for number in (1, 2))
@@ -35,7 +35,7 @@ def test_a_second_pool_compiles_nothing_again(database: Database, database_url: 
 
 
 def test_each_schema_has_rows_of_its_own(database: Database, database_url: str) -> None:
-    """The text that pools share leaves the schema's name open."""
+    """The text that pools share leaves out the schema's name."""
     for number, schema in enumerate(("one", "two")):
         for statement in (
             f"CREATE SCHEMA {schema}",
@@ -51,7 +51,7 @@ def test_each_schema_has_rows_of_its_own(database: Database, database_url: str) 
 
 
 def test_servers_of_different_versions_share_no_text() -> None:
-    """A dialect writes what its server understands."""
+    """A dialect writes statements for its own server."""
 
     class Dialect:
         def __init__(self, *version: int) -> None:

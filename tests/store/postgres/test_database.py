@@ -21,7 +21,7 @@ PASSWORD = "hunter2"  # noqa: S105  (it must not show up anywhere)
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Give a port that refuses connections: bound, and not listened on."""
+    """Return a port that refuses connections: bound, and not listened on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -33,7 +33,7 @@ def nothing(connection: sa.Connection) -> None:
 
 
 def refused(url: str) -> Exception:
-    """Give the error of one attempt to use a database at `url`, and prove that no password is in any part of it."""
+    """Return the error of one attempt to use a database at `url`, and check that no part of it has a password."""
     with pytest.raises(Exception) as caught:  # noqa: PT011  (the caller looks at it)
         Database(url, schema="hostaway").attempt(nothing)
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
@@ -51,15 +51,15 @@ def test_every_spelling_of_the_postgresql_scheme_is_accepted(database: Database,
 
 
 @pytest.mark.parametrize("option", ["keepalives", "sslmode", "sslmod", "port"])
-def test_a_bad_url_is_a_configuration_error(option: str) -> None:
-    """No server is asked, and nothing of the URL is repeated; the rest of the table is in `unit`."""
+def test_bad_url_is_a_configuration_error(option: str) -> None:
+    """No connection is made, and no part of the URL is repeated; the rest of the table is in `unit`."""
     error = refused(f"postgresql://u:{PASSWORD}@127.0.0.1/d?{option}={PASSWORD}")
     assert isinstance(error, ConfigurationError)
     assert str(error).startswith("HOSTAWAY_SYNC_DATABASE_URL ")
 
 
 def test_several_hosts_are_tried_in_order(server: EmbeddedPostgres, closed_port: int) -> None:
-    """The first one that lets us in is taken, as with libpq, on every connection."""
+    """The first one that accepts the connection is used, as by libpq, for every connection."""
     sockets = sa.make_url(server.url()).query["host"]
     url = f"postgresql://postgres@/postgres?host=127.0.0.1,{sockets}&port={closed_port},5432"
     database = Database(f"{url}&target_session_attrs=read-write", schema="hostaway")
@@ -70,15 +70,15 @@ def test_several_hosts_are_tried_in_order(server: EmbeddedPostgres, closed_port:
     database.close()
 
 
-def test_an_unknown_database_is_refused_at_once(server: EmbeddedPostgres) -> None:
-    """Waiting does not make a database appear."""
+def test_unknown_database_is_refused_at_once(server: EmbeddedPostgres) -> None:
+    """A retry would not find it, either."""
     error = refused(server.url("nowhere"))
     assert type(error) is StoreError
     assert "the database refuses us: " in str(error)
     assert '"nowhere" does not exist' in str(error)
 
 
-def test_a_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database: Database) -> None:
+def test_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database: Database) -> None:
     """An unknown role and a wrong password are answers, not failures of the connection."""
     unknown = database.engine.url.set(username="nobody_here", password=PASSWORD)
     error = refused(unknown.render_as_string(hide_password=False))
@@ -107,8 +107,8 @@ def test_a_wrong_password_is_refused_at_once(server: EmbeddedPostgres, database:
         sql.execute(database, "DROP ROLE closed, inside")
 
 
-def test_a_missing_right_is_refused_at_once(database: Database) -> None:
-    """A statement that we may not run will not be allowed by asking again."""
+def test_missing_right_is_refused_at_once(database: Database) -> None:
+    """A retry would not be allowed, either."""
     attempts = []
 
     def work(connection: sa.Connection) -> None:
@@ -121,8 +121,8 @@ def test_a_missing_right_is_refused_at_once(database: Database) -> None:
     assert len(attempts) == 1
 
 
-def test_a_refused_connection_is_tried_until_patience_ends(closed_port: int) -> None:
-    """A server that is away is asked again, with waits between, and then reported as unavailable."""
+def test_refused_connection_is_retried_for_some_time(closed_port: int) -> None:
+    """An unreachable server is asked again, with waits between, and then reported as unavailable."""
     url = f"postgresql://u:{PASSWORD}@127.0.0.1:{closed_port}/d"
     assert isinstance(refused(url), StoreUnavailable)
     waits: list[float] = []
@@ -143,7 +143,7 @@ def test_a_refused_connection_is_tried_until_patience_ends(closed_port: int) -> 
     assert len(waits) == 3
 
 
-def test_a_transaction_whose_connection_was_cut_runs_again(database: Database) -> None:
+def test_transaction_with_a_cut_connection_runs_again(database: Database) -> None:
     """The work is repeated as a whole on a new connection, and what the first try wrote is gone."""
     attempts: list[int] = []
 
@@ -159,7 +159,7 @@ def test_a_transaction_whose_connection_was_cut_runs_again(database: Database) -
 
 
 def test_dead_connections_in_the_pool_are_replaced(database: Database) -> None:
-    """A restart of the server between two transactions costs a repetition and nothing else."""
+    """A restart of the server between two transactions costs one repetition."""
     pids = [database.transaction(lambda c: c.scalar(sa.text("SELECT pg_backend_pid()")))]
     killer = sa.create_engine(database.engine.url, poolclass=sa.NullPool)
     with killer.connect() as connection:
@@ -183,8 +183,8 @@ def test_transient_errors_are_retried(database: Database, sqlstate: str) -> None
 
 
 @pytest.mark.parametrize("missing", ["nonsense", "* FROM nonsense", "nonsense()", "* FROM nonsense.accounts"])
-def test_a_missing_object_is_an_error_without_retry(database: Database, missing: str) -> None:
-    """A column, table, function or schema that is not there does not come by asking again."""
+def test_missing_object_is_an_error_without_a_retry(database: Database, missing: str) -> None:
+    """A column, table, function or schema."""
     attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
@@ -201,7 +201,7 @@ WAYS_OUT = {"25006": "connect to the primary server if", "42501": "connect as th
 
 @pytest.mark.parametrize("sqlstate", ["P0001", "58030", "XX001", "0A000", "55000", "54000", "25006", "42501"])
 def test_every_other_refusal_is_a_store_error(database: Database, sqlstate: str) -> None:
-    """A trigger of others, a disk that fails, a damaged page: what the server says, and no other try."""
+    """A trigger, a failing disk, a damaged page: the server's words, and no retry."""
     attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
@@ -214,7 +214,7 @@ def test_every_other_refusal_is_a_store_error(database: Database, sqlstate: str)
     assert WAYS_OUT.get(sqlstate, "so nicht") in str(caught.value)
 
 
-def test_an_error_of_a_bug_is_not_translated(database: Database) -> None:
+def test_error_of_a_bug_is_not_translated(database: Database) -> None:
     """An error in our own statement is neither translated nor repeated, and is not its own cause."""
     attempts: list[int] = []
 
@@ -231,7 +231,7 @@ def test_an_error_of_a_bug_is_not_translated(database: Database) -> None:
 
 
 def test_our_own_errors_pass_and_roll_back(database: Database) -> None:
-    """What the work raises is what the caller gets; nothing of it is committed."""
+    """The caller gets the exception of the work; nothing of it is committed."""
 
     def work(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"INSERT INTO {database.schema}.request_budget (key) VALUES ('never')"))
@@ -243,15 +243,15 @@ def test_our_own_errors_pass_and_roll_back(database: Database) -> None:
 
 
 def test_parameters_are_not_in_errors(database: Database) -> None:
-    """What was sent may be a guest's words or a sealed secret."""
+    """They may hold a guest's words or a sealed secret."""
     for statement in ("SELECT CAST(:value AS text) || nonsense", "SELECT CAST(:value AS text) FROM WHERE"):
         with pytest.raises((StoreError, sa.exc.DBAPIError)) as caught:
             sql.execute(database, statement, value=PASSWORD)
         assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_pool_without_a_free_connection_is_unavailable(database_url: str) -> None:
-    """Waiting for one of our own connections has an end, and a sentence."""
+def test_pool_without_a_free_connection_is_unavailable(database_url: str) -> None:
+    """The wait for one of our own connections ends with a sentence."""
     small = Database(database_url, pool_size=1, patience=0, schema="hostaway")
     small.engine.pool._timeout = 0  # type: ignore[attr-defined]  # noqa: SLF001  (a minute is too long here)
     held = [small.engine.connect()]
@@ -272,8 +272,8 @@ def test_sessions_are_in_utc_and_have_timeouts(database: Database) -> None:
         assert connection.scalar(sa.text("SHOW application_name")) == "hostaway-sync"
 
 
-def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostgres) -> None:
-    """When the database is away and ours, it is brought back; closing gives it back."""
+def test_embedded_server_is_started_again_and_released(server: EmbeddedPostgres) -> None:
+    """A stopped embedded database is started; closing releases it."""
     mine = EmbeddedPostgres(server._state_dir, bin_dir=server._bin_dir)  # noqa: SLF001  (no public way to see it)
     waits: list[float] = []
     mine.start()
@@ -291,8 +291,8 @@ def test_the_embedded_server_is_started_again_and_released(server: EmbeddedPostg
     assert mine.release() is False
 
 
-def test_a_closed_database_keeps_and_opens_no_connection(database_url: str, database: Database) -> None:
-    """A thread that nobody waited for ends its transaction, its connection is closed then, and it gets no other."""
+def test_closed_database_keeps_and_opens_no_connection(database_url: str, database: Database) -> None:
+    """A thread that is still running ends its transaction, its connection is closed then, and it gets no other."""
     left = Database(database_url, schema="hostaway", application="left")
     mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'left'"
     with left.claim("a right"), left.engine.begin() as connection:

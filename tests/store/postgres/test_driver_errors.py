@@ -1,4 +1,4 @@
-"""Settings of a database that forbid us to work: what is said about them."""
+"""Settings of a database that prevent our work: the sentences about them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ STANDBY, GRANT = "connect to the primary server if", "connect as the one who ran
         ("role = pg_monitor", "CREATE SCHEMA more", "permission denied for database", GRANT),
     ],
 )
-def test_a_read_only_setting_of_the_database_is_named(
+def test_read_only_setting_of_the_database_is_named(
     database: Database, setting: str, statement: str, sentence: str, way_out: str
 ) -> None:
-    """What the server says, and what to do about it."""
+    """The server's words, and what to do about it."""
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET {setting}")
     apart = database.separate_pool(pool_size=2, patience=0)
@@ -43,8 +43,8 @@ def test_a_read_only_setting_of_the_database_is_named(
         sql.execute(database, f"ALTER DATABASE {name} RESET ALL")
 
 
-def test_a_role_set_by_a_setting_is_explained(database: Database) -> None:
-    """It explains to `doctor` whose rights are missing; without the setting there is none."""
+def test_role_set_by_a_setting_is_explained(database: Database) -> None:
+    """`doctor` says whose rights are missing; without the setting there is no such sentence."""
     assert read_server(database).replaced_by_role is None
     name = database.engine.url.database
     sql.execute(database, f"ALTER DATABASE {name} SET role = pg_monitor")

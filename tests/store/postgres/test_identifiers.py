@@ -1,4 +1,4 @@
-"""Names and texts that PostgreSQL reads back as they were."""
+"""Names and texts that PostgreSQL reads back unchanged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
-# PostgreSQL holds no zero byte and cuts names after 63 bytes; four bytes is the longest sign.
+# PostgreSQL holds no zero byte and cuts names after 63 bytes; a character has four bytes at most.
 SIGNS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 SPECIAL = st.sampled_from(["'", '"', "\\", "%", "$", "{", "}", ";", "--", "select", " ", "é"])
 
@@ -25,7 +25,7 @@ SPECIAL = st.sampled_from(["'", '"', "\\", "%", "$", "{", "}", ";", "--", "selec
     text=st.lists(SPECIAL | SIGNS, max_size=50).map("".join),
 )
 def test_quoted_names_and_texts_are_read_back_unchanged(database: Database, name: str, text: str) -> None:
-    """Whatever signs they are made of, a name names and a text is a text, and neither ends the statement."""
+    """Of any characters: a name names and a text is a text, and neither ends the statement."""
 
     def ask(connection: psycopg.Connection) -> tuple[str, str]:
         statement = f"SELECT {quote_literal(text)} AS {quote_identifier(name)}"

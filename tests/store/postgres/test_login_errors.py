@@ -1,4 +1,4 @@
-"""A server that speaks German: what it refuses is known by SQLSTATE."""
+"""A server that speaks German: its refusals are recognized by SQLSTATE."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ local all nologin,denied,nobody trust
 
 @pytest.fixture(scope="module")
 def german() -> Iterator[EmbeddedPostgres]:
-    """Give a PostgreSQL whose words are German, from Debian's packages; its locale is made here."""
+    """Return a PostgreSQL whose messages are German, from Debian's packages; its locale is created here."""
     binaries = Path(os.environ.get("HOSTAWAY_SYNC_TEST_PG_BIN", DEBIAN))
     localedef = shutil.which("localedef")
     if not (binaries / "postgres").exists() or not TRANSLATIONS.exists() or localedef is None:
@@ -111,23 +111,23 @@ def refused(server: EmbeddedPostgres, **changed: str) -> HostawaySyncError:
         ({"database": "shut"}, "shut"),
     ],
 )
-def test_a_german_refusal_is_a_refusal(german: EmbeddedPostgres, changed: dict[str, str], words: str) -> None:
-    """It is no server that is away: nobody waits for it, and the sentence is passed on."""
+def test_german_refusal_is_not_retried(german: EmbeddedPostgres, changed: dict[str, str], words: str) -> None:
+    """It is no unreachable server, and its sentence is shown."""
     error = refused(german, **changed)
     assert type(error) is StoreError
     assert str(error).startswith("the database refuses us: ")
     assert words in str(error)
 
 
-def test_a_full_german_server_is_retried(german: EmbeddedPostgres) -> None:
+def test_full_german_server_is_retried(german: EmbeddedPostgres) -> None:
     """Too many connections end by themselves."""
     error = refused(german, username="limited", database="limited")
     assert type(error) is StoreUnavailable
     assert "zu viele Verbindungen" in str(error)
 
 
-def test_a_german_refusal_of_a_statement_is_recognized(german: EmbeddedPostgres) -> None:
-    """A right that is missing, and a table that is."""
+def test_german_refusal_of_a_statement_is_recognized(german: EmbeddedPostgres) -> None:
+    """A missing right, and a missing table."""
     database = Database(german.url(), schema="hostaway")
     for statement, sentence in (
         ("SET LOCAL ROLE nologin; CREATE SCHEMA more", "the database refuses us: keine Berechtigung"),

@@ -1,4 +1,4 @@
-"""What a server says to a log-in with options that it does not take."""
+"""The server's refusal of a log-in with unknown options."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         ("nothing", ""),
     ],
 )
-def test_a_log_in_with_wrong_options_blames_the_url(server: EmbeddedPostgres, options: str, words: str) -> None:
-    """Nothing is wrong with the tables, which nobody has asked for: none is to be restored."""
+def test_login_with_wrong_options_blames_the_url(server: EmbeddedPostgres, options: str, words: str) -> None:
+    """No statement ran, so that no table is wrong and none must be restored."""
     url = server.url().replace("postgresql+psycopg", "postgresql")
     sign = "&" if "?" in url else "?"
     database = Database(f"{url}{sign}options={quote(options)}", schema="hostaway", patience=0)

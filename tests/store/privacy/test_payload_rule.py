@@ -1,4 +1,4 @@
-"""A change of the rule of payloads and those that store payloads wait for each other, and for no other session."""
+"""Changes of the payload rule, and sessions that store payloads, wait for each other and for no other session."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STORING: dict[str, Callable[[sa.Connection], object]] = {
 
 
 def ruled(rule: str) -> Redaction:
-    """Return how payloads are hidden by a rule."""
+    """Return the redaction of payloads by a rule."""
     return Redaction(parse_rules(rule), SECRET, VOCABULARY)
 
 
@@ -49,15 +49,15 @@ CHANGES: dict[str, Callable[[Database], object]] = {
 
 @pytest.fixture
 def impatient(database: Database) -> Database:
-    """Give a database that is asked for a moment only, in which a secret for hashes was made."""
+    """Return a database with short waits, in which a secret for hashes was created."""
     row = sa.insert(redactions).values(redaction_id=1, secret=b"sealed")
     database.transaction(lambda connection: connection.execute(row))
     return database.async_commit_twin(patience=0.1)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_session_that_only_reads_is_not_waited_for(impatient: Database, change: str) -> None:
-    """It has the lock of every reading, as pg_dump has on each table, for as long as it likes."""
+def test_change_of_the_rule_does_not_wait_for_readers(impatient: Database, change: str) -> None:
+    """A reader holds the lock of every reading, as pg_dump does on each table, for any time."""
     url = impatient.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with closing(psycopg.connect(url)) as reader:
         reader.execute("SELECT * FROM hostaway.redactions")
@@ -67,8 +67,8 @@ def test_a_session_that_only_reads_is_not_waited_for(impatient: Database, change
 
 @pytest.mark.parametrize("storing", STORING)
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_waits_for_those_that_store_payloads(impatient: Database, storing: str, change: str) -> None:
-    """One that does not end is named, and nothing was changed; after it the change is made."""
+def test_change_of_the_rule_waits_for_writers(impatient: Database, storing: str, change: str) -> None:
+    """A writer that does not end is named, and nothing changes; after it the change is made."""
     before = payload_rule.read_rule(impatient)
     with impatient.engine.begin() as connection:
         STORING[storing](connection)
@@ -81,8 +81,8 @@ def test_a_change_waits_for_those_that_store_payloads(impatient: Database, stori
 
 
 @pytest.mark.parametrize("storing", STORING)
-def test_those_that_store_payloads_wait_for_a_change(impatient: Database, storing: str) -> None:
-    """They read the rule when it is made, and are refused by it."""
+def test_writers_wait_for_a_change_of_the_rule(impatient: Database, storing: str) -> None:
+    """They read the new rule afterwards, and are refused by it."""
     with impatient.engine.begin() as changing:
         changing.exec_driver_sql("LOCK TABLE hostaway.redactions IN EXCLUSIVE MODE")
         with impatient.engine.begin() as connection:

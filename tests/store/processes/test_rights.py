@@ -1,4 +1,4 @@
-"""Rights between processes of this release, between this one and the last, and against roles that have none."""
+"""Claims between processes of this release, between this one and the last, and against roles without rights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 RIGHT = "messages of account 1"
-# The name under which programs of the last release know it.
+# The name that programs of the last release use for it.
 OLD = "hostaway: messages of account 1"
 CUT = """
 SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
@@ -50,14 +50,14 @@ with database.claim("a right") as is_ours:
 
 @pytest.fixture
 def other(database_url: str) -> Iterator[Database]:
-    """Give the same database, as another process has it."""
+    """Return the same database as another process has it."""
     with closing(Database(database_url, schema="hostaway")) as database:
         yield database
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, shared: bool) -> None:
-    """As many transactions as a pool has connections want it at once: each gets it in turn."""
+def test_new_claim_needs_no_second_connection(database_url: str, *, shared: bool) -> None:
+    """As many transactions as the pool has connections want it at once: each gets it in turn."""
     threads = 2
     with closing(Database(database_url, schema="hostaway", pool_size=threads)) as small:
         both_begun = threading.Barrier(threads)
@@ -74,10 +74,10 @@ def test_a_right_that_is_new_needs_no_second_connection(database_url: str, *, sh
 @pytest.mark.parametrize(
     ("first", "second", "waits"), [(False, False, True), (True, False, True), (False, True, True), (True, True, False)]
 )
-def test_shared_and_exclusive_rights_wait_for_each_other(
+def test_shared_and_exclusive_claims_wait_for_each_other(
     database: Database, other: Database, *, first: bool, second: bool, waits: bool
 ) -> None:
-    """Whoever wants it alone waits for everybody, and everybody for whoever has it alone; the rest share it."""
+    """An exclusive claim waits for all others, and they wait for it; shared ones hold it together."""
     had = threading.Event()
     database.transaction(lambda connection: rights.lock_right(connection, RIGHT))
 
@@ -98,8 +98,8 @@ def test_shared_and_exclusive_rights_wait_for_each_other(
     assert had.is_set()
 
 
-def test_a_cut_connection_takes_no_right_away(database: Database, other: Database) -> None:
-    """All connections are cut: it is still claimed, and is free when it is given back."""
+def test_cut_connection_ends_no_claim(database: Database, other: Database) -> None:
+    """All connections are cut: it is still held, and is free after its release."""
     with database.claim("a right") as is_ours:
         assert is_ours
         assert sql.row(other, CUT)[0] > 0
@@ -109,11 +109,11 @@ def test_a_cut_connection_takes_no_right_away(database: Database, other: Databas
         assert found
 
 
-def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -> None:
-    """Another process may have it then, and the first one giving it back takes nothing from that one."""
+def test_claim_that_is_not_renewed_ends(database: Database, other: Database) -> None:
+    """Another process may have it then, and the release of the first changes nothing for that one."""
     with ExitStack() as stack:
         assert stack.enter_context(database.claim("a right"))
-        # A process of the last release may not be told apart by the row: it is told by its lock, which was cut.
+        # A process of the last release has no row: it has a lock only, which was cut.
         sql.execute(database, "SELECT 1")
         database._held_rights._advisory_locks.release("a right")  # noqa: SLF001  (as when its session was cut)
         sql.execute(other, "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL")
@@ -124,8 +124,8 @@ def test_a_claim_that_is_not_renewed_ends(database: Database, other: Database) -
 
 
 @pytest.mark.parametrize(("ends_in", "is_expired"), [("-1 s", True), ("0 s", True), ("89 s", False), ("1 day", True)])
-def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in: str, *, is_expired: bool) -> None:
-    """One that ends far ahead was renewed by a clock that was ahead: it binds nobody for a day."""
+def test_claim_lasts_as_long_as_one_renewal(database: Database, ends_in: str, *, is_expired: bool) -> None:
+    """An end far ahead comes from a clock that was ahead: it does not count."""
     database.transaction(partial(rights.claim_right, right="a right", owner="elsewhere/1/2#3"))
     sql.execute(database, f"UPDATE rights SET expires_at = now() + interval '{ends_in}' WHERE name = 'a right'")
     claim = database.transaction(partial(rights.read_claim, right="a right"))
@@ -133,8 +133,8 @@ def test_a_claim_is_good_for_as_long_as_one_renewal(database: Database, ends_in:
     assert claim.has_ended is is_expired
 
 
-def test_renewing_moves_the_end_of_what_is_ours(database: Database) -> None:
-    """And of nothing else."""
+def test_renewal_moves_the_end_of_our_own_claims(database: Database) -> None:
+    """And of no others."""
     for owner in ("us", "them"):
         assert database.transaction(partial(rights.claim_right, right=f"right of {owner}", owner=owner))
     sql.execute(database, "UPDATE rights SET expires_at = now() WHERE owner IS NOT NULL")
@@ -150,7 +150,7 @@ def test_renewing_moves_the_end_of_what_is_ours(database: Database) -> None:
 def test_claims_are_renewed_while_they_are_held(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long a block takes, even when the connections are cut again and again."""
+    """However long a block takes, also when the connections are cut repeatedly."""
     monkeypatch.setattr("hostaway_sync.store.processes.held_rights._RENEWALS_PER_LIFETIME", 3000)
     query = "SELECT expires_at FROM rights WHERE name = 'a right'"
     with database.claim("a right"):
@@ -161,8 +161,8 @@ def test_claims_are_renewed_while_they_are_held(
     assert sql.row(other, query) is None
 
 
-def test_a_claim_ends_with_its_process(database: Database) -> None:
-    """Killed, it keeps nobody of its host waiting."""
+def test_claim_ends_with_its_process(database: Database) -> None:
+    """After a kill no process of its host waits."""
     url = database.engine.url.render_as_string(hide_password=False)
     killed = subprocess.Popen([sys.executable, "-c", CLAIMING, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert killed.stdout is not None
@@ -180,22 +180,22 @@ def test_a_claim_ends_with_its_process(database: Database) -> None:
 
 
 def connect(database: Database, role: str) -> psycopg.Connection[Any]:
-    """Open a session of a role that is none of ours."""
+    """Open a session of a role that does not belong to the program."""
     url = database.engine.url.set(drivername="postgresql", username=role)
     return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
 
 
 def lock(connection: psycopg.Connection[Any], name: str, *, function: str = "pg_advisory_lock") -> object:
-    """Take an advisory lock, as the last release did, for as long as the session lasts."""
+    """Take an advisory lock, as the last release did, until the session ends."""
     row = connection.execute(f"SELECT {function}(hashtextextended(%s, 0))", (name,)).fetchone()
     return row and row[0]
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_the_last_release_excludes_this_one(
+def test_last_release_excludes_this_one(
     database: Database, db_roles: DbRoles, monkeypatch: pytest.MonkeyPatch, *, shared: bool
 ) -> None:
-    """A program of it that has the lock is waited for; at the end of the wait a sentence says which, and what to do."""
+    """This one waits for the lock; at the end of the wait a sentence says who has it, and what to do."""
     monkeypatch.setattr(last_release_locks, "PATIENCE_S", 0.3)
     writer = db_roles.create_login("sync", db_roles.groups.writer)
     hold = partial(rights.lock_right, right=RIGHT, shared=shared)
@@ -213,8 +213,8 @@ def test_the_last_release_excludes_this_one(
     database.transaction(hold)
 
 
-def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -> None:
-    """Until it gives the lock back."""
+def test_claim_waits_until_the_last_release_is_done(database: Database, db_roles: DbRoles) -> None:
+    """Until it releases the lock."""
     had = threading.Event()
 
     def have(connection: sa.Connection) -> None:
@@ -233,7 +233,7 @@ def test_the_last_release_is_waited_for(database: Database, db_roles: DbRoles) -
 
 
 def test_this_release_excludes_the_last_one(database: Database, db_roles: DbRoles) -> None:
-    """Whatever this one holds or claims, a program of the last one does not get its lock."""
+    """Whatever this one holds, a program of the last one does not get its lock."""
     with connect(database, db_roles.create_login("sync", db_roles.groups.writer)) as old:
         tried = partial(lock, old, OLD, function="pg_try_advisory_lock")
         shared = partial(lock, old, OLD, function="pg_try_advisory_lock_shared")
@@ -251,10 +251,10 @@ def test_this_release_excludes_the_last_one(database: Database, db_roles: DbRole
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("held", ["pg_advisory_lock", "pg_advisory_lock_shared"])
-def test_a_lock_of_a_reader_excludes_no_program(
+def test_lock_of_a_reader_excludes_no_program(
     database: Database, db_roles: DbRoles, caplog: pytest.LogCaptureFixture, held: str, *, shared: bool
 ) -> None:
-    """A role that may not write has the lock: nobody waits for it, and a warning says once whose session it is."""
+    """A role that may not write has the lock: no program waits, and one warning names its session."""
     reader = db_roles.create_login("tenant", db_roles.groups.reader)
     with connect(database, reader) as intruder, caplog.at_level(logging.WARNING):
         lock(intruder, OLD, function=held)
@@ -269,8 +269,8 @@ def test_a_lock_of_a_reader_excludes_no_program(
     assert f"pg_terminate_backend({pid})" in told[0]
 
 
-def test_a_reader_that_waits_for_a_lock_is_ignored(database: Database, db_roles: DbRoles) -> None:
-    """It stands in the queue of the lock: those that share it go past."""
+def test_reader_that_waits_for_a_lock_is_ignored(database: Database, db_roles: DbRoles) -> None:
+    """It is in the queue of the lock: shared holders pass it."""
     reader = db_roles.create_login("tenant", db_roles.groups.reader)
     database.transaction(partial(rights.lock_right, right=RIGHT))
     with connect(database, reader) as intruder, database.engine.begin() as first:
@@ -285,8 +285,8 @@ def test_a_reader_that_waits_for_a_lock_is_ignored(database: Database, db_roles:
         database.transaction(partial(rights.lock_right, right=RIGHT))
 
 
-def test_a_role_counts_as_what_set_role_allows(database: Database, db_roles: DbRoles) -> None:
-    """A program that logs in as a role without rights of its own, and takes up the writer's, is one of ours."""
+def test_role_counts_with_the_rights_of_set_role(database: Database, db_roles: DbRoles) -> None:
+    """A program that logs in as a role without rights, and sets the writer's role, is one of ours."""
     db_roles.execute(f"CREATE ROLE {db_roles.prefix}_app LOGIN NOINHERIT")
     role = f"{db_roles.prefix}_app"
     db_roles.made.append(role)
@@ -301,8 +301,8 @@ LOCKING = ["FOR UPDATE", "FOR NO KEY UPDATE", "FOR SHARE", "FOR KEY SHARE"]
 
 
 @pytest.mark.parametrize("how", LOCKING)
-def test_no_reader_locks_a_right(database: Database, db_roles: DbRoles, how: str) -> None:
-    """Neither the rows of rights, nor those of any table that it may read."""
+def test_no_reader_locks_a_claim(database: Database, db_roles: DbRoles, how: str) -> None:
+    """Neither rows of claims, nor rows of any table that it may read."""
     database.transaction(partial(rights.lock_right, right=RIGHT))
     for group in (db_roles.groups.reader, db_roles.groups.analyst):
         role = db_roles.create_login(how.replace(" ", "_").lower() + group[-7:], group)

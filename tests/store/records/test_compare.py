@@ -32,7 +32,7 @@ def account(database: Database) -> None:
 
 
 def compare(database: Database, given: Page, owner: Owner = OWNER) -> dict[int | None, RowComparison]:
-    """Compare a page, give the verdict of each record, and hold locking to the same result."""
+    """Compare a page, return the result of each record, and check that a locking comparison is the same."""
     found = database.transaction(lambda connection: compare_page(connection, owner, given))
     assert found == database.transaction(lambda connection: compare_page(connection, owner, given, locking=True))
     return {each.record.id: each.verdict for each in found}
@@ -44,13 +44,13 @@ def repair(database: Database, given: Page) -> None:
 
 
 def note(database: Database, resource: Resource, *found: Note, notes: Notes = NOTES) -> None:
-    """Note what was found of a page."""
+    """Record the findings of a page."""
     database.transaction(
         lambda connection: verify_findings.add_findings(connection, notes, resource, found, page=next(notes.pages))
     )
 
 
-def test_a_written_record_is_equal_and_another_missing(database: Database) -> None:
+def test_written_record_is_equal_and_another_missing(database: Database) -> None:
     """Record by record, in one account alone."""
     write(database, page(record(1, {"a": 1})))
     assert compare(database, page(record(1, {"a": 1}), record(2, {}))) == {
@@ -72,13 +72,13 @@ def test_a_written_record_is_equal_and_another_missing(database: Database) -> No
     ],
 )
 def test_other_bytes_of_the_same_content_are_equal(database: Database, stored: str, received: str) -> None:
-    """Key order, notation and what is volatile say nothing."""
+    """Key order, notation and volatile keys do not count."""
     write(database, page(record(1, stored), shape=RESERVATIONS))
     assert compare(database, page(record(1, received), shape=RESERVATIONS)) == {1: RowComparison.EQUAL}
 
 
-def test_a_new_signature_of_a_url_is_no_difference(database: Database) -> None:
-    """The file it leads to is."""
+def test_new_signature_of_a_url_is_no_difference(database: Database) -> None:
+    """Another file is one."""
 
     def message(url: str) -> Page:
         return page(record(1, {"attachments": [{"url": url}]}), shape=MESSAGES)
@@ -90,8 +90,8 @@ def test_a_new_signature_of_a_url_is_no_difference(database: Database) -> None:
 
 @pytest.mark.parametrize("damaged", ['{"a": 2}', '{"a": 1, "b": null}', "{}", "null", "[]", '"a"', "1"])
 @pytest.mark.parametrize("shape", [LISTINGS, RESERVATIONS, MESSAGES])
-def test_a_damaged_payload_differs_despite_its_hash(database: Database, shape: Shape, damaged: str) -> None:
-    """A repair stores even over something that is no object, and records when the payload changed."""
+def test_damaged_payload_differs_despite_its_hash(database: Database, shape: Shape, damaged: str) -> None:
+    """A repair replaces also a value that is no object, and records when the payload changed."""
     given = page(record(1, {"a": 1}, stamp=0), shape=shape)
     write(database, given)
     table = {"messages": "conversation_messages"}.get(shape.resource, shape.resource.value)
@@ -108,7 +108,7 @@ def test_a_damaged_payload_differs_despite_its_hash(database: Database, shape: S
 
 @pytest.mark.parametrize("damage", ["status = 'new'", "listing_id = NULL", "source_updated_at = NULL"])
 def test_columns_read_from_the_payload_are_compared(database: Database, damage: str) -> None:
-    """A typed column or stamp that is not the record's is a difference; repaired, the payload has not changed."""
+    """A column or stamp that differs from the record is a difference; a repair leaves the payload's time."""
     given = page(record(1, {}, stamp=0, columns={"listing_id": 5, "status": "old"}), shape=RESERVATIONS)
     write(database, given)
     before = rows_by_id(database, Resource.RESERVATIONS)[1]
@@ -121,7 +121,7 @@ def test_columns_read_from_the_payload_are_compared(database: Database, damage: 
     assert compare(database, given) == {1: RowComparison.EQUAL}
 
 
-def test_a_disbelieved_stamp_is_no_difference(database: Database) -> None:
+def test_stamp_from_the_future_is_no_difference_later(database: Database) -> None:
     """It was from the future when its row was written, and no longer is when it is compared."""
     far = 60 * 24 * 30
     write(database, page(record(1, {}, stamp=far)))
@@ -129,7 +129,7 @@ def test_a_disbelieved_stamp_is_no_difference(database: Database) -> None:
     assert compare(database, page(record(1, {}, stamp=far), asked=2 * far)) == {1: RowComparison.EQUAL}
 
 
-def test_a_listed_record_with_a_missing_row_is_missing(database: Database) -> None:
+def test_listed_record_with_a_missing_row_is_missing(database: Database) -> None:
     """A repair clears the mark, and an older stamp does not stop it."""
     write(database, page(record(1, {"a": 1}, stamp=9)))
     sql.execute(database, "UPDATE listings SET missing_since = now(), observed_at = now()")
@@ -141,16 +141,16 @@ def test_a_listed_record_with_a_missing_row_is_missing(database: Database) -> No
     assert compare(database, older) == {1: RowComparison.EQUAL}
 
 
-def test_a_row_read_after_the_page_is_reported(database: Database) -> None:
-    """The caller may ask the source once more before it calls the row different."""
+def test_row_read_after_the_page_is_reported(database: Database) -> None:
+    """The caller may ask the source once more before the row counts as different."""
     write(database, page(record(1, {"a": 1}), asked=5))
     for asked, expected in ((4, True), (5, False), (6, False)):
         (found,) = database.transaction(lambda c, a=asked: compare_page(c, OWNER, page(record(1, {}), asked=a)))  # type: ignore[misc]  # bound at once
         assert (found.verdict, found.is_later) == (RowComparison.DIFFERENT, expected)
 
 
-def test_a_conversation_that_is_repaired_is_due(database: Database) -> None:
-    """What damaged it may have damaged its messages; a listing has no thread."""
+def test_repaired_conversation_is_due(database: Database) -> None:
+    """Its messages may be damaged, too; a listing has no thread."""
     given = page(record(1, {"a": 1}), asked=5, shape=CONVERSATIONS)
     write(database, given)
     sql.execute(database, "UPDATE conversations SET thread_due_at = NULL, raw_payload = '{}'")
@@ -158,8 +158,8 @@ def test_a_conversation_that_is_repaired_is_due(database: Database) -> None:
     assert rows_by_id(database, Resource.CONVERSATIONS)[1].thread_due_at == at(5)
 
 
-def test_a_record_that_the_server_refuses_must_be_in_quarantine(database: Database) -> None:
-    """It costs no other record of its page, and is equal while its bytes are kept."""
+def test_refused_record_must_be_in_quarantine(database: Database) -> None:
+    """It costs no other record of its page, and is equal while its bytes are stored."""
     refused = record(2, '{"a": "\\u0000"}')
     given = page(record(1, {"a": 1}), refused)
     write(database, given)
@@ -170,8 +170,8 @@ def test_a_record_that_the_server_refuses_must_be_in_quarantine(database: Databa
     assert compare(database, given) == {1: RowComparison.EQUAL, 2: RowComparison.EQUAL}
 
 
-def test_a_record_without_id_must_be_in_quarantine(database: Database) -> None:
-    """There is nothing else to compare it with."""
+def test_record_without_id_must_be_in_quarantine(database: Database) -> None:
+    """It has no row to compare with."""
     nameless = record(None, "null", exact=b'{"id": "abc"}', reason="no usable id")
     given = page(nameless, record(1, {}))
     write(database, given)
@@ -182,8 +182,8 @@ def test_a_record_without_id_must_be_in_quarantine(database: Database) -> None:
     assert compare(database, given) == {None: RowComparison.EQUAL, 1: RowComparison.EQUAL}
 
 
-def test_a_cleaned_record_needs_its_row_and_its_bytes(database: Database) -> None:
-    """With a new signature in a URL, the bytes its row was made of are enough."""
+def test_cleaned_record_needs_its_row_and_its_bytes(database: Database) -> None:
+    """With a new signature in a URL, the bytes of its row are enough."""
 
     def cleaned(signature: int) -> Page:
         payload = {"body": "\ufffd", "attachments": [f"https://files/a?{signature}"]}
@@ -216,7 +216,7 @@ OBJECTS = st.dictionaries(st.sampled_from(["a", "policy", "é"]), JSON, max_size
 def test_records_equal_as_json_compare_as_equal(
     database: Database, stored: dict[str, Any], received: dict[str, Any]
 ) -> None:
-    """Whatever the payloads are, and whatever was there: after a repair they are equal."""
+    """Whatever the payloads are, and whatever was stored: after a repair they are equal."""
 
     def kept(payload: dict[str, Any]) -> Any:
         return json.loads(json.dumps({key: value for key, value in payload.items() if key != "policy"}))
@@ -237,7 +237,7 @@ def _typed(value: Any) -> Any:
     return [_typed(inner) for inner in value] if isinstance(value, list) else (isinstance(value, bool), value)
 
 
-def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
+def test_object_counts_once_with_its_last_result(database: Database) -> None:
     """Pages overlap and lists are walked again; resources and comparisons are counted apart."""
     note(
         database,
@@ -258,8 +258,8 @@ def test_an_object_counts_once_as_it_was_met_last(database: Database) -> None:
     assert tally == FindingCounts(expected, newer=1)
 
 
-def test_ids_of_one_verdict_are_limited(database: Database) -> None:
-    """An object without a usable id has none to return."""
+def test_ids_of_one_result_are_limited(database: Database) -> None:
+    """An object without a usable id has none."""
     note(
         database,
         Resource.LISTINGS,
@@ -275,7 +275,7 @@ def test_ids_of_one_verdict_are_limited(database: Database) -> None:
     assert (ids(2), ids(20)) == ([3, 4], [3, 4, 5])
 
 
-def test_notes_are_deleted(database: Database) -> None:
+def test_notes_of_a_comparison_are_deleted(database: Database) -> None:
     """Those of other comparisons stay."""
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL), notes=Notes(1, fencing_token=1))
@@ -283,8 +283,8 @@ def test_notes_are_deleted(database: Database) -> None:
     assert sql.row(database, "SELECT count(*) FROM verification_notes") == (1,)
 
 
-def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
-    """They can be counted and noted without being fetched."""
+def test_unlisted_rows_are_live_rows_without_a_note(database: Database) -> None:
+    """They are counted and noted without being fetched."""
     write(database, page(*(record(key, {}) for key in (1, 2, 3, 4))))
     sql.execute(database, "UPDATE listings SET missing_since = now() WHERE id = 4")
     note(database, Resource.LISTINGS, Note(1, RowComparison.EQUAL))
@@ -308,7 +308,7 @@ def test_unlisted_rows_are_live_and_were_not_met(database: Database) -> None:
     assert (tally.counts[RowComparison.EXTRA], tally.counts[RowComparison.EQUAL]) == (2, 1)
 
 
-def test_a_repair_changes_no_other_rows(database: Database) -> None:
+def test_repair_changes_no_other_rows(database: Database) -> None:
     """Rows that are not in the page keep their bytes, their marks and their time."""
     write(database, page(record(1, {"a": 1}), record(2, {"a": 2})))
     before = rows_by_id(database)[2]

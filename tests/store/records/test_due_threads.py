@@ -1,4 +1,4 @@
-"""Which threads are due: whose marks are set, kept and taken away, by what the rows say."""
+"""Which threads are due: marks are set, kept and cleared as the rows say."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 MONTH = timedelta(days=30)
-# More than a day ahead of any clock of a test: a mark that says so is from a clock that was ahead.
+# More than a day ahead of any clock of a test: such a mark is from a clock that was ahead.
 AHEAD = at(60 * 24 * 365 * 200)
 
 
@@ -53,8 +53,8 @@ def marked(database: Database, table: sa.Table = conversations) -> dict[int, dat
     return database.transaction(lambda connection: {row.id: row.thread_due_at for row in connection.execute(query)})
 
 
-def test_a_conversation_keeps_the_later_of_two_marks(database: Database) -> None:
-    """Its own and that of its reservation: the earlier would be cleared by a reading that began between the two."""
+def test_conversation_keeps_the_later_of_two_marks(database: Database) -> None:
+    """A reading that began between the two would clear the earlier."""
     pairs = dict(enumerate(product((None, at(1), at(2), at(3)), (at(1), at(2), at(3))), start=1))
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs.values()), {"thread_due_at": at(9)})
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in pairs.items()))
@@ -64,8 +64,8 @@ def test_a_conversation_keeps_the_later_of_two_marks(database: Database) -> None
     assert marked(database, reservations) == {lonely: at(9)}, "one without a conversation stays due itself"
 
 
-def test_a_future_mark_is_moved_as_now(database: Database) -> None:
-    """Else no reading would be late enough to clear it."""
+def test_future_mark_moves_to_the_conversation_as_now(database: Database) -> None:
+    """Otherwise no reading would be late enough to clear it."""
     pairs = [(AHEAD, at(1)), (at(1), AHEAD), (AHEAD, AHEAD)]
     add(database, reservations, *({"thread_due_at": handed} for _, handed in pairs))
     add(database, conversations, *({"reservation_id": n, "thread_due_at": own} for n, (own, _) in enumerate(pairs, 1)))
@@ -73,10 +73,10 @@ def test_a_future_mark_is_moved_as_now(database: Database) -> None:
     assert [at(1) < mark < AHEAD for mark in marked(database).values()] == [True] * 3
 
 
-def test_a_later_move_keeps_a_proven_thread_due(
+def test_later_activity_keeps_a_proven_thread_due(
     database: Database,
 ) -> None:
-    """That its lost messages are gone proves nothing about a message that came after the reading."""
+    """That its missing messages are gone proves nothing about a message after the reading."""
     marks = (at(1), at(2), at(3), AHEAD, at(1))
     add(database, conversations, *({"thread_due_at": mark, "thread_read_at": at(2)} for mark in marks))
     database.transaction(lambda connection: due_threads.clear_proven_marks(connection, 1, [1, 2, 3, 4]))
@@ -84,13 +84,13 @@ def test_a_later_move_keeps_a_proven_thread_due(
 
 
 def sweep(database: Database, whole_after: timedelta = MONTH) -> set[int]:
-    """Mark what no stamp tells of; return the conversations that are due then."""
+    """Mark threads that no stamp can announce; return the conversations that are due then."""
     database.transaction(lambda connection: due_threads.mark_for_sweep(connection, 1, whole_after=whole_after))
     return set(marked(database))
 
 
-def test_a_sweep_marks_only_live_conversations(database: Database) -> None:
-    """Never read, not for long, or with a message that waited: of one that is gone the thread is not asked for."""
+def test_sweep_marks_only_live_conversations(database: Database) -> None:
+    """Never read, not for long, or with a scheduled message; the thread of a missing one is not read."""
     never, long_ago, waits, fresh = range(1, 5)
     add(database, conversations, *({"id": n} for n in (never, long_ago, waits, fresh)))
     add(database, conversations, *({"id": 10 + n, "missing_since": at(1)} for n in (never, long_ago, waits, fresh)))
@@ -100,8 +100,8 @@ def test_a_sweep_marks_only_live_conversations(database: Database) -> None:
     assert sweep(database) == {never, long_ago, waits}
 
 
-def test_a_sweep_keeps_earlier_marks(database: Database) -> None:
-    """A mark says since when something is to be read: a later one would hide how long that waits."""
+def test_sweep_keeps_earlier_marks(database: Database) -> None:
+    """A mark says since when its thread waits: a later one would hide that."""
     add(database, conversations, {"thread_due_at": at(1)})
     assert sweep(database) == {1}
     assert marked(database) == {1: at(1)}
@@ -119,10 +119,10 @@ WAITING: tuple[tuple[str, dict[str, Any], bool], ...] = (
 )
 
 
-def test_a_sweep_marks_threads_with_an_overdue_message(
+def test_sweep_marks_threads_with_an_overdue_message(
     database: Database,
 ) -> None:
-    """Nothing announces that a planned message was sent; one without a time may have been sent at any time."""
+    """No stamp moves when a scheduled message is sent; one without a time may be sent at any time."""
     add(database, conversations, *({} for _ in WAITING))
     sql.execute(database, "UPDATE conversations SET thread_read_at = now()")
     messages = [{"conversation_id": n, **message} for n, (_, message, _) in enumerate(WAITING, 1)]
@@ -133,7 +133,7 @@ def test_a_sweep_marks_threads_with_an_overdue_message(
 
 
 def test_threads_read_together_become_due_on_many_days(database: Database) -> None:
-    """None before three quarters of the time, all when it is over, and between them about as many every day."""
+    """None before three quarters of the time, all at its end, and between them about as many every day."""
     threads = 256
     add(database, conversations, *({} for _ in range(threads)))
 
@@ -151,7 +151,7 @@ def test_threads_read_together_become_due_on_many_days(database: Database) -> No
 
 @pytest.mark.parametrize("resource", [Resource.RESERVATIONS, Resource.CONVERSATIONS])
 def test_new_activity_or_a_returned_row_marks_the_thread(database: Database, resource: Resource) -> None:
-    """Of a row that was missing nobody has looked at the thread meanwhile; else a mark stays as it is."""
+    """The thread of a missing row was not read meanwhile; otherwise a mark stays as it is."""
     cases = dict(enumerate(product((None, at(2)), ("same", "other"), (False, True), ("before", "later", None)), 1))
     table, shape = MIRRORED[resource], Shape(resource)
     write(database, page(*(active(number, "same", "before") for number in cases), asked=1, shape=shape))
@@ -168,5 +168,5 @@ def test_new_activity_or_a_returned_row_marks_the_thread(database: Database, res
 
 
 def active(number: int, content: str, activity: str | None) -> Record:
-    """Return a record whose payload says when messages last came or went, as the source's stamps do."""
+    """Return a record whose payload has the time of its last message, as the source's stamps do."""
     return replace(record(number, {"v": content, "activity": activity}), activity=activity)

@@ -48,7 +48,7 @@ def account(database: Database) -> None:
 
 
 def mark_missing(database: Database, record_id: int) -> None:
-    """Say that the source no longer lists a listing."""
+    """Mark a listing as missing."""
     sql.execute(database, "UPDATE listings SET missing_since = now() WHERE id = :id", id=record_id)
 
 
@@ -57,8 +57,8 @@ def compare(database: Database, asked: Page) -> dict[int, Change]:
     return dict(database.transaction(lambda connection: preview_page(connection, OWNER, asked)))
 
 
-def test_a_new_record_is_inserted_with_all_columns(database: Database) -> None:
-    """A first record becomes a row with payload, hash, stamp, owner and typed columns."""
+def test_new_record_is_inserted_with_all_columns(database: Database) -> None:
+    """Payload, hash, stamp, owner and typed columns."""
     customer = UUID(int=7)
     columns = {
         "listing_id": 5,
@@ -79,8 +79,8 @@ def test_a_new_record_is_inserted_with_all_columns(database: Database) -> None:
     assert row.created_at == row.updated_at
 
 
-def test_typed_columns_of_every_type_arrive_as_they_were_given(database: Database) -> None:
-    """Booleans and aware times survive the way through arrays, and so does their absence."""
+def test_typed_columns_of_every_type_arrive_unchanged(database: Database) -> None:
+    """Booleans and aware times pass through arrays, and so do nulls."""
     moment = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     full = {"conversation_id": 1, "reservation_id": 2, "is_incoming": False, "status": "sent", "sent_at": moment}
     write(database, page(record(1, {}, columns=full), record(2, {"x": 1}), shape=MESSAGES))
@@ -89,13 +89,13 @@ def test_typed_columns_of_every_type_arrive_as_they_were_given(database: Databas
     assert {getattr(stored[2], name) for name in full} == {None}
 
 
-def test_an_empty_page_changes_nothing(database: Database) -> None:
-    """A page without records has no changes."""
+def test_empty_page_changes_nothing(database: Database) -> None:
+    """It has no records."""
     assert write(database, page()) == {}
 
 
-def test_accounts_do_not_touch_each_others_rows(database: Database) -> None:
-    """The same id of two accounts is two rows, and a change of one leaves the other."""
+def test_accounts_do_not_change_each_others_rows(database: Database) -> None:
+    """The same id of two accounts is two rows."""
     add_account(database, 2)
     write(database, page(record(1, {"of": 1})))
     assert write(database, page(record(1, {"of": 2}), asked=1), Owner(2)) == {1: Change.INSERTED}
@@ -106,7 +106,7 @@ def test_accounts_do_not_touch_each_others_rows(database: Database) -> None:
 
 @pytest.mark.parametrize("asked", [1, 2, 3])
 def test_older_never_replaces_newer(database: Database, asked: int) -> None:
-    """The greater stamp wins; where stamps are equal or one is unknown, whoever asked later."""
+    """The greater stamp wins; with equal or unknown stamps, the later request."""
     pairs = dict(enumerate(itertools.product((None, 1, 2), repeat=2), start=1))
     write(database, page(*(record(number, {"v": "old"}, stamp=old) for number, (old, _) in pairs.items()), asked=2))
     newer = {
@@ -126,7 +126,7 @@ def test_older_never_replaces_newer(database: Database, asked: int) -> None:
 
 
 def test_records_of_one_page_keep_their_own_times(database: Database) -> None:
-    """Of two that are stored together, one was asked for before another reading of its row, and one after it."""
+    """One of them was requested before another reading of its row, and one after it."""
     write(database, page(*(record(number, {"v": "run"}) for number in (1, 2)), asked=2))
     both = page(*(record(number, {"v": "delivery"}) for number in (1, 2, 3)), asked=1)
     both = replace(both, observed_at_by_id={1: at(1), 2: at(3), 3: at(4)})
@@ -138,7 +138,7 @@ def test_records_of_one_page_keep_their_own_times(database: Database) -> None:
 
 
 def test_rows_are_locked_in_the_order_of_their_ids(database: Database) -> None:
-    """So two writers of several rows never deadlock."""
+    """Two writers of several rows never deadlock."""
     write(database, page(*(record(number, {"v": 1}) for number in (1, 2, 3))))
     with database.engine.begin() as first:
         first.execute(sa.text("SELECT 1 FROM hostaway.listings WHERE id = 1 FOR UPDATE"))
@@ -153,7 +153,7 @@ def test_rows_are_locked_in_the_order_of_their_ids(database: Database) -> None:
 
 
 def test_unchanged_rows_are_never_rewritten(database: Database) -> None:
-    """The same bytes again leave the row's very version in place."""
+    """The same bytes leave the very version of the row."""
     first = page(*(record(number, {"n": number}, stamp=1) for number in range(1, 6)), asked=1)
     write(database, first)
     before = rows_by_id(database)
@@ -162,7 +162,7 @@ def test_unchanged_rows_are_never_rewritten(database: Database) -> None:
 
 
 def test_key_order_and_notation_are_no_change(database: Database) -> None:
-    """Other bytes with the same content are unchanged; the hash is taken over and nothing else."""
+    """Other bytes with the same content are unchanged; only the hash is stored."""
     write(database, page(record(1, '{"a": 1, "b": 2.50}'), asked=1))
     before = rows_by_id(database)[1]
     again = record(1, '{"b": 2.5,   "a": 1.0}')
@@ -176,8 +176,8 @@ def test_key_order_and_notation_are_no_change(database: Database) -> None:
     assert rows_by_id(database)[1].xmin == after.xmin
 
 
-def test_an_older_copy_with_the_same_content_leaves_the_hash(database: Database) -> None:
-    """The same content asked for earlier is unchanged, not stale, and touches nothing."""
+def test_older_copy_with_the_same_content_leaves_the_hash(database: Database) -> None:
+    """It is unchanged, not stale, and changes no column."""
     write(database, page(record(1, '{"a": 1}'), asked=2))
     before = rows_by_id(database)
     assert write(database, page(record(1, '{"a": 1.0}'), asked=1)) == {1: Change.UNCHANGED}
@@ -195,7 +195,7 @@ def test_updated_at_moves_only_with_the_content(database: Database) -> None:
 
 
 def test_volatile_keys_are_no_change(database: Database) -> None:
-    """What is embedded of other objects may come, change and go without being a change of this one."""
+    """Embedded copies of other objects may appear, change and vanish without a change of this one."""
     first = {"v": 1, "Reservation": {"copied": 1}}
     write(database, page(record(1, first), asked=1, shape=CONVERSATIONS))
     same: list[dict[str, object]] = [{"Reservation": {"copied": 2}}, {}, {"conversationMessages": None}]
@@ -209,8 +209,8 @@ def test_volatile_keys_are_no_change(database: Database) -> None:
 SIGNED = "https://files.example/a.jpg"
 
 
-def test_a_new_signature_of_a_url_is_no_change(database: Database) -> None:
-    """The query of a signed URL says nothing about the file, wherever in its key the URL stands."""
+def test_new_signature_of_a_url_is_no_change(database: Database) -> None:
+    """The query of a signed URL does not count, wherever in its key the URL is."""
     pairs: list[tuple[object, object]] = [
         ([f"{SIGNED}?sig=1&e=2"], [f"{SIGNED}?sig=9"]),
         ([f"{SIGNED}?sig=1"], [SIGNED]),
@@ -221,8 +221,8 @@ def test_a_new_signature_of_a_url_is_no_change(database: Database) -> None:
     assert set(rewritten(database, "imagesUrls", pairs).values()) == {Change.UNCHANGED}
 
 
-def test_a_change_beside_a_url_signature_counts(database: Database) -> None:
-    """Nothing but the query of a URL is left out of the comparison."""
+def test_change_beside_a_url_signature_counts(database: Database) -> None:
+    """Only the query of a URL is left out of the comparison."""
     pairs: list[tuple[object, object]] = [
         ([f"{SIGNED}?sig=1"], [f"{SIGNED}x?sig=1"]),
         ([f"{SIGNED}?sig=1"], []),
@@ -236,22 +236,22 @@ def test_a_change_beside_a_url_signature_counts(database: Database) -> None:
 
 
 def rewritten(database: Database, key: str, pairs: list[tuple[object, object]]) -> dict[int, Change]:
-    """Store a message a pair with the first value under `key`, then give what the second one changes."""
+    """Store a message a pair with the first value under `key`, and return the changes of the second."""
     before = [record(number, {key: value}) for number, (value, _) in enumerate(pairs)]
     after = [record(number, f'{{ "{key}" : {json.dumps(value)} }}') for number, (_, value) in enumerate(pairs)]
     write(database, page(*before, asked=1, shape=MESSAGES))
     return write(database, page(*after, asked=2, shape=MESSAGES))
 
 
-def test_a_url_outside_of_the_signed_keys_counts(database: Database) -> None:
+def test_url_outside_of_the_signed_keys_counts(database: Database) -> None:
     """A link in a guest's text is content, its query included."""
     write(database, page(record(1, {"body": "https://x.example/?a=1"}), asked=1, shape=MESSAGES))
     changed = page(record(1, {"body": "https://x.example/?a=2"}), asked=2, shape=MESSAGES)
     assert write(database, changed) == {1: Change.UPDATED}
 
 
-def test_a_row_that_is_listed_again_loses_its_mark(database: Database) -> None:
-    """A missing row comes back as updated, even with the very bytes it had; its content did not change."""
+def test_row_that_is_listed_again_loses_its_mark(database: Database) -> None:
+    """It counts as updated, also with unchanged bytes; its content did not change."""
     received = record(1, {"v": 1}, stamp=1)
     write(database, page(received, asked=1))
     mark_missing(database, 1)
@@ -262,16 +262,16 @@ def test_a_row_that_is_listed_again_loses_its_mark(database: Database) -> None:
     assert (after.missing_since, after.updated_at, after.observed_at) == (None, before.updated_at, at(2))
 
 
-def test_an_old_page_does_not_bring_a_missing_row_back(database: Database) -> None:
-    """What was asked for before the row's last reading says nothing about whether it is listed now."""
+def test_old_page_does_not_revive_a_missing_row(database: Database) -> None:
+    """A request before the row's last reading does not show whether it is listed now."""
     write(database, page(record(1, {"v": 1}), asked=2))
     mark_missing(database, 1)
     assert write(database, page(record(1, {"v": 1}), asked=1)) == {1: Change.STALE}
     assert rows_by_id(database)[1].missing_since is not None
 
 
-def test_the_customer_of_the_account_is_copied(database: Database) -> None:
-    """Inserted and updated rows carry the customer of their account."""
+def test_customer_of_the_account_is_copied(database: Database) -> None:
+    """Inserted and updated rows have the customer of their account."""
     write(database, page(record(1, {"v": 1}), asked=1), Owner(1, UUID(int=1)))
     write(database, page(record(1, {"v": 2}), asked=2), Owner(1, UUID(int=2)))
     assert rows_by_id(database)[1].customer_id == UUID(int=2)
@@ -280,8 +280,8 @@ def test_the_customer_of_the_account_is_copied(database: Database) -> None:
 REFUSED = ['{"n": 1e200000}', '{"t": "\\u0000"}', '{"t": "\\ud800"}', '{"torn": ']
 
 
-def test_a_refused_row_costs_that_row_only(database: Database) -> None:
-    """A payload that JSONB does not take lies in quarantine with the reason; its page is stored."""
+def test_refused_row_costs_that_row_only(database: Database) -> None:
+    """A payload that JSONB refuses is quarantined with the reason; its page is stored."""
     write(database, page(record(1, {"v": 1}), asked=1))
     refused = dict(enumerate(REFUSED, start=10))
     records = [record(number, payload) for number, payload in refused.items()]
@@ -298,14 +298,14 @@ def test_a_refused_row_costs_that_row_only(database: Database) -> None:
     assert all(row.reason.startswith("PostgreSQL refused it: ") for row in kept)
 
 
-def test_a_typed_value_that_postgresql_refuses_costs_its_row_only(database: Database) -> None:
-    """Text with U+0000 in a column is refused by the driver, and the record is kept all the same."""
+def test_refused_typed_value_costs_its_row_only(database: Database) -> None:
+    """The driver refuses text with U+0000 in a column, and the record is quarantined."""
     given_page = page(record(1, {}, columns={"status": "a\0b"}), record(2, {"v": 2}), shape=RESERVATIONS)
     assert sorted(write(database, given_page).values()) == [Change.INSERTED, Change.QUARANTINED]
     assert bytes(sql.row(database, "SELECT exact FROM quarantined_records").exact) == b"{}"
 
 
-def test_a_cleaned_record_that_is_refused_is_kept_for_the_refusal(database: Database) -> None:
+def test_cleaned_record_that_is_refused_has_that_reason(database: Database) -> None:
     """Quarantine holds the received bytes once, with the reason why there is no row."""
     write(database, page(record(1, REFUSED[0], exact=b"received", reason="cleaned")))
     kept = sql.row(database, "SELECT count(*) OVER () AS entries, * FROM quarantined_records")
@@ -313,8 +313,8 @@ def test_a_cleaned_record_that_is_refused_is_kept_for_the_refusal(database: Data
     assert kept.reason.startswith("PostgreSQL refused it: ")
 
 
-def test_a_record_without_id_is_quarantined(database: Database) -> None:
-    """It gets no row, its bytes are kept, and its key tells it from every id and from other such records."""
+def test_record_without_id_is_quarantined(database: Database) -> None:
+    """It gets no row; its key differs from every id and from that of other such records."""
     nameless = [record(None, {"n": n}, exact=b"%d" % n, reason="no usable id") for n in range(3)]
     changes = write(database, page(*nameless, record(4, {})))
     assert sorted(changes.values()) == [Change.INSERTED, *[Change.QUARANTINED] * 3]
@@ -332,8 +332,8 @@ def test_keys_of_records_without_id_fit_a_bigint(database: Database, last_bytes:
     assert sql.row(database, "SELECT reason FROM quarantined_records").reason == "it cannot be stored as it is"
 
 
-def test_a_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> None:
-    """It counts as inserted, its bytes are kept once, and every later sight of it is noted."""
+def test_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> None:
+    """It counts as inserted, its bytes are stored once, and every later reading of it is recorded."""
     cleaned = record(1, {"t": "�"}, exact=b'{"t": "\\u0000"}', reason="U+0000")
     assert write(database, page(cleaned, asked=1)) == {1: Change.INSERTED}
     first = sql.row(database, "SELECT * FROM quarantined_records")
@@ -344,8 +344,8 @@ def test_a_cleaned_record_has_a_row_and_its_exact_bytes(database: Database) -> N
     assert second.last_seen_at > first.last_seen_at
 
 
-def test_a_preview_writes_nothing(database: Database) -> None:
-    """It returns the changes of a write and leaves every table as it was."""
+def test_preview_writes_nothing(database: Database) -> None:
+    """It returns the changes of a write and leaves every table unchanged."""
     write(database, page(*(record(number, {"v": number}, stamp=5) for number in range(1, 5)), asked=5))
     before = rows_by_id(database)
     mixed = page(
@@ -367,14 +367,14 @@ def test_a_preview_writes_nothing(database: Database) -> None:
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a record: the source's stamp and the moment it was asked for, in minutes."""
+    """One version of a record: the source's stamp and the moment of its request, in minutes."""
 
     stamp: int | None
     asked: int
 
 
 def versions(*, stamped: bool) -> st.SearchStrategy[list[Version]]:
-    """Draw versions of one record; with stamps, or without any, as a resource has them or has not."""
+    """Draw versions of one record; with stamps, or without any, as its resource has them or not."""
     stamp: st.SearchStrategy[int | None] = st.integers(0, 3) if stamped else st.none()
     drawn = st.lists(st.builds(Version, stamp, st.integers(0, 5)), min_size=1, max_size=6, unique=True)
     return drawn.flatmap(
@@ -392,13 +392,13 @@ MOMENTS = 6
     are_listed=st.lists(st.booleans(), min_size=MOMENTS, max_size=MOMENTS),
 )
 @pytest.mark.parametrize("shape", [CONVERSATIONS, MESSAGES], ids=lambda shape: str(shape.resource))
-def test_an_unchanged_row_keeps_its_latest_reading(
+def test_unchanged_row_keeps_its_latest_reading(
     database: Database, shape: Shape, contents: list[str], arrivals: list[int], are_listed: list[bool]
 ) -> None:
-    """A row that was read again and was the same is as new as that reading, from a list or by itself."""
+    """A second reading with the same content is the row's new time, in a list or alone."""
     sql.execute(database, f"DELETE FROM {MIRRORED[shape.resource].name}")
     for asked in arrivals:
-        # A message's stamps can go back without any mistake.
+        # A message's stamps can go back without an error.
         stamp = -asked if shape is MESSAGES else None
         received = page(record(1, {"v": contents[asked]}, stamp=stamp), asked=asked, shape=shape)
         database.transaction(partial(write_page, owner=OWNER, page=received, is_listed=are_listed[asked]))
@@ -407,8 +407,8 @@ def test_an_unchanged_row_keeps_its_latest_reading(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals=st.one_of(versions(stamped=True), versions(stamped=False)))
-def test_the_newest_version_wins_in_any_order(database: Database, arrivals: list[Version]) -> None:
-    """Any order, with repetitions, ends with the newest by stamp and then by the moment of asking."""
+def test_newest_version_wins_in_any_order(database: Database, arrivals: list[Version]) -> None:
+    """With repetitions: the newest by stamp, and then by the moment of the request."""
     sql.execute(database, "DELETE FROM listings")
     for version in arrivals:
         content = {"stamp": version.stamp, "asked": version.asked}
@@ -420,7 +420,7 @@ def test_the_newest_version_wins_in_any_order(database: Database, arrivals: list
 @pytest.mark.parametrize("exists", [True, False])
 @pytest.mark.parametrize("newer_last", [True, False])
 def test_two_writers_of_one_row_end_with_the_newer(database: Database, *, exists: bool, newer_last: bool) -> None:
-    """Whoever comes second waits for the first, then decides by what the first has written."""
+    """The second one waits for the first, then decides by what the first has written."""
     if exists:
         write(database, page(record(1, {"v": 0}), asked=0))
     older, newer = page(record(1, {"v": "older"}), asked=1), page(record(1, {"v": "newer"}), asked=2)
@@ -458,7 +458,7 @@ def test_two_writers_of_one_row_end_with_the_newer(database: Database, *, exists
 
 
 def test_racing_writers_of_many_rows_end_with_the_newer(database: Database) -> None:
-    """Threads that start together, with the same rows in opposite orders, lose nothing and do not lock up."""
+    """Threads that start together, with the same rows in opposite orders, lose no row and do not deadlock."""
     rounds, numbers = 4, range(1, 31)
     barrier = threading.Barrier(rounds)
 

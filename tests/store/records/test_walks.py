@@ -37,70 +37,70 @@ def note(
     resource: Resource = Resource.LISTINGS,
     oddities: QualityCounts = NOTHING_ODD,
 ) -> None:
-    """Note a page of a run and a walk."""
+    """Record a page of a run and a walk."""
     database.transaction(lambda c: walks.add_page(c, run_id, walk_id, account_id, resource, changes, oddities))
 
 
 def stand(
     database: Database, walk_id: uuid.UUID = WALK, position: str | None = "here", began_at: datetime | None = None
 ) -> walks.Walk:
-    """Write down where the walk of the reservations stands."""
+    """Store the position of the walk of the reservations."""
     walk = walks.Walk(walk_id, began_at or datetime.now(UTC), at(0), position)
     database.transaction(lambda c: walks.store_position(c, 1, Resource.RESERVATIONS, walk))
     return walk
 
 
 def cut(database: Database, account_id: int = 1, resource: Resource = Resource.RESERVATIONS) -> walks.Walk | None:
-    """Give the walk that can be taken up."""
+    """Return the walk that can be resumed."""
     return database.transaction(lambda c: walks.find_interrupted(c, account_id, resource))
 
 
 def runs_with_pages(database: Database) -> list[uuid.UUID]:
-    """Name the runs of which a page is noted."""
+    """Return the runs that have recorded pages."""
     with database.engine.connect() as connection:
         return list(connection.scalars(sa.select(walk_pages.c.run_id).order_by(walk_pages.c.page_id)))
 
 
-def tally(
+def count_run(
     database: Database, run_id: uuid.UUID = RUN, resource: Resource = Resource.LISTINGS
 ) -> tuple[ChangeCounts, QualityCounts]:
-    """Count what a run has met."""
+    """Count the changes of a run's records."""
     return database.transaction(lambda c: walks.count_changes(c, run_id, resource))
 
 
-def test_a_run_that_met_nothing_counts_nothing(database: Database) -> None:
-    """No page and an empty page are both zero."""
-    assert tally(database) == (ChangeCounts(), QualityCounts())
+def test_run_without_records_counts_zero(database: Database) -> None:
+    """Without a page, and with an empty page."""
+    assert count_run(database) == (ChangeCounts(), QualityCounts())
     note(database)
-    assert tally(database) == (ChangeCounts(), QualityCounts())
+    assert count_run(database) == (ChangeCounts(), QualityCounts())
 
 
-def test_a_record_counts_once_with_its_strongest_change(database: Database) -> None:
-    """Pages overlap; whichever order they come in, inserted beats updated beats unchanged beats stale."""
+def test_record_counts_once_with_its_strongest_change(database: Database) -> None:
+    """In any order of overlapping pages, inserted beats updated beats unchanged beats stale."""
     note(database, (1, Change.INSERTED), (2, Change.UNCHANGED), (3, Change.STALE), (-4, Change.QUARANTINED))
     note(database, (1, Change.UNCHANGED), (2, Change.UPDATED), (3, Change.UNCHANGED), (-4, Change.QUARANTINED))
     note(database, (3, Change.STALE), (5, Change.STALE))
-    counts, _ = tally(database)
+    counts, _ = count_run(database)
     assert counts == ChangeCounts(seen=5, inserted=1, updated=1, unchanged=1, stale=1, quarantined=1)
 
 
 def test_runs_and_resources_are_counted_apart(database: Database) -> None:
-    """A tally sees the pages of one resource of one run."""
+    """A count has the pages of one resource of one run."""
     note(database, (1, Change.INSERTED), oddities=QualityCounts(cleaned=1))
     note(database, (1, Change.UPDATED), run_id=uuid.UUID(int=2))
     note(database, (1, Change.STALE), resource=Resource.RESERVATIONS)
-    assert tally(database) == (ChangeCounts(seen=1, inserted=1), QualityCounts(cleaned=1))
+    assert count_run(database) == (ChangeCounts(seen=1, inserted=1), QualityCounts(cleaned=1))
 
 
-def test_oddities_of_all_pages_add_up(database: Database) -> None:
-    """What was cleaned or did not fit is the sum over the pages."""
+def test_cleaned_and_misfitting_values_of_all_pages_add_up(database: Database) -> None:
+    """The count of a run is the sum over its pages."""
     note(database, (1, Change.INSERTED), oddities=QualityCounts(cleaned=1, misfits=2))
     note(database, (2, Change.INSERTED), oddities=QualityCounts(cleaned=3, misfits=4))
-    assert tally(database)[1] == QualityCounts(cleaned=4, misfits=6)
+    assert count_run(database)[1] == QualityCounts(cleaned=4, misfits=6)
 
 
-def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:
-    """Twice met is once counted; other walks of the same run, and other resources, are not of it."""
+def test_walk_counts_the_records_of_all_its_runs(database: Database) -> None:
+    """A repeated record counts once; other walks of the same run, and other resources, do not count."""
     note(database, (1, Change.INSERTED), (2, Change.INSERTED))
     note(database, (2, Change.UNCHANGED), (3, Change.INSERTED), run_id=LATER_RUN)
     note(database, (4, Change.INSERTED), walk_id=OTHER_WALK)
@@ -108,7 +108,7 @@ def test_a_walk_counts_what_all_its_runs_met(database: Database) -> None:
     assert database.transaction(lambda c: walks.count_met_records(c, WALK, Resource.LISTINGS)) == 3
 
 
-def test_the_last_page_stores_the_position_of_a_walk(database: Database) -> None:
+def test_last_page_stores_the_position_of_a_walk(database: Database) -> None:
     """One row a list; another account or list has none."""
     add_account(database, 2)
     assert cut(database) is None
@@ -119,15 +119,15 @@ def test_the_last_page_stores_the_position_of_a_walk(database: Database) -> None
     assert cut(database, resource=Resource.LISTINGS) is None
 
 
-def test_a_walk_without_a_position_cannot_be_resumed(database: Database) -> None:
-    """It can only begin again."""
+def test_walk_without_a_position_cannot_be_resumed(database: Database) -> None:
+    """It can only start anew."""
     stand(database)
     stand(database, position=None)
     assert cut(database) is None
 
 
-def test_a_finished_walk_deletes_the_pages_of_earlier_runs(database: Database) -> None:
-    """The run's own pages are counted until it is over."""
+def test_finished_walk_deletes_the_pages_of_earlier_runs(database: Database) -> None:
+    """The run's own pages are counted until its end."""
     stand(database)
     note(database, (1, Change.INSERTED))
     note(database, (2, Change.INSERTED), run_id=LATER_RUN)
@@ -137,16 +137,16 @@ def test_a_finished_walk_deletes_the_pages_of_earlier_runs(database: Database) -
     assert runs_with_pages(database) == [LATER_RUN, uuid.UUID(int=3)]
 
 
-def test_a_finished_run_deletes_its_own_pages_only(database: Database) -> None:
-    """Another run may be at work since."""
+def test_finished_run_deletes_its_own_pages_only(database: Database) -> None:
+    """Another run may have begun since."""
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=LATER_RUN)
     database.transaction(lambda connection: walks.delete_pages_of_run(connection, RUN))
     assert runs_with_pages(database) == [LATER_RUN]
 
 
-def test_an_interrupted_run_leaves_its_walk(database: Database) -> None:
-    """Only what belongs to no walk that can be taken up goes with the run, or when the next one begins."""
+def test_interrupted_run_leaves_its_walk(database: Database) -> None:
+    """Only pages of no resumable walk are deleted, with the run or when the next one begins."""
     stand(database)
     note(database, (1, Change.INSERTED))
     note(database, (2, Change.INSERTED), walk_id=OTHER_WALK)
@@ -156,8 +156,8 @@ def test_an_interrupted_run_leaves_its_walk(database: Database) -> None:
     assert cut(database) is not None
 
 
-def test_a_starting_run_deletes_the_pages_of_dead_runs(database: Database) -> None:
-    """When a run begins, the notes of the account's other runs go; its own earlier attempt and other accounts stay."""
+def test_starting_run_deletes_the_pages_of_dead_runs(database: Database) -> None:
+    """Notes of the account's other runs are deleted; its own earlier attempt and other accounts stay."""
     add_account(database, 2)
     note(database, (1, Change.INSERTED))
     note(database, (1, Change.INSERTED), run_id=LATER_RUN)
@@ -166,8 +166,8 @@ def test_a_starting_run_deletes_the_pages_of_dead_runs(database: Database) -> No
     assert runs_with_pages(database) == [RUN, uuid.UUID(int=3)]
 
 
-def test_an_old_walk_is_deleted_with_its_pages(database: Database) -> None:
-    """By the database's clock; too much may have changed to tell."""
+def test_old_walk_is_deleted_with_its_pages(database: Database) -> None:
+    """By the database's clock; the list may have changed too much."""
     stand(database, began_at=datetime.now(UTC) - timedelta(hours=25))
     note(database, (1, Change.INSERTED))
     database.transaction(lambda connection: walks.delete_pages_of_dead_runs(connection, 1, LATER_RUN, older_than=DAY))

@@ -1,4 +1,4 @@
-"""Who goes first when requests wait for one budget; the clock is played by setting what the budget remembers back."""
+"""The order of requests that wait for one budget; time passes by moving the budget's rows back."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 URGENT, USUAL, PATIENT = Priority.URGENT, Priority.NORMAL, Priority.LOW
 BLINK = timedelta(microseconds=1)
-# An hour is longer than any test takes: only what `pass_time` plays goes by.
+# An hour is longer than any test takes: only `pass_time` makes time pass.
 HOUR = timedelta(hours=1)
 
 
 def pass_time(database: Database, time: timedelta) -> None:
-    """Make everything that the budget remembers so much older."""
+    """Make every time in the budget's rows so much older."""
     seconds = time.total_seconds()
     sql.execute(
         database,
@@ -39,7 +39,7 @@ def pass_time(database: Database, time: timedelta) -> None:
 
 
 def earliest(held: Sequence[datetime], bucket: Bucket, now: datetime) -> datetime:
-    """Give the first moment from `now` on that no window of the bucket's full limit objects to, by trying them all."""
+    """Return the first moment from `now` on that no window of the bucket's full limit forbids, by trying them all."""
     span = bucket.window + safety_margin(bucket)
     candidates = sorted({now, *(slot + span for slot in held if slot + span > now)})
     for moment in candidates:
@@ -60,10 +60,10 @@ STEPS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, limits=st.tuples(st.integers(1, 25), st.integers(1, 25)))
-def test_no_window_overflows_and_urgent_requests_never_wait_for_others(
+def test_urgent_requests_never_wait_and_no_window_overflows(
     database: Database, steps: list[tuple[Priority, int, int]], limits: tuple[int, int]
 ) -> None:
-    """Whatever is asked in whatever order, no window gets more than its limit, and the urgent the first free moment."""
+    """In any order of requests no window exceeds its limit, and the urgent get the first free moment."""
     budget = DatabaseBudget(database)
     sql.execute(database, "TRUNCATE request_budget")
     wide, narrow = Bucket("ip:here", limits[0], HOUR), Bucket("account:1", limits[1], HOUR / 4)
@@ -86,7 +86,7 @@ def test_no_window_overflows_and_urgent_requests_never_wait_for_others(
 
 @pytest.mark.parametrize("priority", [USUAL, PATIENT])
 def test_urgent_requests_pass_waiting_ones(database: Database, priority: Priority) -> None:
-    """When a thousand requests wait for a minute, an urgent one in each window goes at once."""
+    """While a thousand requests wait for a minute, an urgent one in each window leaves at once."""
     reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=priority)
     urgent = reserve_many(database, 2, ADDRESS, ACCOUNT, threads=1, priority=URGENT)
     now = sql.row(database, "SELECT clock_timestamp() AS at").at
@@ -99,20 +99,20 @@ def test_urgent_requests_pass_waiting_ones(database: Database, priority: Priorit
 
 @pytest.mark.parametrize("priority", Priority)
 def test_requests_of_one_priority_are_served_in_order(database: Database, priority: Priority) -> None:
-    """Whoever asks later is never granted an earlier moment."""
+    """A later request is never granted an earlier moment."""
     granted = reserve_many(database, 300, ADDRESS, ACCOUNT, threads=1, priority=priority)
     assert granted == sorted(granted)
 
 
-def test_an_account_at_its_limit_delays_no_other_account(database: Database) -> None:
-    """The slots that one account's own limit pushed into the future leave the address free until then."""
+def test_account_at_its_limit_delays_no_other_account(database: Database) -> None:
+    """Slots that one account's own limit moved into the future leave the address free until then."""
     narrow = Bucket("account:2", 5, 10 * SECOND)
     reserve_many(database, 20, ADDRESS, narrow)
     assert DatabaseBudget(database).reserve([ADDRESS, ACCOUNT]).wait == timedelta()
 
 
 def test_low_priority_requests_use_all_slots_evenly(database: Database) -> None:
-    """Half a window at once, the rest bit by bit: later there is always room soon, and little is lost."""
+    """Half a window at once, the rest in small parts: a later request soon gets a slot, and few are lost."""
     granted = sorted(reserve_many(database, 1000, ADDRESS, ACCOUNT, priority=PATIENT))
     gaps = [later - earlier for earlier, later in pairwise(granted[199:])]
     assert min(gaps) > 0.04 * SECOND
@@ -122,7 +122,7 @@ def test_low_priority_requests_use_all_slots_evenly(database: Database) -> None:
 
 
 def test_low_priority_requests_yield_while_others_ask(database: Database) -> None:
-    """They take three quarters of a window in which somebody else asked, and all of it when nobody does any more."""
+    """They get three quarters of a window in which others ask, and all of it otherwise."""
     usual = reserve_many(database, 10, ADDRESS, ACCOUNT)
     patient = reserve_many(database, 190, ADDRESS, ACCOUNT, priority=PATIENT)
     assert fullest_window(usual + patient, ADDRESS) <= 149
@@ -132,7 +132,7 @@ def test_low_priority_requests_yield_while_others_ask(database: Database) -> Non
     assert fullest_window(later, ADDRESS) == 199
 
 
-def test_a_small_limit_reserves_nothing_for_urgent_requests(database: Database) -> None:
-    """Under twenty requests a window nothing is kept for the urgent."""
+def test_small_limit_reserves_nothing_for_urgent_requests(database: Database) -> None:
+    """Below twenty requests a window."""
     small = Bucket("account:1", 15, 10 * SECOND)
     assert fullest_window(reserve_many(database, 60, small), small) == 15

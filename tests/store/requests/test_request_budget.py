@@ -40,7 +40,7 @@ AN_HOUR_AHEAD = (
 
 
 def share_used(granted: list[datetime], bucket: Bucket) -> float:
-    """Give the share of the bucket's limit that was used, from the first slot to the last one that repeats it."""
+    """Return the share of the limit that was used, from the first slot to the last one that repeats it."""
     slots = sorted(granted)
     fullest = fullest_window(granted, bucket)
     last = (len(slots) - 1) // fullest * fullest
@@ -61,7 +61,7 @@ database.close()
 """
 
 
-def test_no_window_is_ever_too_full_and_nearly_all_of_it_is_used(database: Database) -> None:
+def test_no_window_is_too_full_and_nearly_all_is_used(database: Database) -> None:
     """2,000 requests of threads and another process: 199 in any 10 seconds at most, and at least 97 % of 200."""
     url = database.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", RESERVE_IN_A_PROCESS, url, "400"]
@@ -74,7 +74,7 @@ def test_no_window_is_ever_too_full_and_nearly_all_of_it_is_used(database: Datab
     assert share_used(granted, ADDRESS) >= 0.97
 
 
-def test_the_margin_stays_free_after_every_window(database: Database) -> None:
+def test_margin_stays_free_after_every_window(database: Database) -> None:
     """A slot lies at least window and margin after the slot that it had to wait for."""
     slots = sorted(reserve_many(database, 450, ADDRESS))
     gaps = [later - earlier for earlier, later in zip(slots, slots[199:], strict=False)]
@@ -82,20 +82,20 @@ def test_the_margin_stays_free_after_every_window(database: Database) -> None:
 
 
 def test_margins_follow_the_window() -> None:
-    """A margin is two per cent of its window, so that a message has time to be written down before it leaves."""
+    """A margin is two per cent of its window, so that a message can be stored before it leaves."""
     assert safety_margin(Bucket("k", 15, SECOND)) == 0.02 * SECOND
     assert safety_margin(SEND) == 1.2 * SECOND
 
 
-def test_guest_messages_have_a_queue_that_is_never_forgotten(database: Database) -> None:
-    """However far ahead the slots lie, hours included, no window gets more than its limit."""
+def test_message_slots_count_however_far_ahead(database: Database) -> None:
+    """Also slots that lie hours ahead: no window exceeds its limit."""
     granted = reserve_many(database, 720, SEND, priority=Priority.URGENT)
     assert fullest_window(granted, SEND) == 30
     assert share_used(granted, SEND) >= 0.97
 
 
-def test_the_address_limits_accounts_together_and_each_account_by_itself(database: Database) -> None:
-    """Two buckets are decided at once: neither is exceeded, whichever of them is the narrow one."""
+def test_limits_of_address_and_account_are_decided_at_once(database: Database) -> None:
+    """Neither is exceeded, whichever of them is the lower one."""
     one_account, other = Bucket("account:1", 15, 10 * SECOND), Bucket("account:2", 60, 10 * SECOND)
     address = Bucket("ip:here", 50, 10 * SECOND)
     first = reserve_many(database, 60, address, one_account)
@@ -105,8 +105,8 @@ def test_the_address_limits_accounts_together_and_each_account_by_itself(databas
     assert fullest_window(first + second, address) <= 50
 
 
-def test_buckets_of_other_names_do_not_disturb(database: Database) -> None:
-    """An exhausted bucket makes nobody wait who does not ask for it."""
+def test_buckets_do_not_affect_each_other(database: Database) -> None:
+    """An exhausted bucket delays only its own requests."""
     reserve_many(database, 199, ADDRESS, ACCOUNT)
     assert DatabaseBudget(database).reserve([ADDRESS]).wait > timedelta()
     elsewhere = DatabaseBudget(database).reserve([Bucket("ip:there", 200, 10 * SECOND)])
@@ -114,8 +114,8 @@ def test_buckets_of_other_names_do_not_disturb(database: Database) -> None:
     assert elsewhere.wait == message.wait == timedelta()
 
 
-def test_a_free_slot_is_granted_at_once(database: Database) -> None:
-    """The first grant needs no waiting, and may leave late by half the margin."""
+def test_free_slot_is_granted_at_once(database: Database) -> None:
+    """The first request need not wait, and may leave late by half the margin."""
     before = sql.row(database, "SELECT clock_timestamp() AS at").at
     grant = DatabaseBudget(database).reserve([SEND, Bucket("narrow", 1, SECOND)])
     after = sql.row(database, "SELECT clock_timestamp() AS at").at
@@ -124,7 +124,7 @@ def test_a_free_slot_is_granted_at_once(database: Database) -> None:
 
 
 def test_past_slots_are_deleted(database: Database) -> None:
-    """A bucket's row does not grow: what no window can see any more is dropped."""
+    """A bucket's row does not grow: slots before every window are deleted."""
     reserve_many(database, 5, ACCOUNT)
     sql.execute(
         database, "UPDATE request_budget SET slots = ARRAY(SELECT s - interval '10.2 s' FROM unnest(slots) AS s)"
@@ -134,13 +134,13 @@ def test_past_slots_are_deleted(database: Database) -> None:
 
 
 def lowered(database: Database) -> tuple[int, timedelta]:
-    """Give the lower limit of the only bucket, and for how much longer it holds."""
+    """Return the lower limit of the only bucket, and for how much longer it counts."""
     row = sql.row(database, "SELECT lowered_to, lowered_until - clock_timestamp() AS held_for FROM request_budget")
     return row.lowered_to, row.held_for
 
 
-def test_a_lower_limit_holds_for_a_minute(database: Database) -> None:
-    """What the source says it allows holds for a minute: one odd answer slows nothing for long."""
+def test_lower_limit_counts_for_a_minute(database: Database) -> None:
+    """One wrong answer of the source slows requests for a short time only."""
     budget = DatabaseBudget(database)
     budget.penalize([ACCOUNT], retry_in=timedelta(), limit=15)
     assert fullest_window(reserve_many(database, 60, ACCOUNT), ACCOUNT) == 15
@@ -150,8 +150,8 @@ def test_a_lower_limit_holds_for_a_minute(database: Database) -> None:
     assert max(reserve_many(database, 199, ACCOUNT)) <= sql.row(database, "SELECT clock_timestamp() AS at").at
 
 
-def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) -> None:
-    """Six times as long each time, a day at most; after a day without it, all begins anew."""
+def test_repeated_lower_limit_counts_for_longer(database: Database) -> None:
+    """Six times as long each time, a day at most; after a day without it, a minute again."""
     budget = DatabaseBudget(database)
     minute, met = 60 * SECOND, []
     for _ in range(6):
@@ -165,7 +165,7 @@ def test_a_lower_limit_that_is_met_again_holds_for_longer(database: Database) ->
 
 
 def test_requests_refused_together_count_once(database: Database) -> None:
-    """The lowest of their limits holds, and for no longer."""
+    """The lowest of their limits counts, and for no longer."""
     budget = DatabaseBudget(database)
     for limit in (50, 15, 20):
         budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
@@ -173,14 +173,12 @@ def test_requests_refused_together_count_once(database: Database) -> None:
     assert (limit, held_for <= 60 * SECOND) == (15, True)
 
 
-def test_a_clock_that_is_put_forward_makes_no_window_overfull(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What was granted before seems long over then: nothing is granted until it is."""
+def test_clock_put_forward_overfills_no_window(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    """Granted slots seem long past then: no new one is granted until they are."""
     budget = DatabaseBudget(database)
     for _ in range(190):
         budget.reserve([ADDRESS, ACCOUNT])
-    # A server's clock cannot be put forward in a test; but what it says can be, and what it said before be made older.
+    # A test cannot put a server's clock forward, but can change what it returns, and make earlier times older.
     with database.engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL search_path TO hostaway"))
         for statement in AN_HOUR_AHEAD:
@@ -191,15 +189,15 @@ def test_a_clock_that_is_put_forward_makes_no_window_overfull(
     assert len(caplog.records) == 1
 
 
-def test_a_limit_that_is_not_lower_is_ignored(database: Database) -> None:
-    """A limit equal to ours, greater, or absurd changes nothing; nor does one that the source does not say."""
+def test_limit_that_is_not_lower_is_ignored(database: Database) -> None:
+    """A limit equal to ours, greater, or absurd changes nothing; nor does a missing one."""
     budget = DatabaseBudget(database)
     for limit in (200, 300, 0, -1, None):
         budget.penalize([ACCOUNT], retry_in=timedelta(), limit=limit)
         assert sql.row(database, "SELECT lowered_to, lowered_until FROM request_budget") == (None, None)
 
 
-def test_a_pause_holds_for_all_clients(database: Database) -> None:
+def test_pause_counts_for_all_clients(database: Database) -> None:
     """After a 429 no slot is granted before the pause is over, and then no more than the limit."""
     budget = DatabaseBudget(database)
     budget.penalize([ADDRESS, ACCOUNT], retry_in=900 * SECOND, limit=None)
@@ -209,7 +207,7 @@ def test_a_pause_holds_for_all_clients(database: Database) -> None:
     assert fullest_window(granted, ADDRESS) == 199
 
 
-def test_the_later_pause_wins(database: Database) -> None:
+def test_later_pause_wins(database: Database) -> None:
     """A second 429 with a shorter pause does not shorten the first one."""
     budget = DatabaseBudget(database)
     budget.penalize([ACCOUNT], retry_in=60 * SECOND, limit=None)
@@ -217,8 +215,8 @@ def test_the_later_pause_wins(database: Database) -> None:
     assert budget.reserve([ACCOUNT]).wait > 50 * SECOND
 
 
-def test_a_clock_set_back_does_not_stop_requests(database: Database) -> None:
-    """Slots and pauses of the old time move along with the clock: nobody waits for hours, no window overflows."""
+def test_clock_set_back_does_not_stop_requests(database: Database) -> None:
+    """Slots and pauses of the old time move with the clock: no request waits for hours, no window overflows."""
     budget = DatabaseBudget(database)
     reserve_many(database, 190, ACCOUNT)
     budget.penalize([ACCOUNT], retry_in=30 * SECOND, limit=None)
@@ -235,7 +233,7 @@ def test_a_clock_set_back_does_not_stop_requests(database: Database) -> None:
 
 
 def test_buckets_in_opposite_orders_do_not_deadlock(database: Database) -> None:
-    """Callers that name the same new buckets in opposite orders, and penalties in between, never meet head-on."""
+    """Requests name the same new buckets in opposite orders, with penalties in between."""
     budget = DatabaseBudget(database)
     buckets = [Bucket(f"{kind}:{number}", 200, 10 * SECOND) for number in range(10) for kind in ("ip", "Ä", "account")]
     barrier = threading.Barrier(3)

@@ -47,7 +47,7 @@ def account(database: Database) -> None:
 
 @pytest.fixture
 def holder(database: Database) -> Iterator[subprocess.Popen[str]]:
-    """Give a process that holds the lease with token 1 until its stdin ends."""
+    """Return a process that holds the lease with token 1 until its stdin ends."""
     url = database.engine.url.render_as_string(hide_password=False)
     command = [sys.executable, "-c", ACQUIRE_AND_WAIT, url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -58,7 +58,7 @@ def holder(database: Database) -> Iterator[subprocess.Popen[str]]:
 
 
 def expire(database: Database) -> None:
-    """Let the time of every lease run out."""
+    """Let every lease expire."""
     sql.execute(database, "UPDATE leases SET expires_at = clock_timestamp()")
 
 
@@ -67,7 +67,7 @@ def fence(database: Database, lease: Lease) -> None:
     database.transaction(lambda connection: leases.fence_transaction(connection, lease))
 
 
-def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> None:
+def test_free_lease_is_taken_with_a_growing_token(database: Database) -> None:
     """Released and taken again, a lease has a higher token every time."""
     mine = process_names.name_this_process()
     first = leases.acquire_lease(database, 1, mine)
@@ -78,31 +78,31 @@ def test_a_free_lease_is_taken_with_a_token_that_grows(database: Database) -> No
     assert leases.acquire_lease(database, 1, ELSEWHERE).fencing_token == 2
 
 
-def test_a_held_lease_is_refused(database: Database) -> None:
-    """Nobody else gets it, not even another run of the same process; the message names the host alone."""
+def test_held_lease_is_refused(database: Database) -> None:
+    """Also to another run of the same process; the message names the host alone."""
     leases.acquire_lease(database, 1, ELSEWHERE)
     for owner in (process_names.name_this_process(), f"{ELSEWHERE}#again"):
         with pytest.raises(LeaseHeld, match=r"^account 1 is being synced by another run \(far\)$"):
             leases.acquire_lease(database, 1, owner)
 
 
-def test_a_lease_of_an_unconfirmed_commit_is_our_own(database: Database) -> None:
-    """Every run has a new name: one that meets its own name has the lease already."""
+def test_lease_of_an_unconfirmed_commit_is_our_own(database: Database) -> None:
+    """Every run has a new name: one that finds its own name has the lease already."""
     owner = process_names.name_this_process()
     leases.acquire_lease(database, 1, owner)
     assert leases.acquire_lease(database, 1, owner).fencing_token == 2
     assert process_names.name_this_process() != owner
 
 
-def test_leases_of_two_accounts_do_not_meet(database: Database) -> None:
-    """Each account has its own lease."""
+def test_each_account_has_its_own_lease(database: Database) -> None:
+    """Both can be held at once."""
     add_account(database, 2)
     leases.acquire_lease(database, 1, ELSEWHERE)
     assert leases.acquire_lease(database, 2, ELSEWHERE).fencing_token == 1
 
 
-def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: Database) -> None:
-    """After a takeover the old owner can neither write nor renew, and its release does not harm the new one."""
+def test_expired_lease_is_taken_over_and_fences_its_owner_off(database: Database) -> None:
+    """The old owner can neither write nor renew, and its release does not affect the new one."""
     old = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
     new = leases.acquire_lease(database, 1, process_names.name_this_process())
@@ -116,15 +116,15 @@ def test_an_expired_lease_is_taken_over_and_the_old_owner_fenced_off(database: D
     fence(database, new)
 
 
-def test_a_lease_from_a_clock_that_was_ahead_holds_nothing_up(database: Database) -> None:
-    """It would hold for as long as the clock was ahead; nobody is shown as its holder, and it is taken over."""
+def test_lease_from_a_clock_that_was_ahead_is_free(database: Database) -> None:
+    """It has no holder, and is taken over."""
     leases.acquire_lease(database, 1, ELSEWHERE)
     sql.execute(database, "UPDATE leases SET expires_at = expires_at + interval '6 h'")
     assert database.transaction(leases.list_holders) == {}
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) -> None:
+def test_same_owner_with_an_older_token_is_fenced_off(database: Database) -> None:
     """The token decides, not the name."""
     old = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
@@ -133,8 +133,8 @@ def test_the_same_owner_with_an_older_token_is_fenced_off(database: Database) ->
         fence(database, old)
 
 
-def test_a_released_lease_has_no_owner(database: Database) -> None:
-    """Its token is still the highest one, and yet its owner neither writes under it nor takes it up by renewing it."""
+def test_released_lease_has_no_owner(database: Database) -> None:
+    """Its token is still the highest one, but its owner can neither write with it nor renew it."""
     lease = leases.acquire_lease(database, 1, ELSEWHERE)
     leases.release_lease(database, lease)
     for attempt in (fence, leases.renew_lease):
@@ -143,8 +143,8 @@ def test_a_released_lease_has_no_owner(database: Database) -> None:
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_a_token_without_its_owner_gives_no_right(database: Database) -> None:
-    """Another process that knows the token of a lease does not hold it, and cannot give it back."""
+def test_token_without_its_owner_gives_no_right(database: Database) -> None:
+    """Another process that knows the token does not hold the lease, and cannot release it."""
     held = leases.acquire_lease(database, 1, ELSEWHERE)
     stranger = replace(held, owner=f"{ELSEWHERE}#again")
     for attempt in (fence, leases.renew_lease):
@@ -170,16 +170,16 @@ def test_only_an_unexpired_lease_has_a_holder(database: Database) -> None:
     assert database.transaction(leases.list_holders) == {}
 
 
-def test_a_process_that_died_holds_no_lease(database: Database, holder: subprocess.Popen[str]) -> None:
-    """Its lease has not run out; its number is gone from this host."""
+def test_dead_process_holds_no_lease(database: Database, holder: subprocess.Popen[str]) -> None:
+    """Its lease has not expired; its number is gone from this host."""
     assert list(database.transaction(leases.list_holders)) == [1]
     holder.kill()
     holder.wait()
     assert database.transaction(leases.list_holders) == {}
 
 
-def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Database) -> None:
-    """A run that was paused goes on where nobody else came."""
+def test_expired_lease_can_be_renewed_until_it_is_taken(database: Database) -> None:
+    """A paused run continues where no other came."""
     lease = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
     leases.renew_lease(database, lease)
@@ -187,10 +187,8 @@ def test_a_lease_that_expired_but_was_not_taken_can_be_renewed(database: Databas
         leases.acquire_lease(database, 1, process_names.name_this_process())
 
 
-def test_a_killed_process_of_this_host_loses_its_lease_at_once(
-    database: Database, holder: subprocess.Popen[str]
-) -> None:
-    """While it lives the lease is held; once killed, its zombie included, nobody waits for the time to run out."""
+def test_killed_process_of_this_host_loses_its_lease_at_once(database: Database, holder: subprocess.Popen[str]) -> None:
+    """While it lives the lease is held; once killed, also as a zombie, no wait for the expiry is needed."""
     with pytest.raises(LeaseHeld):
         leases.acquire_lease(database, 1, process_names.name_this_process())
     holder.send_signal(signal.SIGKILL)
@@ -198,17 +196,17 @@ def test_a_killed_process_of_this_host_loses_its_lease_at_once(
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_a_reaped_process_is_dead(database: Database, holder: subprocess.Popen[str]) -> None:
-    """Nothing is left of its number."""
+def test_reaped_process_is_dead(database: Database, holder: subprocess.Popen[str]) -> None:
+    """Its number does not exist any more."""
     holder.kill()
     holder.wait()
     assert leases.acquire_lease(database, 1, process_names.name_this_process()).fencing_token == 2
 
 
-def test_a_hidden_process_counts_as_alive(
+def test_hidden_process_counts_as_alive(
     database: Database, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another user's process that /proc hides is not taken for dead; one that /proc shows is judged as ever."""
+    """/proc may hide another user's process; one that it shows is judged as usual."""
 
     def refuse(process: int, sent: int) -> None:
         raise PermissionError(process, sent)
@@ -227,15 +225,15 @@ def test_a_hidden_process_counts_as_alive(
 
 
 @pytest.mark.parametrize("owner", ["somebody", "a/b", "host/notanumber/1", ""])
-def test_an_unknown_form_of_owner_expires_only_with_time(database: Database, owner: str) -> None:
-    """A name that says nothing about a process is taken as alive."""
+def test_unknown_form_of_owner_expires_only_with_time(database: Database, owner: str) -> None:
+    """A name without a process counts as alive."""
     leases.acquire_lease(database, 1, owner)
     with pytest.raises(LeaseHeld):
         leases.acquire_lease(database, 1, process_names.name_this_process())
 
 
 def test_only_owners_of_this_host_can_be_found_dead() -> None:
-    """Dead is who is gone from our host, or whose number now belongs to a process that started otherwise."""
+    """Its process is gone from our host, or its number belongs to a process with another start."""
     owner = "here/boot/pid:[1]/42/1000"
     assert process_names.is_dead(owner, host="here/boot/pid:[1]", started=None)
     assert process_names.is_dead(owner, host="here/boot/pid:[1]", started="2000")
@@ -244,13 +242,13 @@ def test_only_owners_of_this_host_can_be_found_dead() -> None:
     assert not process_names.is_dead("1000", host="", started=None)
 
 
-def test_the_start_of_a_process_is_known_without_proc() -> None:
-    """Where there is no /proc, a living process has a start and a number that nobody has does not."""
+def test_start_of_a_process_is_known_without_proc() -> None:
+    """Without /proc, a living process has a start and an unused number has none."""
     assert process_names._started_without_proc(os.getpid()) is not None  # noqa: SLF001  (no public way to see it)
     assert process_names._started_without_proc(2**22 + 1) is None  # noqa: SLF001  (no public way to see it)
 
 
-def test_a_host_without_proc_has_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_host_without_proc_has_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Boot and process numbering are added only where they can be read."""
     monkeypatch.setattr(process_names, "Path", lambda name: Path(f"{tmp_path}{name}"))
     assert "/" not in process_names._host()  # noqa: SLF001  (no public way to see it)
@@ -278,8 +276,8 @@ def test_one_of_two_racing_acquirers_wins(database: Database) -> None:
                 expire(database)
 
 
-def test_a_takeover_waits_for_the_page_that_is_being_written(database: Database) -> None:
-    """A fenced transaction commits before anyone else gets the lease: no write comes after a takeover."""
+def test_takeover_waits_for_a_running_write(database: Database) -> None:
+    """A fenced transaction commits before another owner gets the lease: no write follows a takeover."""
     lease = leases.acquire_lease(database, 1, ELSEWHERE)
     expire(database)
     with database.engine.begin() as writer:

@@ -38,18 +38,18 @@ def triggered(database: Database, *, max_retries: int = 0) -> uuid.UUID:
 
 
 def run(database: Database, run_id: uuid.UUID) -> Any:
-    """Give the row of a run."""
+    """Return the row of a run."""
     return sql.row(database, "SELECT * FROM sync_runs WHERE run_id = :run_id", run_id=run_id)
 
 
 def finish(database: Database, run_id: uuid.UUID, state: RunState, error: str | None = None) -> bool:
-    """Close a run that made five calls."""
+    """Close a run with five calls."""
     return run_states.finish_run(database, run_id, state, account_id=1, last_sync_at=at(5), error=error, api_calls=5)
 
 
 @pytest.mark.parametrize("state", [RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED])
-def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunState) -> None:
-    """Every arrow leaves its time; only a success moves the account's last sync."""
+def test_run_goes_from_triggered_to_its_end(database: Database, state: RunState) -> None:
+    """Every transition stores its time; only a success moves the account's last sync."""
     run_id = triggered(database)
     row = run(database, run_id)
     assert (row.account_id, row.state, row.mode, row.started_at, row.finished_at) == (
@@ -70,7 +70,7 @@ def test_a_run_goes_from_triggered_to_its_end(database: Database, state: RunStat
     assert last_sync_at == (at(5) if state is RunState.SUCCESS else None)
 
 
-def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
+def test_second_attempt_adds_to_the_first(database: Database) -> None:
     """A retried run keeps its start, counts its attempts and adds up its calls."""
     run_id = triggered(database, max_retries=1)
     first = run_states.start_run(database, run_id, 1)
@@ -86,7 +86,7 @@ def test_a_second_attempt_adds_to_the_first(database: Database) -> None:
 
 
 @pytest.mark.parametrize("left", [RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING])
-def test_a_start_abandons_the_open_runs_of_its_account(database: Database, left: RunState) -> None:
+def test_start_abandons_the_open_runs_of_its_account(database: Database, left: RunState) -> None:
     """It holds the lease, so their processes are dead; runs of other accounts stay."""
     add_account(database, 2)
     foreign = run_states.create_run(database, 2, Mode.FULL, max_retries=0)
@@ -103,7 +103,7 @@ def test_a_start_abandons_the_open_runs_of_its_account(database: Database, left:
     assert run(database, foreign).state == "running"
 
 
-def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
+def test_abandoned_run_stays_abandoned(database: Database) -> None:
     """Its process may still live: it can neither start again, nor retry, nor end as a success."""
     orphan = triggered(database)
     run_states.start_run(database, orphan, 1)
@@ -117,8 +117,8 @@ def test_an_abandoned_run_does_not_come_back(database: Database) -> None:
     assert sql.row(database, "SELECT last_sync_at FROM accounts").last_sync_at is None
 
 
-def test_a_failed_start_abandons_no_run(database: Database) -> None:
-    """The one that runs meanwhile is not closed by a start that comes to nothing."""
+def test_failed_start_abandons_no_run(database: Database) -> None:
+    """The run that works meanwhile stays open."""
     running = triggered(database)
     run_states.start_run(database, running, 1)
     with pytest.raises(LeaseLost):
@@ -126,24 +126,24 @@ def test_a_failed_start_abandons_no_run(database: Database) -> None:
     assert run(database, running).state == "running"
 
 
-def test_a_skipped_run_is_stored(database: Database) -> None:
-    """A run that met another one's lease leaves one closed row."""
+def test_skipped_run_is_stored(database: Database) -> None:
+    """Another run held the lease: one closed row."""
     run_states.record_skipped(database, 1, Mode.INCREMENTAL, error="held")
     row = sql.row(database, "SELECT * FROM sync_runs")
     assert (row.state, row.mode, row.error, row.started_at) == ("skipped", "incremental", "held", None)
     assert row.finished_at is not None
 
 
-def test_an_account_has_at_most_one_open_run(database: Database) -> None:
-    """The index proves what the lease decides."""
+def test_account_has_at_most_one_open_run(database: Database) -> None:
+    """The index enforces what the lease decides."""
     run_states.start_run(database, triggered(database), 1)
     second = triggered(database)
     with pytest.raises(IntegrityError, match="sync_runs_one_open_idx"):
         sql.execute(database, "UPDATE sync_runs SET state = 'running' WHERE run_id = :run_id", run_id=second)
 
 
-def test_a_resource_has_one_row_a_run(database: Database) -> None:
-    """A second attempt replaces the row; the counts add up or are refused."""
+def test_resource_has_one_row_a_run(database: Database) -> None:
+    """A second attempt replaces the row; counts that do not add up are refused."""
     run_id = triggered(database)
 
     def note(report: ResourceReport) -> None:
@@ -160,8 +160,8 @@ def test_a_resource_has_one_row_a_run(database: Database) -> None:
         note(ResourceReport(RunState.SUCCESS, ChangeCounts(seen=2, inserted=1)))
 
 
-def test_a_watermark_is_one_row_a_resource(database: Database) -> None:
-    """It moves forward only; an incremental run leaves the sweep's own mark alone."""
+def test_watermark_is_one_row_a_resource(database: Database) -> None:
+    """It moves forward only; an incremental run leaves the sweep's own mark unchanged."""
 
     def move(resource: Resource, to: float | None, swept: float | None) -> None:
         mark, swept_at = (None if moment is None else at(moment) for moment in (to, swept))

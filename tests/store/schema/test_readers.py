@@ -35,7 +35,7 @@ GUARDED = """
         AND (c.relname = 'reader_bindings'
             OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'account_id'))
 """
-# What a role may select, column by column, in all of the database.
+# The columns that a role may select, in all of the database.
 VISIBLE = """
     SELECT c.relname, a.attname FROM pg_class AS c
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -50,7 +50,7 @@ CHANGEABLE = """
 
 
 REFUSED = r"permission denied|must be owner|row-level security policy"
-# All that rights consist of.
+# All parts of a right.
 RIGHTS = """
     SELECT c.relname, c.relacl::text, (SELECT string_agg(attname || attacl::text, ' ' ORDER BY attname)
         FROM pg_attribute WHERE attrelid = c.oid) AS columns,
@@ -63,7 +63,7 @@ RIGHTS = """
 
 @pytest.fixture
 def rows(database: Database) -> Database:
-    """Give a database with three accounts, two of them of one customer, and a row of each in each mirrored table."""
+    """Return a database with three accounts, two of them of one customer, and a row of each in each mirrored table."""
     for account_id, customer in ((1, BLUE), (2, BLUE), (3, RED)):
         add_account(database, account_id, customer)
         payload = {"observed_at": at(0), "payload_hash": b"", "raw_payload": {"of": account_id}}
@@ -75,13 +75,13 @@ def rows(database: Database) -> Database:
 
 
 def rights(database: Database) -> list[tuple[str, ...]]:
-    """Give who may do what with which table."""
+    """Return which role may do what with which table."""
     with database.engine.connect() as connection:
         return [tuple(row) for row in connection.execute(sa.text(RIGHTS))]
 
 
 def seen(db_roles: DbRoles, role: str) -> set[tuple[int, ...]]:
-    """Give whose rows a role sees, by table; what every table agrees on is one entry."""
+    """Return whose rows a role sees, by table; what every table agrees on is one entry."""
     names = ("accounts", "messages", *(table.name for table in MIRRORED.values()))
     return {
         tuple(number for (number,) in db_roles.rows(role, f"SELECT account_id FROM {name} ORDER BY 1"))
@@ -91,7 +91,7 @@ def seen(db_roles: DbRoles, role: str) -> set[tuple[int, ...]]:
 
 @pytest.mark.usefixtures("db_roles")
 def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> None:
-    """By the catalog, not by what we remember to list: each has row security and a policy for each group."""
+    """By the catalog, not by a list of ours: each has row security and a policy for each group."""
     with database.engine.connect() as connection:
         found = {row.relname: row for row in connection.execute(sa.text(GUARDED))}
     assert found.keys() == {t.name for t in metadata.tables.values() if "account_id" in t.c} | {"reader_bindings"}
@@ -100,7 +100,7 @@ def test_every_table_with_rows_of_accounts_guards_them(database: Database) -> No
 
 
 def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_roles: DbRoles) -> None:
-    """No sealed column, no inbox, no queue, no log: what readers may select is a short list, and they write nothing."""
+    """No sealed column, no inbox, no queue, no log; and they write nothing."""
     tables = {
         name: {column.name for column in metadata.tables[name].c} for name in READABLE_TABLES if name != "messages"
     }
@@ -117,7 +117,7 @@ def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_
 
 
 def test_readers_may_not_read_other_tables(db_roles: DbRoles) -> None:
-    """Not even the bytes of a sealed column; and the inbox, the queue and the log are the program's."""
+    """Not even the bytes of a sealed column; inbox, queue and log are the program's."""
     roles = db_roles.create_login("ann", db_roles.groups.analyst), db_roles.create_login("rob", db_roles.groups.reader)
     wanted = [(column.name, column.table.name) for column in SEALED]
     wanted += [("1", name) for name in ("webhook_log", "procrastinate_jobs", "audit_log", "dead_letters")]
@@ -127,8 +127,8 @@ def test_readers_may_not_read_other_tables(db_roles: DbRoles) -> None:
                 db_roles.rows(role, f"SELECT {column} FROM {table}")
 
 
-def test_a_bound_reader_sees_only_days_of_its_accounts(rows: Database, db_roles: DbRoles) -> None:
-    """And when their calendars were read; marks are the program's own, and nobody else writes a day."""
+def test_bound_reader_sees_only_days_of_its_accounts(rows: Database, db_roles: DbRoles) -> None:
+    """And when their calendars were read; marks are the program's own, and only the program writes days."""
     for account_id, owner in ((1, BLUE), (2, BLUE), (3, RED)):
         sql.execute(
             rows,
@@ -153,8 +153,8 @@ def test_a_bound_reader_sees_only_days_of_its_accounts(rows: Database, db_roles:
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
-    """In each table and in the view; a customer's reader sees those of the customer, an analyst all there are."""
+def test_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
+    """In each table and in the view; a customer's reader sees the customer's accounts, an analyst all."""
     one_account, customer = db_roles.create_login("one"), db_roles.create_login("blue")
     analyst, idle = (
         db_roles.create_login("ann", db_roles.groups.analyst),
@@ -174,7 +174,7 @@ def test_a_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
 
 @pytest.mark.usefixtures("rows")
 def test_bindings_are_in_the_audit_log_of_the_account(db_roles: DbRoles) -> None:
-    """Each account has a line when a reader is bound to it or to its customer, and when that ends; again is no line."""
+    """One line when a reader is bound to the account or its customer, one at the end; none for a repetition."""
     reader = db_roles.create_login("one")
     for _ in range(2):
         db_roles.roles.bind(reader, [3], [BLUE])
@@ -185,8 +185,8 @@ def test_bindings_are_in_the_audit_log_of_the_account(db_roles: DbRoles) -> None
         assert [(entry.action, entry.changes) for entry in entries] == [("updated", unbound), ("updated", bound)]
 
 
-def test_a_change_of_customer_changes_the_readers_of_its_rows(rows: Database, db_roles: DbRoles, ring: KeyRing) -> None:
-    """An account that changes hands is seen by its new customer from that moment, and no more by the old one."""
+def test_change_of_customer_changes_the_readers(rows: Database, db_roles: DbRoles, ring: KeyRing) -> None:
+    """From that moment the new customer sees the account, and the old one does not."""
     blue, red = db_roles.create_login("blue"), db_roles.create_login("red")
     db_roles.roles.bind(blue, [], [BLUE])
     db_roles.roles.bind(red, [], [RED])
@@ -196,8 +196,8 @@ def test_a_change_of_customer_changes_the_readers_of_its_rows(rows: Database, db
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_group_is_bound_with_its_members(db_roles: DbRoles) -> None:
-    """Whoever joins a bound group sees what it sees, and what it is bound to itself."""
+def test_group_is_bound_with_its_members(db_roles: DbRoles) -> None:
+    """A role that joins a bound group sees the group's accounts, and its own."""
     group = db_roles.create_login("team")
     db_roles.roles.bind(group, [1], [])
     member = db_roles.create_login("kim", group)
@@ -208,8 +208,8 @@ def test_a_group_is_bound_with_its_members(db_roles: DbRoles) -> None:
 
 
 @pytest.mark.usefixtures("rows")
-def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
-    """Neither by a setting, nor by a binding, another role, a view or a function; and it sees nobody else's binding."""
+def test_reader_cannot_widen_its_rights(db_roles: DbRoles) -> None:
+    """Neither by a setting, a binding, another role, a view nor a function; other bindings are invisible to it."""
     reader, other = db_roles.create_login("one"), db_roles.create_login("other")
     db_roles.roles.bind(reader, [3], [])
     db_roles.roles.bind(other, [1], [])
@@ -242,7 +242,7 @@ def test_a_reader_cannot_widen_itself(db_roles: DbRoles) -> None:
 
 @pytest.mark.usefixtures("rows")
 def test_condition_of_a_reader_is_evaluated_once_a_query(db_roles: DbRoles) -> None:
-    """What it may see is looked up first, and then found by the index: it costs no row of another account a look."""
+    """Its accounts are looked up first, and then found by the index: no row of another account is read."""
     reader = db_roles.create_login("one")
     db_roles.roles.bind(reader, [3], [])
     with db_roles.as_role(reader) as opened, opened.engine.begin() as connection:
@@ -252,7 +252,7 @@ def test_condition_of_a_reader_is_evaluated_once_a_query(db_roles: DbRoles) -> N
 
 
 def test_binding_fails_with_the_reason(rows: Database, db_roles: DbRoles) -> None:
-    """An unknown role or account, and a role that sees every account anyway, are sentences, and nothing is stored."""
+    """An unknown role or account, and a role that sees every account anyway, give sentences; nothing is stored."""
     reader = db_roles.create_login("one")
     with pytest.raises(StoreError, match="there is no role nobody"):
         db_roles.roles.bind("nobody", [1], [])
@@ -270,7 +270,7 @@ def test_binding_fails_with_the_reason(rows: Database, db_roles: DbRoles) -> Non
 
 @pytest.mark.usefixtures("rows")
 def test_members_are_listed_with_what_they_see(db_roles: DbRoles) -> None:
-    """By name; one that was dropped and is still bound stands there without a kind, and harms nobody."""
+    """By name; a dropped role that is still bound is listed without a kind, and does no harm."""
     analyst, reader, gone = (
         db_roles.create_login("ann", db_roles.groups.analyst),
         db_roles.create_login("one"),
@@ -284,15 +284,15 @@ def test_members_are_listed_with_what_they_see(db_roles: DbRoles) -> None:
     assert seen(db_roles, reader) == {(1, 3)}
 
 
-def test_without_groups_there_is_nothing_to_list(database: Database) -> None:
-    """A database of one user, as the embedded one is, works without any role, and says which command makes them."""
+def test_list_of_roles_without_groups_names_the_command(database: Database) -> None:
+    """A database of one user, as the embedded one, works without any role."""
     with pytest.raises(StoreError, match="run `hostaway-sync roles create`"):
         Roles(database).members()
     restore_grants(database)
 
 
 def test_roles_keep_their_rights_after_a_migration_without_superuser(empty_database_url: str) -> None:
-    """A plain role migrates and makes the groups; what a later migration makes is the writer's too, and guarded."""
+    """A plain role migrates and creates the groups; later tables are the writer's too, and guarded."""
     above = Database(empty_database_url, schema="hostaway")
     db_roles = DbRoles(above)
     try:
@@ -320,7 +320,7 @@ def test_roles_keep_their_rights_after_a_migration_without_superuser(empty_datab
 
 
 def test_printed_script_equals_the_command(empty_database_url: str) -> None:
-    """An administrator runs it with any client, twice; a user who may not create roles is told to ask for that."""
+    """An administrator runs it with any client, twice; a user who may not create roles learns what is missing."""
     above = Database(empty_database_url, schema="hostaway")
     revisions.upgrade_database(above)
     db_roles = DbRoles(above)

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def empty(empty_database_url: str) -> Iterator[Database]:
-    """Give a database in which nothing was migrated yet."""
+    """Return a database without any migration."""
     database = Database(empty_database_url, schema="hostaway")
     yield database
     database.close()
 
 
 def set_revision(database: Database, revision: str) -> None:
-    """Pretend that the database is at another revision."""
+    """Set the database to another revision."""
     sql.execute(database, "UPDATE alembic_version SET version_num = :revision", revision=revision)
 
 
-def test_the_newest_revision_is_known_without_alembic() -> None:
-    """File names alone give the revision that Alembic would upgrade to."""
+def test_newest_revision_is_known_without_alembic() -> None:
+    """File names alone give the revision to which Alembic would upgrade."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
@@ -39,8 +39,8 @@ def test_the_newest_revision_is_known_without_alembic() -> None:
     assert revisions.head_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
-def test_an_installed_package_has_its_migrations_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In a checkout they lie beside `src`; a wheel carries them in the package."""
+def test_installed_package_has_its_migrations_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a checkout they are beside `src`; a wheel has them in the package."""
     assert (revisions.migrations_directory() / "env.py").is_file()
     inside = tmp_path / "src" / "package" / "migrations"
     monkeypatch.setattr(revisions, "__file__", str(inside.parent / "store" / "schema" / "revisions.py"))
@@ -49,7 +49,7 @@ def test_an_installed_package_has_its_migrations_inside(monkeypatch: pytest.Monk
     assert revisions.migrations_directory() == inside
 
 
-def test_an_empty_database_has_no_revision(empty: Database) -> None:
+def test_empty_database_has_no_revision(empty: Database) -> None:
     """The sentence says what to type."""
     assert revisions.read_revision(empty) is None
     wanted = revisions.head_revision()
@@ -58,8 +58,8 @@ def test_an_empty_database_has_no_revision(empty: Database) -> None:
         revisions.require_current(empty)
 
 
-def test_a_migrated_database_is_current(database: Database) -> None:
-    """Nothing is raised, and migrating again does nothing."""
+def test_migrated_database_is_current(database: Database) -> None:
+    """The check raises no error, and a second migration changes nothing."""
     assert revisions.read_revision(database) == revisions.head_revision()
     revisions.require_current(database)
     before = sql.row(database, "SELECT xmin::text, version_num FROM alembic_version")
@@ -67,8 +67,8 @@ def test_a_migrated_database_is_current(database: Database) -> None:
     assert sql.row(database, "SELECT xmin::text, version_num FROM alembic_version") == before
 
 
-def test_a_database_behind_says_to_migrate(database: Database) -> None:
-    """An older revision is named beside the one that is needed."""
+def test_database_behind_the_program_says_to_migrate(database: Database) -> None:
+    """The sentence names both revisions."""
     set_revision(database, "0000")
     with pytest.raises(
         SchemaOutdated, match=r"is at revision 0000, this program needs .*: run `hostaway-sync migrate`"
@@ -76,8 +76,8 @@ def test_a_database_behind_says_to_migrate(database: Database) -> None:
         revisions.require_current(database)
 
 
-def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> None:
-    """A newer revision is not touched, not even by `migrate`."""
+def test_database_ahead_says_to_upgrade_the_program(database: Database) -> None:
+    """Even `migrate` does not change a newer revision."""
     set_revision(database, "9999")
     sentence = "the database is at revision 9999, newer than this program's"
     with pytest.raises(SchemaOutdated, match=sentence):
@@ -87,8 +87,8 @@ def test_a_database_ahead_says_to_upgrade_the_program(database: Database) -> Non
     assert revisions.read_revision(database) == "9999"
 
 
-def test_an_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
-    """Which release made them is not known; beside no tables it is a migration that did not come to its end."""
+def test_empty_version_table_beside_tables_is_refused(database: Database, empty: Database) -> None:
+    """Their release is unknown; without tables it comes from a migration that did not end."""
     sql.execute(database, "DELETE FROM alembic_version")
     with pytest.raises(ConfigurationError, match="the schema hostaway is in use by another program"):
         revisions.upgrade_database(database)
@@ -99,7 +99,7 @@ def test_an_empty_version_table_beside_tables_is_refused(database: Database, emp
     assert revisions.read_revision(empty) == revisions.head_revision()
 
 
-def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
+def test_too_old_server_is_refused(empty: Database) -> None:
     """The sentence names both versions; nothing is created."""
     empty.transaction(lambda connection: connection.scalar(sa.text("SELECT 1")))
     empty.engine.dialect.server_version_info = (14, 9)
@@ -108,8 +108,8 @@ def test_a_server_that_is_too_old_is_refused(empty: Database) -> None:
     assert revisions.read_revision(empty) is None
 
 
-def test_other_schemas_work_too(empty_database_url: str) -> None:
-    """The schema's name is handed in, and may be one that must be quoted, roles included."""
+def test_other_schema_names_work(empty_database_url: str) -> None:
+    """Also one that must be quoted, roles included."""
     database = Database(empty_database_url, schema="Guest House")
     revisions.upgrade_database(database)
     db_roles = DbRoles(database)

@@ -1,4 +1,4 @@
-"""Marks about the past: every column with a time is one, or said not to be; what lies ahead counts as unknown."""
+"""Marks about the past: every column with a time is one, or listed as none; a mark ahead counts as unknown."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def is_time(column: sa.Column[object]) -> bool:
 
 @pytest.mark.parametrize("table", sorted(TABLES))
 def test_every_time_column_is_in_a_list_of_marks(table: str) -> None:
-    """A new one must be added to one of the lists in `store.marks`, and be read as what it is."""
+    """A new one must be added to one of the lists in `store.marks`, and be read accordingly."""
     times = sorted(column.name for column in TABLES[table].c if is_time(column))
     assert sorted(name for kind in KINDS.values() for name in kind.get(table, ())) == times
 
 
-def test_the_database_has_no_other_time_column(database: Database) -> None:
+def test_database_has_no_other_time_column(database: Database) -> None:
     """The queue's engine has tables of its own, of which we read three."""
     query = sa.text(
         "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'hostaway'"
@@ -82,7 +82,7 @@ def test_future_and_extreme_marks_are_unknown(database: Database, mark: str, *, 
 
 @given(st.datetimes(), SPANS, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 def test_no_mark_is_too_extreme_to_compute_with(moment: datetime, span: timedelta, zone: timedelta) -> None:
-    """Both ends of time are clamped, in whichever zone a stamp came."""
+    """Both limits of time are clamped, in every zone of a stamp."""
     from datetime import timezone
 
     try:
@@ -105,8 +105,8 @@ def test_no_mark_is_too_extreme_to_compute_with(moment: datetime, span: timedelt
 
 
 @given(st.timedeltas(timedelta(days=-400), timedelta(days=400)))
-def test_a_mark_is_known_until_five_minutes_ahead(by: timedelta) -> None:
-    """And a source's stamp is believed until fifteen."""
+def test_mark_is_known_until_five_minutes_ahead(by: timedelta) -> None:
+    """A source's stamp counts until fifteen."""
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     assert timestamps.is_credible_mark(now + by, now) is (by <= timedelta(minutes=5))
     assert timestamps.is_credible_stamp(now + by, now) is (by <= timedelta(minutes=15))

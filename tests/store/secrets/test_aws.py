@@ -18,8 +18,8 @@ PLACE = Place("accounts", "client_secret", 70001)
 SECRET = SecretStr('hunter2 "ü"')
 
 
-def test_a_secret_comes_back_and_goes(fake_aws: FakeAws) -> None:
-    """Each is a version of its own, told by place and version; deleting one twice is no error."""
+def test_secret_is_stored_read_and_deleted(fake_aws: FakeAws) -> None:
+    """Each is a version of its own, named by place and version; a second deletion is no error."""
     store = AwsSecrets("a1")
     first, second = store.seal(SECRET, PLACE), store.seal(SecretStr("another"), PLACE)
     assert read_store_kind(first) == "aws"
@@ -33,8 +33,8 @@ def test_a_secret_comes_back_and_goes(fake_aws: FakeAws) -> None:
     assert store.name == "AWS Secrets Manager in eu-central-1, below hostaway-sync/a1/"
 
 
-def test_a_pointer_moved_to_another_place_opens_nothing(fake_aws: FakeAws) -> None:
-    """As a sealed value would not: its place is a piece of its name. It is looked for a moment longer."""
+def test_pointer_moved_to_another_place_opens_nothing(fake_aws: FakeAws) -> None:
+    """As with a sealed value: the place is part of the name. The program looks for it a moment longer."""
     store = AwsSecrets("a1")
     kept = store.seal(SECRET, PLACE)
     for other in (Place("accounts", "client_secret", 70002), Place("accounts", "access_token", 70001)):
@@ -46,8 +46,8 @@ def test_a_pointer_moved_to_another_place_opens_nothing(fake_aws: FakeAws) -> No
 
 
 @pytest.mark.usefixtures("fake_aws")
-def test_mirrors_and_strangers_do_not_see_each_other() -> None:
-    """Neither secrets of another mirror are listed, nor what somebody else put below our names."""
+def test_mirror_lists_only_its_own_secrets() -> None:
+    """Neither those of another mirror, nor those that others stored below our names."""
     store = AwsSecrets("a1")
     AwsSecrets("a12").seal(SECRET, PLACE)
     for name in ("hostaway-sync/a1/notes", "hostaway-sync/a1/accounts/x/client_secret/1", "elsewhere/a1/1/2/3"):
@@ -82,10 +82,10 @@ def test_more_secrets_than_a_page_has_are_listed(fake_aws: FakeAws) -> None:
         ("ServiceUnavailable", 503, SecretsUnavailable, "does not take .* now", 3),
     ],
 )
-def test_what_aws_refuses_is_a_sentence(
+def test_refusal_of_aws_gives_one_sentence(
     fake_aws: FakeAws, code: str, status: int, error: type[Exception], words: str, calls: int
 ) -> None:
-    """What passes is tried three times; what will not is said once, with where the policy is."""
+    """Temporary errors are tried three times; lasting ones are reported once, with the place of the policy."""
     store = AwsSecrets("a1")
     with fake_aws.refusing("*", code, status), pytest.raises(error, match=words) as caught:
         store.seal(SECRET, PLACE)
@@ -94,8 +94,8 @@ def test_what_aws_refuses_is_a_sentence(
 
 
 @pytest.mark.usefixtures("fake_aws")
-def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one passes, the other must be set right."""
+def test_unreachable_aws_and_unknown_region_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first may pass, the second is a wrong setting."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -103,7 +103,7 @@ def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch
             AwsSecrets("a1").seal(SECRET, PLACE)
     monkeypatch.delenv("AWS_ENDPOINT_URL_SECRETS_MANAGER")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-nowhere-1")
-    # Whether names resolve here or not, nobody answers: the proxy is not there.
+    # Whether names resolve here or not, no answer comes: the proxy does not exist.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     with pytest.raises(SecretError, match="no region eu-nowhere-1 with a Secrets Manager: set AWS_DEFAULT_REGION"):
         AwsSecrets("a1").seal(SECRET, PLACE)
@@ -117,7 +117,7 @@ def test_an_aws_that_is_away_is_told_from_a_region_that_there_is_not(monkeypatch
         (("AWS_SECRET_ACCESS_KEY",), r"finds no usable AWS credentials \(PartialCredentialsError\)"),
     ],
 )
-def test_what_boto3_does_not_find_is_named(
+def test_missing_aws_setting_is_named(
     fake_aws: FakeAws, monkeypatch: pytest.MonkeyPatch, without: tuple[str, ...], words: str
 ) -> None:
     """Settings, exit 78."""
@@ -128,8 +128,8 @@ def test_what_boto3_does_not_find_is_named(
     assert not fake_aws.calls
 
 
-def test_nothing_of_a_request_is_logged(fake_aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
-    """boto3 at its loudest would log the body, and so the secret."""
+def test_no_part_of_an_aws_request_is_logged(fake_aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+    """boto3 at DEBUG would log the body, and so the secret."""
     with caplog.at_level(logging.DEBUG):
         store = AwsSecrets("a1")
         store.open(store.seal(SECRET, PLACE), PLACE)

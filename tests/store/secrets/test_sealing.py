@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OLD, NEW = b"o" * 32, b"n" * 32
 BEFORE, BETWEEN = KeyRing([OLD]), KeyRing([NEW, OLD])
 SECRET = SecretStr("hunter2-secret")
-# Those of a table with many rows.
+# The columns of a table with many rows.
 SEALED = tuple(column for column in DECLARED if column.table is accounts)
 
 
@@ -45,13 +45,13 @@ def fill(database: Database, account_id: int, ring: KeyRing = BEFORE) -> None:
 
 
 def put(database: Database, account_id: int, column: sa.Column[bytes], value: bytes | None) -> None:
-    """Put bytes into a sealed column."""
+    """Write bytes into a sealed column."""
     statement = sa.update(accounts).where(accounts.c.account_id == account_id).values({column: value})
     database.transaction(lambda connection: connection.execute(statement))
 
 
 def opened(database: Database, ring: KeyRing) -> dict[tuple[int, str], str]:
-    """Give every value by row and column."""
+    """Return every value by row and column."""
     query = sa.select(accounts.c.account_id, *SEALED)
     return {
         (row[0], column.name): ring.open(bytes(value), sealing.place_of(column, row[0])).get_secret_value()
@@ -62,7 +62,7 @@ def opened(database: Database, ring: KeyRing) -> dict[tuple[int, str], str]:
 
 
 def everything(*account_ids: int) -> dict[tuple[int, str], str]:
-    """Give what `opened` gives of accounts that were filled."""
+    """Return the result of `opened` for accounts that were filled."""
     return {(number, column.name): f"{column.name} {number}" for number in account_ids for column in SEALED}
 
 
@@ -72,7 +72,7 @@ def counts(database: Database) -> dict[str | None, int]:
 
 
 def test_every_sealed_column_is_declared() -> None:
-    """A column whose comment says so is in the list, and no other; what is not in it is never sealed."""
+    """A column whose comment says so is in the list, and no other; other columns are never sealed."""
     said = [
         column
         for table in metadata.tables.values()
@@ -87,8 +87,8 @@ def test_every_sealed_column_is_declared() -> None:
 
 
 @pytest.mark.parametrize("column", SEALED, ids=str)
-def test_a_value_moved_to_another_row_or_column_does_not_open(database: Database, column: sa.Column[bytes]) -> None:
-    """Each sealed column there is; and a value knows which key it needs by its header."""
+def test_value_moved_to_another_row_or_column_does_not_open(database: Database, column: sa.Column[bytes]) -> None:
+    """Each sealed column; a value's header names its key."""
     fill(database, 1)
     fill(database, 2)
     own = sql.row(database, f"SELECT {column.name} AS value FROM accounts WHERE account_id = 1").value
@@ -103,8 +103,8 @@ def test_a_value_moved_to_another_row_or_column_does_not_open(database: Database
     assert all("damaged, or moved from another row" in trouble.reason for trouble in passed.troubles)
 
 
-def test_resealing_leaves_nothing_under_the_old_key(database: Database) -> None:
-    """More rows than a batch has: each value is what it was, and opens without the old key; again, nothing is done."""
+def test_resealing_leaves_no_value_of_the_old_key(database: Database) -> None:
+    """More rows than a batch: each value is unchanged, and opens without the old key; a second call does nothing."""
     numbers = range(1, sealing.BATCH + 3)
     for number in numbers:
         fill(database, number)
@@ -116,8 +116,8 @@ def test_resealing_leaves_nothing_under_the_old_key(database: Database) -> None:
     assert sealing.reseal_secrets(database, BETWEEN).resealed == 0
 
 
-def test_plain_text_is_sealed_where_it_lies(database: Database) -> None:
-    """An import or an old version left it there; nothing else changes; it is counted and named until then."""
+def test_plain_text_is_sealed_in_its_place(database: Database) -> None:
+    """An import or an old version left it; nothing else changes; it is counted and named until then."""
     fill(database, 1)
     put(database, 1, accounts.c.client_secret, b"hunter2")
     assert counts(database) == {BEFORE.ids[0]: 4, None: 1}
@@ -129,7 +129,7 @@ def test_plain_text_is_sealed_where_it_lies(database: Database) -> None:
     assert opened(database, BEFORE) == everything(1) | {(1, "client_secret"): "hunter2"}
 
 
-def test_what_does_not_open_stays_as_it_is_and_is_named(database: Database) -> None:
+def test_values_that_do_not_open_stay_and_are_named(database: Database) -> None:
     """An unknown key, damage, and bytes that are neither sealed nor text; all others are sealed anew."""
     fill(database, 1)
     fill(database, 2, KeyRing([b"x" * 32]))
@@ -157,8 +157,8 @@ def test_only_sealed_values_keep_a_lost_key_from_being_replaced(database: Databa
     assert database.transaction(sealing.has_sealed_values)
 
 
-def test_a_value_stored_meanwhile_is_not_replaced(database: Database) -> None:
-    """A value that was read is replaced only if it is still that one: the newer one stays, whole."""
+def test_value_stored_meanwhile_is_not_replaced(database: Database) -> None:
+    """Only the value that was read is replaced: a newer one stays, whole."""
     fill(database, 1)
     locked = threading.Event()
 
@@ -182,7 +182,7 @@ def test_a_value_stored_meanwhile_is_not_replaced(database: Database) -> None:
 
 
 def test_keys_change_only_between_transactions_that_seal(database: Database) -> None:
-    """A change of the keys waits for a transaction that may have read the old ones and has not committed yet."""
+    """A change of the keys waits for transactions that may have read the old ones."""
     done: list[str] = []
     sealing_now, may_end = threading.Event(), threading.Event()
 
@@ -215,7 +215,7 @@ STEPS = st.lists(st.sampled_from(("rotate", "renew", "plain", "batch", "retire")
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) -> None:
-    """New keys, values stored with a former one or not sealed at all, passes at any time: all open at the end."""
+    """New keys, values with a former key or without one, reseals at any time: all open at the end."""
     sql.execute(database, "DELETE FROM accounts")
     keys = [b"0" * 32]
     wanted = everything(1, 2)
@@ -242,8 +242,8 @@ def test_no_order_of_events_loses_a_value(database: Database, steps: list[str]) 
     assert counts(database) == {KeyRing(keys).ids[0]: 10}
 
 
-def test_old_webhook_credentials_move_to_the_new_key_too(database: Database) -> None:
-    """Both those of today and those that are still accepted for a while."""
+def test_old_webhook_credentials_are_sealed_anew_too(database: Database) -> None:
+    """The present ones, and those that are still accepted for a while."""
     sql.execute(database, "INSERT INTO accounts (account_id) VALUES (1)")
     renew = partial(webhook_credentials.renew_credentials, vault=BEFORE, account_id=1, url="https://sync.example.org")
     first = database.transaction(renew)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 
-def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: Database, fake_aws: FakeAws) -> None:
-    """It is not ended then; with the key restored, another goes on."""
+def test_move_takes_plain_text_and_leaves_unopenable_values(database: Database, fake_aws: FakeAws) -> None:
+    """It is not complete then; with the key restored, a second one completes it."""
     ring, other = KeyRing([b"k" * 32]), KeyRing([b"o" * 32])
     add_account(database, ring)
     add_account(database, other, 2, token=None)
@@ -49,8 +49,8 @@ def test_a_move_takes_plain_text_along_and_leaves_what_does_not_open(database: D
 
 
 @pytest.mark.parametrize("operation", ["CreateSecret", "GetSecretValue", "ListSecrets", "DeleteSecret"])
-def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: FakeAws, operation: str) -> None:
-    """A policy that lacks something is found out before anything is changed."""
+def test_move_checks_all_rights_before_it_begins(database: Database, fake_aws: FakeAws, operation: str) -> None:
+    """A missing right in the policy is found before any change."""
     ring = KeyRing([b"k" * 32])
     add_account(database, ring)
     with fake_aws.refusing(operation, "AccessDeniedException"), pytest.raises(SecretError, match="policy"):
@@ -60,7 +60,7 @@ def test_a_move_begins_only_where_all_may_be_done(database: Database, fake_aws: 
     assert [*open_vault(database, lambda: ring).open_store("aws").list_versions()] == []
 
 
-def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, fake_aws: FakeAws) -> None:
+def test_move_deletes_the_trial_secret_of_a_killed_one(database: Database, fake_aws: FakeAws) -> None:
     """Also where it is refused afterwards."""
     ring = KeyRing([b"k" * 32])
     add_account(database, ring)
@@ -72,8 +72,8 @@ def test_a_move_takes_away_the_trial_that_a_killed_one_left(database: Database, 
     assert [*vault.open_store("aws").list_versions()] == []
 
 
-def test_a_move_that_loses_aws_half_way_goes_on_later(database: Database, fake_aws: FakeAws) -> None:
-    """What was moved stays; the next brings the rest."""
+def test_move_that_loses_aws_half_way_is_continued(database: Database, fake_aws: FakeAws) -> None:
+    """Moved secrets stay; the next move takes the rest."""
     ring = KeyRing([b"k" * 32])
     for number in range(1, 6):
         add_account(database, ring, number)

@@ -50,14 +50,14 @@ BASE = "https://sync.example.org"
 
 @pytest.fixture
 def vault(database: Database, fake_aws: FakeAws) -> Vault:
-    """Give a vault of an empty database whose secrets are to lie in AWS."""
+    """Return a vault of an empty database whose secrets belong in AWS."""
     del fake_aws
     secret_placement.require_placement(database, "aws")
     return open_vault(database)
 
 
 def register(database: Database, vault: Vault, number: int = 1) -> webhook_credentials.Credentials:
-    """Register a webhook, as far as it is stored."""
+    """Store the registration of a webhook."""
     renew = partial(webhook_credentials.renew_credentials, account_id=number, url=BASE)
     wanted = run_secret_transaction(database, vault, number, renew)
     database.transaction(
@@ -66,8 +66,8 @@ def register(database: Database, vault: Vault, number: int = 1) -> webhook_crede
     return wanted
 
 
-def test_nothing_but_pointers_enters_the_database(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
-    """Through a whole life, each secret replaced is deleted, and an account that is removed leaves nothing."""
+def test_only_pointers_are_stored_in_the_database(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+    """In an account's whole life, each replaced secret is deleted, and a removed account leaves none."""
     add_account(database, vault)
     assert fake_aws.secrets() == {
         "accounts/1/client_secret": SECRET.get_secret_value(),
@@ -92,8 +92,8 @@ def test_nothing_but_pointers_enters_the_database(database: Database, vault: Vau
     assert_all_named(database, fake_aws)
 
 
-def test_a_process_reads_each_secret_once(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
-    """However often it is asked for; and another process sees by the row that there is a newer one."""
+def test_process_reads_each_secret_once(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+    """However often it is used; another process sees by the row that there is a newer one."""
     add_account(database, vault)
     other = open_vault(database)
     vaults = [stored.StoredToken(database, one, 1) for one in (other, other, open_vault(database))]
@@ -109,8 +109,8 @@ def test_a_process_reads_each_secret_once(database: Database, vault: Vault, fake
     assert fake_aws.calls["DeleteSecret"] == 1
 
 
-def test_a_refused_change_leaves_no_secret_outside(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
-    """An account that exists, one that was removed, one that is unknown: what was put before is taken away again."""
+def test_refused_change_leaves_no_secret_in_aws(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+    """An existing, a removed and an unknown account: the secret that was stored first is deleted again."""
     add_account(database, vault)
     with pytest.raises(AccountError, match="exists already"):
         add_account(database, vault)
@@ -131,8 +131,8 @@ def test_a_refused_change_leaves_no_secret_outside(database: Database, vault: Va
     assert fake_aws.calls["CreateSecret"] == fake_aws.calls["DeleteSecret"]
 
 
-def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
-    """Committed or not, what the row may name stays; repeated work puts nothing twice, and finds its own account."""
+def test_commit_with_a_lost_answer_loses_no_secret(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+    """Secrets that the row may name stay; repeated work stores none twice, and finds its own account."""
     add_account(database, vault, token=None)
     tries = []
 
@@ -141,7 +141,7 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, vault
         connection.execute(sa.update(accounts).values(client_secret=kept))
         tries.append(kept)
         if len(tries) == 1:
-            connection.commit()  # and then the server goes away
+            connection.commit()  # and then the server stops
             raise StoreUnavailable("the answer is lost")
 
     run_secret_transaction(database, vault, 1, work)
@@ -164,10 +164,10 @@ def test_a_commit_whose_answer_is_lost_loses_no_secret(database: Database, vault
     assert_all_named(database, fake_aws)
 
 
-def test_a_secret_that_cannot_be_deleted_is_an_orphan(
+def test_secret_that_cannot_be_deleted_is_an_orphan(
     database: Database, vault: Vault, fake_aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was asked for is done all the same; a warning says what counts them, and a move ends them."""
+    """The command succeeds; a warning names the command that counts orphans, and a move deletes them."""
     add_account(database, vault)
     with caplog.at_level(logging.WARNING), fake_aws.refusing("DeleteSecret", "AccessDeniedException"):
         stored.StoredToken(database, vault, 1).save(AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at))
@@ -179,10 +179,8 @@ def test_a_secret_that_cannot_be_deleted_is_an_orphan(
     assert_all_named(database, fake_aws)
 
 
-def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
-    database: Database, vault: Vault, fake_aws: FakeAws
-) -> None:
-    """Somebody deleted them, or an old backup was restored."""
+def test_lost_token_is_renewed_and_lost_secret_is_an_error(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+    """They were deleted in AWS, or an old backup was restored."""
     add_account(database, vault)
     fake_aws.delete_all()
     other = open_vault(database)
@@ -198,7 +196,7 @@ def test_a_lost_token_can_be_had_again_and_a_lost_secret_not(
     assert stored.open_client_secret(database, other, 1) == SECRET
 
 
-def test_a_secret_replaced_between_row_and_store_is_found(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
+def test_secret_replaced_during_its_reading_is_found(database: Database, vault: Vault, fake_aws: FakeAws) -> None:
     """A process that read the row before the replacement reads it again, instead of failing."""
     add_account(database, vault)
     newer = AccessToken(SecretStr("newer"), NOW, TOKEN.expires_at)
@@ -218,8 +216,8 @@ def test_a_secret_replaced_between_row_and_store_is_found(database: Database, va
     assert stored.open_client_secret(database, other, 1) == SecretStr("another")
 
 
-def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fake_aws: FakeAws) -> None:
-    """Afterwards the database does, and settings that say something else are refused with both ways out."""
+def test_settings_decide_before_the_first_secret(database: Database, fake_aws: FakeAws) -> None:
+    """Afterwards the database does, and other settings are refused with both ways out."""
     assert secret_placement.require_placement(database, "database") == secret_placement.Placement()
     first = secret_placement.require_placement(database, "aws")
     assert (first.store, first.leaving) == ("aws", None)
@@ -234,8 +232,8 @@ def test_the_settings_decide_where_nothing_is_stored_yet(database: Database, fak
     assert not fake_aws.count()
 
 
-def test_a_running_process_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
-    """It opens what lies elsewhere now, and puts what is new where it belongs now."""
+def test_running_process_follows_a_move(database: Database, fake_aws: FakeAws) -> None:
+    """It opens moved secrets, and stores new ones in their present place."""
     ring = KeyRing([b"k" * 32])
     running = open_vault(database, lambda: ring)
     add_account(database, running)
@@ -253,8 +251,8 @@ def test_a_running_process_follows_a_move(database: Database, fake_aws: FakeAws)
     assert stored.open_client_secret(database, running, 1) == SECRET
 
 
-def test_a_store_that_this_version_does_not_know_is_a_sentence(database: Database, vault: Vault) -> None:
-    """A newer program put it there; and a database without its mirror's name says what to restore."""
+def test_unknown_secrets_store_gives_one_sentence(database: Database, vault: Vault) -> None:
+    """A newer program moved them there; a database without its mirror's name says what to restore."""
     add_account(database, vault)
     with pytest.raises(SecretError, match="lie in vault, which this version of hostaway-sync does not know"):
         vault.open(format_pointer("vault", "1"), PLACE)

@@ -29,12 +29,12 @@ HOUR = timedelta(hours=1)
 
 
 def buckets_of(account_id: int) -> tuple[Bucket, Bucket]:
-    """Give the limits of an account."""
+    """Return the limits of an account."""
     return Bucket("ip:office", 200, WINDOW), Bucket(f"account:{account_id}", 100, WINDOW)
 
 
 def facts(database: Database, account_id: int = 1) -> AccountFacts:
-    """Give what is known of one account, which is the same whether one asks for it or for all."""
+    """Return the facts of one account, which are the same alone and among all."""
     (found,) = read_overview(database, buckets_of, account_id=account_id).accounts
     assert found in read_overview(database, buckets_of).accounts
     return found
@@ -46,7 +46,7 @@ def do(database: Database, statement: sa.Executable) -> None:
 
 
 def add_run(database: Database, state: RunState, *, ago: timedelta, account_id: int = 1, **values: Any) -> UUID:
-    """Write a run into the history that was asked for so long ago and took a minute."""
+    """Store a run that was triggered so long ago and took a minute."""
     run_id = uuid4()
     begun = sa.func.now() - ago
     is_over = state not in {RunState.TRIGGERED, RunState.RUNNING, RunState.RETRYING}
@@ -62,7 +62,7 @@ def add_run(database: Database, state: RunState, *, ago: timedelta, account_id: 
 
 @pytest.fixture(autouse=True)
 def two_accounts(database: Database) -> Iterator[None]:
-    """Store the account that these are about, and one beside it that must not mix with it."""
+    """Store the account of these tests, and another one whose rows must not be counted."""
     add_account(database)
     add_account(database, 2)
     write(database, page(record(1, {}), record(2, {})), Owner(2))
@@ -72,8 +72,8 @@ def two_accounts(database: Database) -> Iterator[None]:
     assert facts(database, 2).recent.calls == 40
 
 
-def test_an_account_without_a_past_has_none(database: Database) -> None:
-    """Nothing is made up."""
+def test_new_account_has_no_facts(database: Database) -> None:
+    """Every value is None or zero."""
     found = facts(database)
     assert (found.account_id, found.name, found.is_active, found.last_sync_at) == (1, None, True, None)
     assert (found.rows, found.due, found.lease, found.open_run, found.last_run) == ({}, {}, None, None, None)
@@ -81,8 +81,8 @@ def test_an_account_without_a_past_has_none(database: Database) -> None:
     assert (found.recent, found.quarantine, found.records_read) == (RecentRuns(), QuarantineCounts(), 0)
 
 
-def test_an_unknown_account_is_not_there(database: Database) -> None:
-    """And where no account is, there is no address to speak of."""
+def test_unknown_account_is_not_in_the_overview(database: Database) -> None:
+    """Without an account there is no address, either."""
     found = read_overview(database, buckets_of, account_id=99)
     assert (found.accounts, found.address) == ((), None)
 
@@ -98,7 +98,7 @@ def test_rows_are_counted_by_resource_and_missing_ones_apart(database: Database)
 
 
 def test_marks_are_counted_with_the_oldest(database: Database) -> None:
-    """Those of conversations, and of reservations; a row that is gone has none."""
+    """Those of conversations, and of reservations; a missing row has none."""
     for table in (reservations, conversations):
         for number, due in enumerate((at(5), at(3), at(1), None)):
             row = {"account_id": 1, "id": number, "observed_at": at(0), "payload_hash": b"", "raw_payload": {}}
@@ -111,8 +111,8 @@ def test_marks_are_counted_with_the_oldest(database: Database) -> None:
     }
 
 
-def test_the_newest_run_that_is_over_is_told(database: Database) -> None:
-    """Neither a skipped one nor the one under way."""
+def test_last_run_is_the_newest_that_ended(database: Database) -> None:
+    """Neither a skipped one nor the running one."""
     add_run(database, RunState.SUCCESS, ago=3 * HOUR)
     add_run(database, RunState.PARTIAL, ago=2 * HOUR, error="half", api_calls=9)
     add_run(database, RunState.SKIPPED, ago=HOUR)
@@ -125,8 +125,8 @@ def test_the_newest_run_that_is_over_is_told(database: Database) -> None:
     assert found.open_run.finished_at is None
 
 
-def test_a_lease_is_told_while_it_is_held(database: Database) -> None:
-    """By its host; neither an expired one nor one that was given back."""
+def test_lease_is_shown_while_it_is_held(database: Database) -> None:
+    """With its host; neither an expired one nor a released one."""
     lease = leases.acquire_lease(database, 1, "dock/boot/pid/7/99#ab")
     held = facts(database).lease
     assert held is not None
@@ -138,8 +138,8 @@ def test_a_lease_is_told_while_it_is_held(database: Database) -> None:
     assert facts(database).lease is None
 
 
-def test_records_of_the_run_under_way_are_counted(database: Database) -> None:
-    """What it has noted page by page; an older run's pages say nothing."""
+def test_records_of_the_running_run_are_counted(database: Database) -> None:
+    """From its pages; an older run's pages do not count."""
     run_id = add_run(database, RunState.RUNNING, ago=HOUR)
     for of_run, keys in ((run_id, [1, 2, 3]), (run_id, [4]), (uuid4(), [5])):
         values = {"run_id": of_run, "walk_id": of_run, "account_id": 1, "resource": "listings"}
@@ -147,8 +147,8 @@ def test_records_of_the_run_under_way_are_counted(database: Database) -> None:
     assert facts(database).records_read == 4
 
 
-def test_the_newest_certificates_are_told(database: Database) -> None:
-    """The newest one with what it found, and the newest without a difference."""
+def test_newest_certificates_are_shown(database: Database) -> None:
+    """The newest one with its findings, and the newest without a difference."""
     found = {"missing": 2, "extra": 1, "different": 3, "newer_at_source": None}
     document = {"resources": {"listings": found, "reservations": found | {"newer_at_source": 4}}, "error": "why"}
     for minutes, is_equal in ((1, True), (2, True), (3, False)):
@@ -172,8 +172,8 @@ def test_calls_are_summed_over_a_day_and_averaged_over_a_week(database: Database
     assert facts(database).recent == RecentRuns(122, 1, 4.0, 0.5)
 
 
-def test_quarantine_tells_what_has_no_row_and_what_was_cleaned(database: Database) -> None:
-    """Records without a row count while they are still met; a cleaned row counts once, however often it came."""
+def test_quarantine_counts_records_without_a_row_and_cleaned_ones(database: Database) -> None:
+    """Records without a row count while they still come; a cleaned row counts once, however often it came."""
     write(database, page(record(None, "null", exact=b"x", reason="not JSON")))
     write(database, page(record(5, {"a": 1}, exact=b"y", reason="cleaned")))
     write(database, page(record(5, {"a": 2}, exact=b"z", reason="cleaned"), asked=1))
@@ -182,8 +182,8 @@ def test_quarantine_tells_what_has_no_row_and_what_was_cleaned(database: Databas
     assert facts(database).quarantine == QuarantineCounts(rowless=0, cleaned=1)
 
 
-def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
-    """The slots of the current window, and what the source did to the limit, while it lasts."""
+def test_limits_are_shown_with_their_use(database: Database) -> None:
+    """The slots of the current window, and the source's change of the limit, while it counts."""
     budget = DatabaseBudget(database)
     for _ in range(3):
         budget.reserve(buckets_of(1))
@@ -204,13 +204,13 @@ def test_limits_are_told_with_what_is_used_of_them(database: Database) -> None:
     assert facts(database).limit == BucketUsage("account:1", 0, 100, WINDOW)
 
 
-def test_an_address_that_has_asked_nothing_is_told_with_nothing_used(database: Database) -> None:
+def test_address_without_requests_is_shown_as_unused(database: Database) -> None:
     """Its limit is known from the settings."""
     assert read_overview(database, buckets_of).address == BucketUsage("ip:office", 0, 200, WINDOW)
 
 
-def test_history_is_newest_first_with_what_each_run_did(database: Database) -> None:
-    """No more runs than asked for, each with its resources in the order in which they are mirrored."""
+def test_history_is_newest_first_with_counts_of_each_run(database: Database) -> None:
+    """No more runs than requested, each with its resources in the order of mirroring."""
     for hours in (4, 2, 3):
         run_id = add_run(database, RunState.SUCCESS, ago=hours * HOUR, api_calls=hours)
         for resource in (Resource.RESERVATIONS, Resource.LISTINGS):

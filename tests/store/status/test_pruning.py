@@ -66,7 +66,7 @@ FROM (VALUES ('listings', 7, 'of a row', '\\x07'::bytea, interval '400 days'),
              ('reservations', 7, 'of no row', '\\x07', interval '400 days'),
              ('reservations', NULL, 'seen lately', '\\x08', interval '5 days')) AS q (resource, id, reason, hash, age)
 """
-# Of each of two accounts: pages of a run that is over for long, a walk that is, and notes of the lease number 7.
+# Of each of two accounts: pages of an old run, an old walk, and notes of the lease number 7.
 IN_PROGRESS = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
 INSERT INTO walks (account_id, resource, walk_id, began_at, position)
@@ -88,7 +88,7 @@ def execute(database: Database, script: str) -> None:
 
 @pytest.fixture
 def old(database: Database) -> Database:
-    """Give a database with a long history."""
+    """Return a database with a long history."""
     execute(database, HISTORY.strip())
     return database
 
@@ -113,13 +113,13 @@ BOUNDED = {
 
 
 def test_no_table_grows_for_ever(database: Database) -> None:
-    """Each is pruned, or has a reason to stay as small as it is."""
+    """Each is pruned, or has a reason to stay small."""
     pruned = {*count_prunable(database, replace(KEEP, audit=timedelta(days=1)))}
     assert pruned - {"audit_log"} | BOUNDED.keys() == {table.name for table in metadata.sorted_tables}
     assert not (pruned - {"audit_log"}) & BOUNDED.keys()
 
 
-def test_what_is_settled_and_old_goes_and_nothing_else(database: Database) -> None:
+def test_only_old_settled_rows_are_deleted(database: Database) -> None:
     """Of the ledger, of the request budget, and of quarantine."""
     execute(database, KEPT_FOR_NOW)
     gone = {name: number for name, number in prune_tables(database, KEEP).items() if number}
@@ -134,8 +134,8 @@ def test_what_is_settled_and_old_goes_and_nothing_else(database: Database) -> No
     assert kept == ["of a row", "seen lately"]
 
 
-def test_days_that_are_over_for_long_go(database: Database) -> None:
-    """Days of calendars, by the date; and marks of days that nobody reads any more."""
+def test_days_long_past_are_deleted(database: Database) -> None:
+    """Days of calendars, by the date; and marks of days that are not read any more."""
     execute(
         database,
         "INSERT INTO accounts (account_id, client_secret) VALUES (1, '');\n"
@@ -154,8 +154,8 @@ def rows(database: Database, table: str) -> int:
         return int(connection.execute(sa.text(f"SELECT count(*) FROM hostaway.{table}")).scalar_one())
 
 
-def test_newest_of_each_kind_and_what_runs_stay(old: Database) -> None:
-    """Old runs go with their parts, but never the last success, the last failure, or one that is open."""
+def test_newest_runs_of_each_kind_and_open_ones_stay(old: Database) -> None:
+    """Old runs are deleted with their parts, except for the last success, the last failure, and open ones."""
     told = count_prunable(old, KEEP)
     done = prune_tables(old, KEEP)
     assert {name: number for name, number in told.items() if number} == GOES
@@ -164,27 +164,27 @@ def test_newest_of_each_kind_and_what_runs_stay(old: Database) -> None:
     assert not any(prune_tables(old, KEEP).values())
 
 
-def test_changes_of_accounts_stay_unless_asked_for(old: Database) -> None:
-    """The audit log goes by a word of its own only."""
+def test_audit_log_is_pruned_only_with_its_own_option(old: Database) -> None:
+    """Account changes stay otherwise."""
     assert "audit_log" not in prune_tables(old, KEEP)
     assert prune_tables(old, replace(KEEP, audit=timedelta(days=365)))["audit_log"] == 1
 
 
-def test_a_brief_pruning_skips_locked_rows(old: Database) -> None:
-    """After a run the same rows go, and a lock that somebody holds is no failure."""
+def test_brief_pruning_skips_locked_rows(old: Database) -> None:
+    """After a run the same rows are deleted, and a lock of another session is no failure."""
     with old.engine.begin() as connection:
         connection.execute(sa.text("LOCK TABLE hostaway.walk_pages"))
         assert prune_briefly(old, KEEP, seconds=lambda: 0.0) == 0
     assert prune_briefly(old, KEEP, seconds=lambda: 0.0) == sum(GOES.values())
 
 
-def test_what_takes_long_is_left_for_the_next_run(old: Database) -> None:
-    """After a tenth of a second no other table is begun."""
+def test_brief_pruning_stops_after_its_time(old: Database) -> None:
+    """After a tenth of a second it begins no other table."""
     assert prune_briefly(old, KEEP, seconds=partial(next, itertools.count(step=0.06))) == GOES["walk_pages"]
 
 
-def test_what_a_living_owner_has_in_progress_stays(database: Database) -> None:
-    """Pages, walks and notes of an account under a lease stay; without a lease they are what a dead process left."""
+def test_rows_in_use_by_a_living_owner_stay(database: Database) -> None:
+    """Pages, walks and notes of an account under a lease; without a lease a dead process left them."""
     execute(database, IN_PROGRESS)
     execute(database, "INSERT INTO leases VALUES (1, 'a', 7, now() + interval '1 minute'), (2, 'b', 7, now())")
     left = {"walk_pages": 1, "walks": 1, "verification_notes": 1}
@@ -196,8 +196,8 @@ def test_what_a_living_owner_has_in_progress_stays(database: Database) -> None:
     assert {name: number for name, number in prune_tables(database, KEEP).items() if number} == left
 
 
-def test_notes_of_an_earlier_owner_go(database: Database) -> None:
-    """The lease is held, and by another than the one who noted."""
+def test_notes_of_an_earlier_lease_owner_are_deleted(database: Database) -> None:
+    """The lease is held, but by another owner than that of the notes."""
     execute(database, IN_PROGRESS)
     execute(database, "INSERT INTO leases VALUES (1, 'a', 8, now() + interval '1 minute')")
     assert prune_tables(database, KEEP)["verification_notes"] == 2
@@ -220,10 +220,10 @@ RUNS = st.lists(
 @given(
     runs=RUNS, proofs=st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 120))), days=st.integers(1, 99)
 )
-def test_a_dry_run_counts_what_a_real_run_deletes(
+def test_dry_run_counts_the_rows_of_a_real_run(
     database: Database, runs: list[Any], proofs: list[Any], days: int
 ) -> None:
-    """Whatever the history: table by table the same numbers, and each row is counted under its own table."""
+    """With any history: table by table the same numbers, and each row under its own table."""
     execute(
         database, "TRUNCATE accounts CASCADE;\nINSERT INTO accounts (account_id, client_secret) VALUES (1,''), (2,'')"
     )
@@ -251,7 +251,7 @@ def test_a_dry_run_counts_what_a_real_run_deletes(
 
 
 def test_size_names_every_table(old: Database) -> None:
-    """The largest table stands first, and the sums are at least their parts."""
+    """The largest table comes first, and the sums are at least their parts."""
     found = read_size(old)
     totals = [table.total for table in found.tables]
     assert totals == sorted(totals, reverse=True)
@@ -264,20 +264,20 @@ def test_size_names_every_table(old: Database) -> None:
     ("number", "words"),
     [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (3 * 1024**3, "3.0 GB"), (1024**5, "1024.0 TB")],
 )
-def test_bytes_are_said_in_their_largest_unit(number: int, words: str) -> None:
-    """Sizes read as people say them."""
+def test_bytes_are_shown_in_their_largest_unit(number: int, words: str) -> None:
+    """As people write sizes."""
     assert format_size(number) == words
 
 
-def test_rows_are_told_before_the_server_ever_counted(old: Database) -> None:
-    """A fresh table has as many rows as were written, not none."""
+def test_rows_of_a_new_table_are_counted(old: Database) -> None:
+    """The server has no statistics of it yet."""
     with old.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("SELECT pg_stat_force_next_flush()"))
     assert next(table.rows for table in read_size(old).tables if table.name == "sync_runs") > 0
 
 
-def test_a_writer_is_told_that_the_audit_log_is_not_its_own(db_roles: DbRoles) -> None:
-    """It prunes all else; with the audit log it is refused in one sentence, before anything is deleted."""
+def test_writer_may_not_prune_the_audit_log(db_roles: DbRoles) -> None:
+    """It prunes all other tables; the refusal is one sentence, before anything is deleted."""
     audit = replace(KEEP, audit=timedelta(days=30))
     with db_roles.as_role(db_roles.create_login("clerk", db_roles.groups.writer)) as writer:
         assert set(prune_tables(writer, KEEP).values()) == {0}

@@ -20,17 +20,17 @@ HOUR = timedelta(hours=1)
 
 
 def stored(database: Database, account_id: int = ACCOUNT) -> StoredHook:
-    """Give what is stored of an account."""
+    """Return the stored credentials of an account."""
     return database.transaction(webhook_credentials.find_stored_hooks)[account_id]
 
 
 def opened(database: Database) -> tuple[Credentials, ...]:
-    """Give every credential that is good."""
+    """Return every valid credential."""
     return stored(database).open(RING)
 
 
 def confirm(database: Database, hook_id: int = 4711) -> None:
-    """Let the source have taken the current ones."""
+    """Confirm that the source uses the current ones."""
     database.transaction(
         partial(webhook_credentials.confirm_credentials, account_id=ACCOUNT, hook_id=hook_id, old_ones_for=HOUR)
     )
@@ -42,14 +42,14 @@ def account(database: Database) -> None:
     store_account(database)
 
 
-def test_a_new_account_has_no_credentials(database: Database) -> None:
+def test_new_account_has_no_credentials(database: Database) -> None:
     """No delivery to it is accepted."""
     assert opened(database) == ()
     assert (stored(database).url, stored(database).hook_id, stored(database).is_active) == (None, None, True)
 
 
-def test_new_credentials_are_sealed_and_of_safe_letters(database: Database) -> None:
-    """No column shows them, no two are alike, and a path or header needs to escape nothing."""
+def test_new_credentials_are_sealed_and_url_safe(database: Database) -> None:
+    """No column shows them, no two are alike, and a path or header needs no escapes."""
     first = renew(database)
     assert opened(database) == (first,)
     for word in (first.path_secret.get_secret_value(), first.password.get_secret_value()):
@@ -62,7 +62,7 @@ def test_new_credentials_are_sealed_and_of_safe_letters(database: Database) -> N
 
 
 def test_unconfirmed_credentials_are_returned_again(database: Database) -> None:
-    """The last attempt may have reached the source, so that nothing else would be accepted from it."""
+    """The last attempt may have reached the source, which then uses only these."""
     first = renew(database)
     assert renew(database) == first
     assert not stored(database).is_confirmed
@@ -72,7 +72,7 @@ def test_unconfirmed_credentials_are_returned_again(database: Database) -> None:
 
 
 def test_old_credentials_stay_valid_until_the_new_are_confirmed(database: Database) -> None:
-    """Then they have an hour; a second confirmation does not move it."""
+    """Then they have an hour; a second confirmation does not extend it."""
     first = renew(database)
     confirm(database)
     second = renew(database)
@@ -88,7 +88,7 @@ def test_old_credentials_stay_valid_until_the_new_are_confirmed(database: Databa
 
 
 def test_only_the_last_two_generations_are_valid(database: Database) -> None:
-    """Exchanging again drops the oldest."""
+    """A further exchange drops the oldest."""
     renew(database)
     confirm(database)
     second = renew(database)
@@ -97,8 +97,8 @@ def test_only_the_last_two_generations_are_valid(database: Database) -> None:
     assert opened(database) == (third, second)
 
 
-def test_a_failed_exchange_keeps_the_credentials_in_use(database: Database) -> None:
-    """However often the registration fails, what the source uses stays good."""
+def test_failed_exchange_keeps_the_used_credentials(database: Database) -> None:
+    """However often the registration fails, the source's credentials stay valid."""
     first = renew(database)
     confirm(database)
     second = renew(database)
@@ -107,7 +107,7 @@ def test_a_failed_exchange_keeps_the_credentials_in_use(database: Database) -> N
 
 
 def test_retired_credentials_stay_valid_for_a_while(database: Database) -> None:
-    """What is on its way still comes in; there is no current credential any more."""
+    """Late deliveries are accepted; there is no current credential any more."""
     first = renew(database)
     confirm(database)
     retire = partial(webhook_credentials.retire_credentials, vault=RING, account_id=ACCOUNT, good_for=HOUR)
@@ -121,7 +121,7 @@ def test_retired_credentials_stay_valid_for_a_while(database: Database) -> None:
 
 
 def test_credentials_open_in_their_own_row_only(database: Database) -> None:
-    """Moved to another account they are useless, and so they are to another key ring."""
+    """Moved to another account they do not open, and neither do they with another key ring."""
     renew(database)
     store_account(database, 70002)
     with database.engine.begin() as connection:

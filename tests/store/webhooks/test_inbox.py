@@ -28,13 +28,13 @@ BOOKING = RefreshTarget(Resource.RESERVATIONS, 7)
 
 @pytest.fixture
 def box(database: Database) -> Database:
-    """Give a database with account 1."""
+    """Return a database with account 1."""
     add_account(database)
     return database
 
 
 def waiting_jobs(database: Database) -> list[Any]:
-    """Give key, arguments and time of the jobs that wait."""
+    """Return key, arguments and time of the waiting jobs."""
     query = (
         "SELECT queueing_lock, args, scheduled_at, scheduled_at > now() AS is_later, id"
         " FROM hostaway.procrastinate_jobs WHERE status = 'todo' ORDER BY id"
@@ -43,13 +43,13 @@ def waiting_jobs(database: Database) -> list[Any]:
 
 
 def statuses(database: Database) -> list[str]:
-    """Give the status of every delivery, oldest first."""
+    """Return the status of every delivery, oldest first."""
     query = sa.text("SELECT status FROM hostaway.webhook_log ORDER BY created_at")
     return list(database.transaction(lambda connection: connection.scalars(query).all()))
 
 
 def test_fifty_deliveries_for_one_object_are_one_job(box: Database) -> None:
-    """All are in the inbox, one job waits; another object, and the same id of another kind, have theirs."""
+    """All are in the inbox, one job waits; another object, and the same id of another kind, have their own."""
     for _ in range(50):
         deliver(box, 1, object_id=7)
     deliver(box, 1, object_id=8)
@@ -68,7 +68,7 @@ def test_delivery_and_job_are_stored_together_or_not_at_all(box: Database) -> No
 
 
 def test_accepting_again_adds_nothing(box: Database) -> None:
-    """A transaction whose commit was not confirmed may be run once more."""
+    """A transaction whose commit was not confirmed may run once more."""
     delivery = made()
     for _ in range(2):
         box.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
@@ -78,7 +78,7 @@ def test_accepting_again_adds_nothing(box: Database) -> None:
 @pytest.mark.parametrize(
     ("target", "ignored", "error"), [(BOOKING, "disabled", "disabled"), (None, None, "nothing to read again")]
 )
-def test_a_delivery_without_work_is_stored_as_settled(
+def test_delivery_without_work_is_stored_as_settled(
     box: Database, target: RefreshTarget | None, ignored: str | None, error: str
 ) -> None:
     """It has its row with the reason, and no job."""
@@ -88,8 +88,8 @@ def test_a_delivery_without_work_is_stored_as_settled(
     assert waiting_jobs(box) == []
 
 
-def test_the_row_holds_the_delivery_as_it_came(box: Database) -> None:
-    """The bytes are kept as they are, the payload's numbers too, and whatever else is known."""
+def test_row_holds_the_exact_delivery(box: Database) -> None:
+    """The bytes are unchanged, the payload's numbers too, and all other facts are stored."""
     body = b'{"data": {"price": 1.10, "id": 7}}\xff'
     delivery = made(body=body, payload='{"data": {"price": 1.10, "id": 7}}')
     box.transaction(partial(inbox.accept_delivery, delivery=delivery, platform="hostaway"))
@@ -101,8 +101,8 @@ def test_the_row_holds_the_delivery_as_it_came(box: Database) -> None:
     assert "1.10" in row.payload
 
 
-def test_a_new_delivery_pulls_a_waiting_attempt_forward(box: Database) -> None:
-    """It is due at once, and still the attempt that it was, with its planned time."""
+def test_new_delivery_makes_a_waiting_attempt_due(box: Database) -> None:
+    """At once, as the same attempt with its planned time."""
     moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
     box.transaction(lambda connection: jobs.defer_retry(connection, job, at=moment))
@@ -114,8 +114,8 @@ def test_a_new_delivery_pulls_a_waiting_attempt_forward(box: Database) -> None:
     assert Job.from_arguments(after.args) == job
 
 
-def test_a_retry_meets_a_fresh_job(box: Database) -> None:
-    """The fresh one keeps its time, which is now, and takes over the attempts so far."""
+def test_retry_joins_a_fresh_job(box: Database) -> None:
+    """That one keeps its time, which is now, and takes over the attempts so far."""
     deliver(box, 1, object_id=7)
     moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     job = Job(1, BOOKING, attempt=3, retry_at=moment, began_at=moment)
@@ -125,16 +125,16 @@ def test_a_retry_meets_a_fresh_job(box: Database) -> None:
     assert Job.from_arguments(found.args) == job
 
 
-def test_a_job_given_back_late_keeps_its_attempts(box: Database) -> None:
-    """A worker that was thought dead gives its job back at last; the next attempt is the second all the same."""
+def test_job_returned_late_keeps_its_attempts(box: Database) -> None:
+    """A worker that counted as dead returns its job late; the next attempt is still the second."""
     for attempt in (1, 2, 1):
         box.transaction(partial(jobs.defer_retry, job=Job(1, BOOKING, attempt=attempt)))
     (found,) = waiting_jobs(box)
     assert Job.from_arguments(found.args).attempt == 2
 
 
-def test_of_two_retries_the_earlier_counts(box: Database) -> None:
-    """Whichever comes first, the job is tried at the sooner of the two times."""
+def test_earlier_of_two_retries_counts(box: Database) -> None:
+    """Whichever is stored first, the job is due at the sooner of the two times."""
     moment = box.transaction(jobs.read_clock) + timedelta(hours=1)
     for hours in (1, 0, 2):
         at = moment + timedelta(hours=hours)
@@ -143,8 +143,8 @@ def test_of_two_retries_the_earlier_counts(box: Database) -> None:
     assert found.scheduled_at == moment
 
 
-def test_a_sync_that_waits_becomes_a_full_one(box: Database) -> None:
-    """What was asked for in full stays so, whatever is asked for later."""
+def test_waiting_sync_becomes_a_full_one(box: Database) -> None:
+    """A full sync stays full, whatever is requested later."""
     for full in (False, True, False):
         box.transaction(partial(jobs.defer_job, job=Job(1, full=full)))
     box.transaction(partial(jobs.defer_retry, job=Job(1)))
@@ -152,8 +152,8 @@ def test_a_sync_that_waits_becomes_a_full_one(box: Database) -> None:
     assert (found.queueing_lock, found.args["full"]) == ("sync:1", True)
 
 
-def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Database) -> None:
-    """While a delivery that met a waiting job is not committed, that job cannot be fetched: no wake-up is lost."""
+def test_no_worker_starts_a_job_before_its_delivery_is_visible(box: Database) -> None:
+    """Until the commit of a delivery that joined a waiting job, that job cannot be fetched."""
     deliver(box, 1, object_id=7)
     fetch = "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id"
     with box.engine.connect() as receiver:
@@ -164,8 +164,8 @@ def test_no_worker_starts_a_job_before_the_delivery_is_there_to_be_seen(box: Dat
     assert len(inbox.find_waiting(box, 1, BOOKING.resource, [BOOKING.object_id]).deliveries[BOOKING.object_id]) == 2
 
 
-def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:
-    """A delivery that comes while its object is being read has a job of its own."""
+def test_delivery_during_a_job_gets_a_job_of_its_own(box: Database) -> None:
+    """Its object is being read already."""
     deliver(box, 1, object_id=7)
     sql.execute(box, "SELECT (hostaway.procrastinate_fetch_job_v2(NULL, NULL)).id")
     deliver(box, 1, object_id=7)
@@ -173,7 +173,7 @@ def test_a_job_that_was_started_makes_room_for_the_next(box: Database) -> None:
 
 
 def test_two_receivers_at_once_make_one_job(box: Database) -> None:
-    """Deliveries for the same objects from several connections never fail, and never wait for each other in turns."""
+    """Deliveries for the same objects from several connections never fail, and never deadlock."""
 
     def receive(numbers: range) -> None:
         for number in numbers:
@@ -188,7 +188,7 @@ def test_two_receivers_at_once_make_one_job(box: Database) -> None:
 
 
 def test_deliveries_without_a_job_get_one(box: Database) -> None:
-    """A pending row without a job gets one; one that has a job, or is settled, gets none."""
+    """A pending row without a job gets one; a row with a job, or a settled one, gets none."""
     for number in (1, 2, 3):
         deliver(box, 1, object_id=number)
     sql.execute(box, "DELETE FROM hostaway.procrastinate_jobs WHERE queueing_lock <> 'refresh:1:reservations:1'")
@@ -199,7 +199,7 @@ def test_deliveries_without_a_job_get_one(box: Database) -> None:
 
 
 def test_pruning_deletes_old_settled_deliveries(box: Database) -> None:
-    """What waits stays however old it is, what is dead stays until it is resolved."""
+    """Waiting ones stay however old they are, dead ones until they are resolved."""
     for status in ("pending", "failed", "dead", "processed", "ignored"):
         delivery_id = deliver(box, 1)
         settled = "now() - interval '31 days'" if status in {"processed", "ignored"} else "NULL"
@@ -214,8 +214,8 @@ def test_pruning_deletes_old_settled_deliveries(box: Database) -> None:
     assert sorted(statuses(box)) == ["dead", "failed", "pending"]
 
 
-def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) -> None:
-    """None where nothing waits; what failed and waits for its next attempt does not count."""
+def test_age_of_the_inbox_is_that_of_the_oldest_pending(box: Database) -> None:
+    """None where no delivery waits; a failed one that waits for its next attempt does not count."""
     assert box.transaction(inbox.find_oldest_waiting_age) is None
     deliver(box, 1)
     sql.execute(box, "UPDATE hostaway.webhook_log SET created_at = now() - interval '1 hour'")
@@ -227,8 +227,8 @@ def test_age_of_the_inbox_is_that_of_its_oldest_pending_delivery(box: Database) 
     assert box.transaction(inbox.find_oldest_waiting_age) is None
 
 
-def test_the_queue_works_without_a_search_path(box: Database) -> None:
-    """Whoever touches a job by hand, in a session that knows no schema of ours, sets off triggers that work."""
+def test_queue_works_without_a_search_path(box: Database) -> None:
+    """A session without our schema in its path may change a job by hand: its triggers work."""
     deliver(box, 1)
     url = box.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as session:
@@ -244,6 +244,6 @@ def made(
     body: bytes = b"{}",
     payload: str | None = "{}",
 ) -> Delivery:
-    """Make a delivery to account 1."""
+    """Return a delivery to account 1."""
     event = Event("changed", target, 1, ignored)
     return Delivery(uuid4(), 1, event, body, payload, {"user-agent": "sender"}, "here")

@@ -119,7 +119,7 @@ class RandomChanges:
         ]
 
     def _days(self) -> tuple[date, date]:
-        """Return some days of the next weeks, by the clock that the mirror goes by."""
+        """Return some days of the next weeks, by the mirror's clock."""
         first = ahead(self._chance.randint(-3, 40))
         return first, first + timedelta(days=self._chance.randint(1, 9))
 

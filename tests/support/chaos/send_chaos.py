@@ -1,4 +1,4 @@
-"""Messages to many guests under injected faults, and what must hold after each of them."""
+"""Messages to many guests under injected faults, and what must be true after each of them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class SendChaos:
         )()
 
     def let_a_minute_pass(self) -> None:
-        """Let what was looked at have been looked at a minute ago."""
+        """Move the times of the last looks a minute into the past."""
         self.env.database.transaction(
             lambda connection: connection.exec_driver_sql(
                 "UPDATE hostaway.sent_messages SET sending_at = sending_at - interval '1 minute',"
@@ -177,7 +177,7 @@ class SendChaos:
         )
 
     def _requests_are_over(self) -> None:
-        """Let so much time pass that no sender that lost the database can have a request under way any more."""
+        """Let so much time pass that no sender without the database can have a running request any more."""
         passed = "sending_at = sending_at - interval '15 minutes'"
         with self.env.database.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE hostaway.rights SET expires_at = now() WHERE owner IS NOT NULL")
@@ -193,7 +193,7 @@ class SendChaos:
         self._darkness.arm(fault.outage if fault else None)
 
     def _restart(self) -> None:
-        """Go on as another process does: nothing is remembered but what is in the database."""
+        """Go on as another process does: only the database remembers anything."""
         if self._container is not None:
             self._container.close()
         self._container = Container(self._settings())
@@ -210,7 +210,7 @@ class SendChaos:
     # What must hold
 
     def check(self) -> None:
-        """Compare the ledger with what the sandbox took, message by message."""
+        """Compare the ledger with the messages that the sandbox accepted, one by one."""
         rows = [_named(row) for row in sql.rows(self.env.database, _ROWS)]
         accepted = self.accepted()
         sent, is_open = Counter[Any](), Counter[Any]()
@@ -243,7 +243,7 @@ class SendChaos:
         assert stored == [(row["conversation_id"],)] or is_due, "what was sent is in the thread, or will be read there"
 
     def accepted(self) -> Counter[Any]:
-        """Return how often the source took each text, by account and thread."""
+        """Return how often the source accepted each text, by account and thread."""
         return Counter(
             (account_id, thread, text)
             for account_id in self.env.sandbox.accounts

@@ -27,7 +27,7 @@ TRANSITIONS: Final = ("pending", "sending", "end")
 
 @dataclass(frozen=True)
 class DatabaseOutage:
-    """The database goes away while the ledger changes.
+    """The database becomes unreachable while the ledger changes.
 
     Attributes:
         transition: at which change of state: to `pending`, to `sending`, or to its `end`.
@@ -141,7 +141,7 @@ SEND_FAULTS: Final = _all()
 
 
 class OutageInjector:
-    """Has the connections of one engine die when the ledger changes, as an outage says."""
+    """Cuts the connections of one engine when the ledger changes, as an outage says."""
 
     def __init__(self, env: SyncEnv, engine: sa.Engine) -> None:
         self._env = env

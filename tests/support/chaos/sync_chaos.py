@@ -1,4 +1,4 @@
-"""Runs, single reads, kills and changes in any order on one sandbox, and what must hold after each."""
+"""Runs, single reads, kills and changes in any order on one sandbox, and what must be true after each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Days ahead that are mirrored; less than the shortest calendar that a switch makes.
 HORIZON = 60
-# What an operator may ask of one run.
+# The options of one run.
 PARTS = [
     tuple(Resource),
     (Resource.RESERVATIONS,),
@@ -34,7 +34,7 @@ PARTS = [
     (Resource.CONVERSATIONS,),
     (Resource.CALENDAR,),
 ]
-# At which request a run may be killed; most of them ask for less than the last of these.
+# At which request a run may be killed; most runs send fewer requests than the last of these.
 FATAL = (1, 2, 3, 4, 5, 6, 8, 10, 14, 20, 30)
 
 _THREADS = "SELECT id, thread_due_at FROM conversations WHERE thread_due_at IS NOT NULL"
@@ -64,7 +64,7 @@ class SyncChaos:
         env.sandbox.on_request(self._between)
 
     def step(self, kind: str) -> None:
-        """Do one thing, and see that no thread that was due is forgotten."""
+        """Do one step, and check that no due thread is forgotten."""
         threads, lookups = sql.rows(self._env.database, _THREADS), sql.rows(self._env.database, _LOOKUPS)
         getattr(self, f"_{kind}")()
         assert self._mistakes == []
@@ -78,7 +78,7 @@ class SyncChaos:
         assert lost == [], "due once, neither read nor due now"
 
     def end(self) -> None:
-        """Run once in full while nothing happens, and compare."""
+        """Run once in full without further changes, and compare."""
         self._is_calm = True
         env = self._env
         report = self._mirror.sync.run(env.account_id, full=True)
@@ -89,7 +89,7 @@ class SyncChaos:
         if self._silent:
             certificate = self._mirror.sync.verify(env.account_id, deep=True, repair=True)
             assert certificate.state is Equality.EQUAL or env.sandbox.switches.deleted_object == 403
-        # Where Hostaway says 403 of what is deleted, more than one day must pass before that is believed.
+        # Where Hostaway says 403 of deleted objects, more than one day must pass before that counts.
         is_proven = env.sandbox.switches.deleted_object == 404
         differences = env.differences(gone_too=is_proven)
         assert differences == {}, differences

@@ -39,7 +39,7 @@ class CronHost:
         self.cron: subprocess.Popen[str] | None = None
 
     def line(self, command: str, name: object) -> str:
-        """Write a line of every minute, whose exit codes are kept."""
+        """Write a line that runs every minute, and whose exit codes are stored."""
         return f"* * * * * {command}; echo $? >> {self.directory}/codes/{name}"
 
     def start(self, variables: dict[str, str], lines: list[str], **surroundings: str) -> None:
@@ -89,7 +89,7 @@ class CronHost:
         self.until(lambda: len(self.codes(name)) >= number, f"run {number}")
 
     def until(self, holds: Callable[[], Any], what: str) -> None:
-        """Wait for something that cron does at a minute."""
+        """Wait for an effect of cron, which acts once a minute."""
         assert self.cron is not None
         deadline = time.monotonic() + PATIENCE
         while not holds():

@@ -1,4 +1,4 @@
-"""Other users of the machine: code and programs run as them, which only root can have done."""
+"""Other users of the machine: code and programs run as them, which only root can start."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def program_as(
 
 @contextmanager
 def open_room(mode: int = 0o755) -> Iterator[Path]:
-    """Return a directory that other users may enter, which pytest's own are not."""
+    """Return a directory that other users may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="hostaway-sync-test-") as name:
         Path(name).chmod(mode)
         yield Path(name)

@@ -22,5 +22,5 @@ class ProgramLog(logging.Handler):
         self.lines.append(json.loads(self.format(record)))
 
     def about(self, words: str) -> list[dict[str, Any]]:
-        """Return the lines in which these words stand."""
+        """Return the lines that hold these words."""
         return [line for line in self.lines if words in line["event"]]

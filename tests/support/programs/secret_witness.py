@@ -1,4 +1,4 @@
-"""Every secret of a test and every word that came out of the program, and which secret came out where."""
+"""Every secret of a test and all output of the program, and which secret was printed where."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOUD = {"MASTER_KEY": "", "LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"}
 
 
 class SecretWitness:
-    """Keeps every secret there was, and every word that came out, by where it came from.
+    """Keeps every secret, and all output by its origin.
 
     Args:
         env: whose requests are looked at; at each, what `ps` would show is kept as well.
@@ -48,11 +48,11 @@ class SecretWitness:
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
 
     def keep(self, place: str, words: str) -> None:
-        """Keep words."""
+        """Keep output."""
         self.words[place] = self.words.get(place, "") + words
 
     def dump(self) -> None:
-        """Keep every row of every table there is, as a backup holds it; bytes are in hexadecimal."""
+        """Keep every row of every table, as a backup holds it; bytes are in hexadecimal."""
         with self._env.database.engine.connect() as connection:
             names = connection.execute(
                 sa.text(
@@ -65,7 +65,7 @@ class SecretWitness:
                 self.keep(f"table {name}", "\n".join(rows))
 
     def found(self) -> list[tuple[str, str]]:
-        """Return which secret came out where, in whichever writing."""
+        """Return which secret was printed where, in any encoding."""
         return [
             (secret, place)
             for secret, value in self.secrets.items()
@@ -80,7 +80,7 @@ class SecretWitness:
         ours = self._env.environment()["HOSTAWAY_SYNC_DATA_DIR"].encode()
         for process in _processes() - self._older_processes:
             with suppress(OSError):  # it has ended, or is another user's
-                # Other tests run at the same time, and may show what this one must not.
+                # Other tests run at the same time, and may show secrets that this one must not.
                 if ours in Path("/proc", process, "environ").read_bytes():
                     line = Path("/proc", process, "cmdline").read_text(encoding="utf-8", errors="replace") + "\n"
                     if line not in self.words.get("ps", ""):
@@ -104,7 +104,7 @@ def _spellings(value: str) -> set[str]:
 
 
 def error_text(error: BaseException) -> str:
-    """Return all that an error says of itself and of where it came from."""
+    """Return the whole text of an error and of its causes."""
     lines = traceback.format_exception(error)
     chain: BaseException | None = error
     while chain is not None:

@@ -41,10 +41,10 @@ def end_process(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def is_processed(database: Database) -> bool:
-    """Return whether no delivery waits."""
+    """Whether no delivery waits."""
     return sql.row(database, "SELECT 1 FROM webhook_log WHERE status <> 'processed'") is None
 
 
 def no_op_handlers(database: Database) -> Any:
-    """Return a handler that reads nothing and settles deliveries."""
+    """Return a handler that reads no object and settles deliveries."""
     return refreshing(database, lambda _: None)

@@ -1,4 +1,4 @@
-"""Commands that other files tell machines to run: parsed by the program itself, strictly, and not carried out."""
+"""Commands that other files tell machines to run: the program parses them strictly, and does not run them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 NAME = "hostaway-sync"
-# Not click's own way, which parses a command of a group and carries it out in one step.
+# Not click's own parser, which parses a command of a group and runs it in one step.
 _PARSE = """
 import json, sys
 from typer.main import get_command
@@ -42,7 +42,7 @@ print(json.dumps(answers))
 
 
 def refused(commands: Iterable[str | list[str]]) -> dict[str, str]:
-    """Return what the program says against these commands, by command, parsed where the environment is empty."""
+    """Return the program's refusals of these commands, by command, parsed with an empty environment."""
     split = [shlex.split(command) if isinstance(command, str) else command for command in commands]
     assert split, "there is nothing to parse"
     answer = python(_PARSE, json.dumps([words[1:] for words in split]))

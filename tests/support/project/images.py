@@ -1,4 +1,4 @@
-"""What runs in containers, read from the Dockerfile, compose.yaml and the manifests for Kubernetes."""
+"""The containers, read from the Dockerfile, compose.yaml and the manifests for Kubernetes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY = ["python", "/opt/hostaway-sync/every.py"]
 
 
 class Container(NamedTuple):
-    """What one container is started with."""
+    """The command and environment of one container."""
 
     name: str
     command: list[str]
@@ -33,7 +33,7 @@ def instruction(name: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return what the image sets."""
+    """Return the variables that the image sets."""
     final = DOCKERFILE.read_text(encoding="utf-8").split("\nFROM ")[-1]
     (found,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", final, re.MULTILINE)
     return dict(word.split("=", 1) for word in found.replace("\\\n", " ").split())
@@ -61,7 +61,7 @@ def resources() -> list[dict[str, Any]]:
 
 
 def pods() -> list[dict[str, Any]]:
-    """Return what every pod is made from."""
+    """Return the template of every pod."""
     specs = [resource["spec"] for resource in resources()]
     specs = [spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec for spec in specs]
     return [spec["template"]["spec"] for spec in specs if "template" in spec]
@@ -78,7 +78,7 @@ def pod_containers() -> list[Container]:
 
 
 def commands() -> list[list[str]]:
-    """Return every command of the program that a container runs, by itself or to ask how it does."""
+    """Return every command of the program that a container runs, its health checks included."""
     found = [[*instruction("ENTRYPOINT"), *instruction("CMD")], instruction("HEALTHCHECK")]
     for container in services():
         words = container.command
@@ -93,7 +93,7 @@ def commands() -> list[list[str]]:
 
 
 def receiver_check() -> list[str]:
-    """Return what compose.yaml asks the receiver with."""
+    """Return the command with which compose.yaml checks the receiver."""
     (test,) = (one.spec["healthcheck"]["test"] for one in services() if one.name == "receiver")
     words: list[str] = test[1:]
     return words

@@ -1,4 +1,4 @@
-"""What a JSON document is made of, as a line of text: its keys in their order, without the values."""
+"""The shape of a JSON document as a line of text: its keys in their order, without the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of this room read: every page of the project as text, and the blocks and tables in it."""
+"""Every page of the project as text, and the blocks and tables in it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def own_files() -> list[Path]:
-    """Return every text file that is the project's own."""
+    """Return every text file that belongs to the project."""
     files = [path for path in ROOT.iterdir() if path.is_file()]
     files += [path for room in _ROOMS for path in (ROOT / room).rglob("*") if path.is_file()]
     private = {".env", ".git"}
@@ -61,18 +61,18 @@ def own_files() -> list[Path]:
         if path.name not in private
         and not path.name.startswith(".coverage")
         and path.suffix not in skipped
-        # What tools leave behind, such as their caches, lies in directories that begin so.
+        # Caches and other output of tools lie in directories that begin so.
         and not any(room.startswith(".") for room in path.relative_to(ROOT).parent.parts[1:])
     ]
 
 
 def program(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run hostaway-sync the way cron does: with no environment to speak of."""
+    """Run hostaway-sync as cron does: with almost no environment."""
     return _run("-m", "hostaway_sync", *words)
 
 
 def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run some Python in a process of its own, likewise."""
+    """Run Python code in a process of its own, with almost no environment."""
     return _run("-c", code, *words)
 
 

@@ -31,7 +31,7 @@ class QuietHandler(WSGIRequestHandler):
     """Logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  (as it is called there)
-        """Say nothing."""
+        """Log nothing."""
 
 
 class FakeAws:
@@ -55,7 +55,7 @@ class FakeAws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment that leads boto3 to this server alone."""
+        """Return the environment that leads boto3 to this server alone."""
         return {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
             "AWS_DEFAULT_REGION": REGION,
@@ -84,11 +84,11 @@ class FakeAws:
         secretsmanager_backends.reset()
 
     def on_request(self, look: Callable[[Any], None]) -> None:
-        """Have each request looked at before it is answered."""
+        """Call `look` with each request before it is answered."""
         self._before.append(look)
 
     def after_request(self, look: Callable[[Any, Any], None]) -> None:
-        """Have each request looked at when it was done, before its answer leaves."""
+        """Call `look` with each request after its effect, before its answer leaves."""
         self._after.append(look)
 
     @contextmanager

@@ -25,27 +25,27 @@ class ReceivedSpan:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
         return self.own.name
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """Return its kind."""
         return KINDS[self.own.kind]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Its attributes, ours without the prefix of our names."""
+        """Return its attributes, ours without the prefix of our names."""
         return {name.removeprefix("hostaway_sync."): fact for name, fact in _facts(self.own.attributes).items()}
 
     @property
     def failure(self) -> str | None:
-        """The message of its error status; None when it did not fail."""
+        """Return the message of its error status; None when it did not fail."""
         return self.own.status.message if self.own.status.code == 2 else None
 
     @property
     def place(self) -> tuple[bytes, bytes]:
-        """Its trace and its id."""
+        """Return its trace and its id."""
         return self.own.trace_id, self.own.span_id
 
 
@@ -54,12 +54,12 @@ class OtlpCollector(RecordingServer):
 
     @property
     def posts(self) -> list[RecordedRequest]:
-        """The requests with spans."""
+        """Return the requests with spans."""
         return [heard for heard in self.heard if heard.path == "/v1/traces"]
 
     @property
     def spans(self) -> list[ReceivedSpan]:
-        """All received spans, in the order of their ends."""
+        """Return all received spans, in the order of their ends."""
         found = []
         for post in self.posts:
             assert post.headers["content-type"] == "application/x-protobuf"
@@ -73,11 +73,11 @@ class OtlpCollector(RecordingServer):
         return [span for span in self.spans if span.name == name]
 
     def below(self, parent: ReceivedSpan) -> list[ReceivedSpan]:
-        """Return the spans that are part of another one, at once."""
+        """Return the direct children of a span."""
         return [span for span in self.spans if (span.own.trace_id, span.own.parent_span_id) == parent.place]
 
     def roots(self) -> list[ReceivedSpan]:
-        """Return the spans that are part of none."""
+        """Return the spans without a parent."""
         return [span for span in self.spans if not span.own.parent_span_id]
 
 

@@ -26,7 +26,7 @@ needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="there is no PgBoun
 
 @contextmanager
 def pgbouncer(server: EmbeddedPostgres, url: str, settings: Mapping[str, str], *, processes: int = 1) -> Iterator[str]:
-    """Run a PgBouncer of some processes with these settings; give a URL that leads through it to where `url` does."""
+    """Run a PgBouncer of some processes with these settings; return a URL that leads through it to `url`."""
     direct = sa.make_url(url)
     owner = server.socket_dir.stat()
     room = Path(tempfile.mkdtemp(prefix="hostaway-sync-pooler-"))

@@ -1,4 +1,4 @@
-"""A receiver over real HTTP and a real database, and someone who sends to it byte by byte."""
+"""A receiver over real HTTP and a real database, and a client that sends to it byte by byte."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def document(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         return json.loads(self.body)
 
 
@@ -59,7 +59,7 @@ class RunningReceiver:
 
     @property
     def base(self) -> str:
-        """Where it is."""
+        """Return its address."""
         return f"http://{self.address[0]}:{self.address[1]}"
 
     def connect(self) -> socket.socket:
@@ -67,14 +67,14 @@ class RunningReceiver:
         return socket.create_connection(self.address, timeout=PATIENCE)
 
     def exchange(self, *pieces: bytes) -> Answer:
-        """Send bytes as they are and give the answer."""
+        """Send bytes unchanged and return the answer."""
         with self.connect() as connection:
             for piece in pieces:
                 connection.sendall(piece)
             return read_answer(connection)
 
     def get(self, path: str) -> Answer:
-        """Ask a path."""
+        """Send a GET to a path."""
         return self.exchange(head("GET", path))
 
     def post(self, path: str, body: bytes, *, login: str | None = None, **headers: str) -> Answer:
@@ -90,7 +90,7 @@ class RunningReceiver:
 def running_receiver(
     database: Database, *, ring: KeyRing = RING, redaction: Redaction | None = None, container: Container | None = None
 ) -> Iterator[RunningReceiver]:
-    """Open a receiver and close it in an orderly way; with `container` it tells its metrics, too."""
+    """Open a receiver and close it properly; with `container` it serves its metrics, too."""
     stop = threading.Event()
     own: Callable[[Database], list[Sample]] = container.readings if container else lambda _: []
     meter = container.meter if container else None
@@ -116,7 +116,7 @@ def store_account(database: Database, account_id: int = ACCOUNT) -> None:
 
 
 def renew(database: Database, account_id: int = ACCOUNT) -> Credentials:
-    """Return an account new credentials, or again those that were never confirmed."""
+    """Return new credentials of an account, or again those that were never confirmed."""
     return database.transaction(
         partial(webhook_credentials.renew_credentials, vault=RING, account_id=account_id, url=BASE)
     )
@@ -142,7 +142,7 @@ def head(method: str, path: str, *, login: str | None = None, **headers: str) ->
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """Read one answer; an empty one with status 0 where the other side hung up."""
+    """Read one answer; an empty one with status 0 where the other side disconnected."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it came, its headers in lower case."""
+    """One request as received, its headers in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class RecordingServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The URL of the server."""
+        """Return the URL of the server."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -55,7 +55,7 @@ class _Request(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 L = TypeVar("L", bound=RecordingServer)

@@ -1,4 +1,4 @@
-"""A client of the sandbox, as any other program would be."""
+"""A client of the sandbox, independent of the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SandboxClient(httpx.Client):
-    """Asks a sandbox as one account; its token was good at once."""
+    """Sends requests to a sandbox as one account; its token is valid at once."""
 
     def __init__(self, sandbox: Sandbox, account_id: int = 70001, address: str = "127.0.0.1") -> None:
         transport = httpx.HTTPTransport(local_address=address, verify=False)
@@ -60,7 +60,7 @@ OpenedSandbox = Callable[..., AbstractContextManager[tuple[Sandbox, SandboxClien
 
 @contextmanager
 def open_once(**options: Any) -> Iterator[tuple[Sandbox, SandboxClient]]:
-    """Start a sandbox and a caller for one example of a property test."""
+    """Start a sandbox and a client for one example of a property test."""
     with (
         Sandbox(**{"token_delay": 0, "reservations": 60, "listings": 3} | options) as sandbox,
         closing(SandboxClient(sandbox)) as caller,

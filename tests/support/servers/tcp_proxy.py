@@ -53,7 +53,7 @@ class Cut:
 
 
 class TcpProxy:
-    """Hands on what is sent to a source; use as a context manager.
+    """Forwards requests to a source; use as a context manager.
 
     One that `forgets` closes a used connection when a request that changes something comes over it, and drops the
     request: so does a server whose patience with an idle connection ends at that moment.
@@ -69,7 +69,7 @@ class TcpProxy:
 
     @property
     def url(self) -> str:
-        """Where the API is for those on this side."""
+        """Return the address of the API for clients of the proxy."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}{self._source.path}"
 
     @property
@@ -121,7 +121,7 @@ class TcpProxy:
             each.close()
 
     def _exchange(self, ours: socket.socket, theirs: socket.socket, *, is_used: bool) -> bool:
-        """Carry one request and its answer; give whether there may be another one."""
+        """Forward one request and its answer; return whether there may be another one."""
         request, head, _ = _read(ours)
         if not request or (self._forgets and is_used and not request.startswith(b"GET ")):
             return False
@@ -171,7 +171,7 @@ def _read(stream: socket.socket) -> tuple[bytes, int, bool]:
 
 
 def _drain(stream: socket.socket) -> None:
-    """Wait until the source has nothing more to say: what it does about a torn request, it has done then."""
+    """Wait until the source has sent everything: by then it has handled a torn request."""
     with suppress(OSError):
         while stream.recv(1 << 16):
             pass

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class WebhookProgram:
-    """A receiver as systemd runs it, and all it logged."""
+    """A receiver as systemd runs it, and its log."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -34,7 +34,7 @@ class WebhookProgram:
         return socket.create_connection(self.address, timeout=PATIENCE)
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Stop it and give its exit code and what else it printed."""
+        """Stop it and return its exit code and its last output."""
         self.process.send_signal(number)
         printed, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, printed
@@ -44,7 +44,7 @@ class WebhookProgram:
 def serve_webhooks(
     env: SyncEnv, *, worker: bool = False, open_files: int | None = None, **settings: str
 ) -> Iterator[WebhookProgram]:
-    """Run `serve-webhooks` on a free port; with `open_files` it may have so many open, and allow itself no more."""
+    """Run `serve-webhooks` on a free port; with `open_files` it may have so many open files at most."""
     command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
     command += [] if worker else ["--no-worker"]
     if open_files:
@@ -86,7 +86,7 @@ def write_delivery(env: SyncEnv) -> tuple[bytes, bytes]:
 
 
 def check_health(receiver: WebhookProgram) -> None:
-    """Make sure that it answers."""
+    """Check that it answers."""
     with receiver.connect() as connection:
         connection.sendall(head("GET", "/health"))
         assert read_answer(connection).status == 200

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def count_rows(env: SyncEnv, account_id: int = 70001) -> dict[str, int]:
-    """Count what is left of an account, by table."""
+    """Count the rows of an account, by table."""
     tables = [table.name for table in metadata.sorted_tables if "account_id" in table.c]
     counts = {
         name: sql.rows(env.database, f"SELECT count(*) FROM {name} WHERE account_id = {account_id}")[0][0]

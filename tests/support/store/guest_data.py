@@ -1,4 +1,4 @@
-"""Everything that a mirror holds of a guest, and what brings it there."""
+"""Everything that a mirror holds of a guest, and the ways in which it arrives there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def dump_rows(env: SyncEnv) -> str:
-    """Return every row of every table as text; bytes are shown as text as well as they can be."""
+    """Return every row of every table as text; bytes are decoded as far as possible."""
     tables = [row[0] for row in sql.rows(env.database, "SELECT tablename FROM pg_tables WHERE schemaname = 'hostaway'")]
     return "\n".join(
         str(value) for table in tables for row in sql.rows(env.database, f"SELECT * FROM {table}") for value in row
@@ -36,7 +36,7 @@ def accept_delivery(env: SyncEnv, event: str, data: dict[str, Any]) -> None:
 
 
 def refresh_and_sync(env: SyncEnv) -> None:
-    """Do what deliveries made necessary, and mirror everything again."""
+    """Do the jobs of deliveries, and mirror everything again."""
     mirror = env.mirror()
     with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
@@ -44,7 +44,7 @@ def refresh_and_sync(env: SyncEnv) -> None:
 
 
 def store_guest(env: SyncEnv, reservation: int, name: str, *, told: bool = True) -> None:
-    """Let a guest of this name be everywhere: in the booking, its thread, the inbox, and beside them in quarantine."""
+    """Store a guest of this name everywhere: in the booking, its thread, the inbox, and quarantine."""
     world = env.sandbox.account(env.account_id)
     fields: dict[str, Any] = {
         "guestName": name,

@@ -62,13 +62,13 @@ class OwnedDatabase:
             self.execute_as_admin(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
-        """Return the rows that a superuser is answered, by the server's own functions."""
+        """Return the rows of a superuser's query, by the server's own functions."""
         with psycopg.connect(self._plain, autocommit=True) as connection:
             connection.execute("SET search_path TO pg_catalog")
             return connection.execute(question.encode()).fetchall()
 
     def run(self, *words: str, stdin: str = "", surroundings: dict[str, str] | None = None, **settings: str) -> str:
-        """Run the program, which must end well and say nothing of trouble; return what it printed."""
+        """Run the program, which must succeed without a warning; return what it printed."""
         done = self.run_any(*words, stdin=stdin, surroundings=surroundings, **settings)
         assert (done.returncode, done.stderr) == (0, ""), (words, done)
         return done.stdout
@@ -83,7 +83,7 @@ class OwnedDatabase:
         return done
 
     def use_every_command(self, **how: Any) -> None:
-        """Migrate, add an account, sync, work deliveries off, verify, send, and look: all of it ends well.
+        """Migrate, add an account, sync, work deliveries off, verify, send, and look: every command succeeds.
 
         Args:
             how: `surroundings` and settings of the programs.

@@ -1,4 +1,4 @@
-"""Accounts whose secrets lie in a vault, and what it holds of them."""
+"""Accounts whose secrets lie in a vault, and what the vault holds of them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TOKEN = AccessToken(SecretStr("hunter2-token"), NOW, NOW + timedelta(days=700))
 
 
 def refuse_ring() -> KeyRing:
-    """Stand for a machine without a key."""
+    """Behave as a machine without a key."""
     raise SecretError("there is no key here")
 
 
 def open_vault(database: Database, ring: Callable[[], KeyRing] = refuse_ring) -> Vault:
-    """Make a safe of a process of its own."""
+    """Return a vault as in a process of its own."""
     return Vault(database, ring, {"aws": AwsSecrets})
 
 
@@ -44,12 +44,12 @@ def add_account(database: Database, safe: Vault | KeyRing, number: int = 1, toke
 
 
 def stored_token(fake_aws: FakeAws) -> str:
-    """Return the one account's token as AWS has it."""
+    """Return the one account's token in AWS."""
     return fake_aws.secrets()["accounts/1/access_token"]
 
 
 def assert_all_named(database: Database, fake_aws: FakeAws) -> None:
-    """Hold that the rows name all there is outside, and nothing else."""
+    """Check that the rows name every secret outside, and no other."""
     named = database.transaction(sealing.read_all_secrets)
     assert len(named) == fake_aws.count()
     opener = open_vault(database)

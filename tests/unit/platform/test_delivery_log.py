@@ -28,7 +28,7 @@ class Log:
         self.asked: list[dict[str, Any]] = []
 
     def __call__(self, params: Mapping[str, int | str], step: str) -> Listing:
-        """Give a page."""
+        """Return a page."""
         assert step == (f"page {len(self.asked) + 1}" if self.asked else "")
         self.asked.append(dict(params))
         start = 0 if self.ignores_offset else int(params["offset"])

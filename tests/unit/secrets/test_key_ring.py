@@ -259,7 +259,7 @@ class Prompting(Desktop):
         self.typed = threading.Event()
 
     def get_password(self, service: str, username: str) -> str | None:
-        """Wait for somebody."""
+        """Wait for a password that never comes."""
         self.typed.wait(60)
         return super().get_password(service, username)
 

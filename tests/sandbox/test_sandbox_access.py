@@ -37,7 +37,7 @@ def _listing(sandbox: Sandbox, token: str) -> httpx.Response:
     return httpx.get(f"{sandbox.url}/listings?limit=1", headers={"Authorization": f"Bearer {token}"})
 
 
-def test_a_token_lives_from_one_second_after_issue_until_it_expires() -> None:
+def test_token_works_from_one_second_after_issue_until_expiry() -> None:
     """Too young, good, expired: 403, 200, 403, by the sandbox's clock."""
     clock = Clock()
     with Sandbox(clock=clock, reservations=1, listings=1) as sandbox:
@@ -175,7 +175,7 @@ PATHS = (
 )
 
 
-def test_what_is_not_there_is_404_or_403_as_the_switch_says(open_sandbox: OpenSandbox) -> None:
+def test_missing_object_is_404_or_403_as_the_switch_says(open_sandbox: OpenSandbox) -> None:
     """The switch holds for every single object; unknown routes are always 404. The sentence may be in `result`."""
     _, caller = open_sandbox()
     thread = caller.ids("/conversations")[0]

@@ -104,7 +104,7 @@ def test_ignored_dates_give_the_next_ninety_days(open_sandbox: OpenSandbox) -> N
     assert [row["date"] for row in rows] == days_from(today, 90)
 
 
-def test_days_may_come_in_no_order_and_one_of_them_twice(open_sandbox: OpenSandbox) -> None:
+def test_days_may_come_unordered_and_repeated(open_sandbox: OpenSandbox) -> None:
     """Every day that was asked for comes all the same, each time in the same order."""
     wanted, rows = asked(open_sandbox, Switches(calendar_order="shuffled"), 365)
     days = [row["date"] for row in rows]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.support.servers.sandbox_client import OpenSandbox
 
 
-def test_a_cursor_walk_lists_every_row_once_and_ignores_the_offset(open_sandbox: OpenSandbox) -> None:
+def test_cursor_walk_lists_every_row_once_and_ignores_the_offset(open_sandbox: OpenSandbox) -> None:
     """`afterId` is a position in the live order, not a bound for ids."""
     sandbox, caller = open_sandbox()
     seen = caller.ids("/reservations", limit=13)

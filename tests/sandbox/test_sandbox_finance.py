@@ -155,7 +155,7 @@ def test_ids_of_a_log_are_unique_within_their_source(open_sandbox: OpenSandbox) 
     assert (page["result"], page["count"], page["offset"]) == (rows[1:3], len(rows), None)
 
 
-def test_the_report_has_a_row_for_each_stay_of_a_window(open_sandbox: OpenSandbox) -> None:
+def test_report_has_a_row_for_each_stay_of_a_window(open_sandbox: OpenSandbox) -> None:
     """By position, with the account's formulas as its last columns; lists and dates choose, and CSV is the default."""
     sandbox, caller = open_sandbox()
     window = {"fromDate": day(-30), "toDate": day(0), "format": "json"}

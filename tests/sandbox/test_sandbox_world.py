@@ -64,7 +64,7 @@ def test_each_change_moves_the_right_stamps(
 
 
 @pytest.mark.parametrize("bumps", [True, False])
-def test_edits_failed_sends_and_read_marks_bump_as_the_switches_say(*, bumps: bool) -> None:
+def test_edits_failed_sends_and_read_marks_follow_the_switches(*, bumps: bool) -> None:
     """They move both stamps, or neither."""
     switches = Switches(edits_bump=bumps, failed_sends_bump=bumps, read_marks_bump=bumps)
 
@@ -141,7 +141,7 @@ def test_messages_carry_what_tells_them_apart() -> None:
     assert dict(world.truth("conversations"))[thread]["conversationMessages"][0]["id"] == numbers[-1]
 
 
-def test_a_guest_does_not_lift_a_thread_and_a_host_does() -> None:
+def test_message_of_a_host_lifts_a_thread_a_guests_not() -> None:
     """Conversations stand by `messageSentOn` alone."""
     world = World(reservations=120)
     _, thread = _first(world)

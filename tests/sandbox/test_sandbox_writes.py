@@ -187,7 +187,7 @@ def test_a_sent_message_is_in_its_thread(open_sandbox: OpenSandbox, status: Any)
 @pytest.mark.parametrize(
     "document", [{"message": "x"}, {"body": ""}, {"body": 5}, {"body": "x", "communicationType": "fax"}]
 )
-def test_a_send_without_text_or_with_an_unknown_channel_is_refused(open_sandbox: OpenSandbox, document: Any) -> None:
+def test_send_without_text_or_with_unknown_channel_is_refused(open_sandbox: OpenSandbox, document: Any) -> None:
     """As 400, or as 200 with `status: fail`; nothing is sent."""
     for code in (400, 200, 422):
         sandbox, caller = open_sandbox(switches=Switches(invalid_write=code))

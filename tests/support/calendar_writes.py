@@ -63,7 +63,7 @@ class CalendarCase:
         self.env.sandbox.world.edit_days(self.listing_id, ahead(first), ahead(last), **keys)
 
     def take(self, first: int, last: int) -> None:
-        """Have a stay take the nights from `first` to `last`."""
+        """Let a stay take the nights from `first` to `last`."""
         arrival, departure = ahead(first), ahead(last + 1)
         self.env.sandbox.world.create_reservation(
             listingMapId=self.listing_id, arrivalDate=arrival.isoformat(), departureDate=departure.isoformat()

@@ -104,7 +104,7 @@ def test_a_change_that_does_not_matter_stops_nothing(sync_env: Build) -> None:
 
 
 def test_a_stay_that_came_meanwhile_stops_a_write(sync_env: Build) -> None:
-    """Nobody was asked about it; and days that were never mirrored count, too."""
+    """No person confirmed it; days that were never mirrored count, too."""
     case = calendar_case(sync_env)
     case.take(5, 5)
     case.take(43, 43)
@@ -167,7 +167,7 @@ def test_two_at_once_write_one_after_the_other(sync_env: Build) -> None:
 
 
 def test_days_that_the_source_does_not_show_are_not_written(sync_env: Build) -> None:
-    """Nobody could tell what they were, nor read them back."""
+    """Their old values are unknown, and they could not be read back."""
     case = calendar_case(sync_env)
     case.add_fault(faults.change_rows(lambda rows: rows[:-2]), READ, times=None)
     with pytest.raises(HostawaySyncError, match=f"does not show 2 of these days .*{ahead(6)} to {ahead(7)}"):

@@ -33,7 +33,7 @@ def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
 
 
 def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
-    """Have the lists of a kind be read so long ago that they are due."""
+    """Move the last readings of a kind so far back that its lists are due."""
     sql.execute(
         env.database,
         f"UPDATE resource_readings SET due_at = now(), read_at = read_at - interval '{age}',"

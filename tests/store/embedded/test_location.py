@@ -127,7 +127,7 @@ def test_root_refuses_a_cluster_that_became_unreachable(room: Path) -> None:
 
 
 @only_root
-def test_root_runs_the_server_of_an_ordinary_user_as_that_user(room: Path) -> None:
+def test_root_runs_a_users_server_as_that_user(room: Path) -> None:
     """After `sudo`, the user's directory is still the user's."""
     state = room / "state"
     state.mkdir(mode=0o700)
@@ -238,7 +238,7 @@ def test_unusable_binaries_are_named(room: Path, script: str, sentence: str) -> 
     assert "do not run as user" in refusal(room / "state", bin_dir=room)
 
 
-def test_server_that_does_not_start_shows_the_end_of_its_log(room: Path) -> None:
+def test_server_that_fails_to_start_shows_its_last_lines(room: Path) -> None:
     """A damaged cluster gives a sentence with the server's own words and the file to read."""
     with running(room / "state") as postgres:
         pass

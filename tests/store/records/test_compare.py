@@ -254,8 +254,8 @@ def test_object_counts_once_with_its_last_result(database: Database) -> None:
         RowComparison.DIFFERENT: 1,
         RowComparison.MISSING: 1,
     }
-    tally = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
-    assert tally == FindingCounts(expected, newer=1)
+    found = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
+    assert found == FindingCounts(expected, newer=1)
 
 
 def test_ids_of_one_result_are_limited(database: Database) -> None:
@@ -304,8 +304,8 @@ def test_unlisted_rows_are_live_rows_without_a_note(database: Database) -> None:
     )
     assert added == 2
     assert unlisted() == ([], 0)
-    tally = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
-    assert (tally.counts[RowComparison.EXTRA], tally.counts[RowComparison.EQUAL]) == (2, 1)
+    found = database.transaction(lambda c: verify_findings.count_findings(c, NOTES, Resource.LISTINGS))
+    assert (found.counts[RowComparison.EXTRA], found.counts[RowComparison.EQUAL]) == (2, 1)
 
 
 def test_repair_changes_no_other_rows(database: Database) -> None:

@@ -161,7 +161,7 @@ def test_newest_certificates_are_shown(database: Database) -> None:
     assert told.equal_at == at(2)
 
 
-def test_calls_are_summed_over_a_day_and_averaged_over_a_week(database: Database) -> None:
+def test_calls_are_summed_a_day_and_averaged_a_week(database: Database) -> None:
     """Incremental runs that were whole give the mean; full ones the seconds a request."""
     add_run(database, RunState.SUCCESS, ago=HOUR, api_calls=2)
     add_run(database, RunState.ABANDONED, ago=2 * HOUR, api_calls=0)

@@ -23,7 +23,7 @@ def test_mark_of_a_payload_depends_on_rules_and_secret() -> None:
     assert Redaction(parse_rules(setting), b"t" * 32, VOCABULARY).mark != mark
 
 
-def test_the_mark_of_a_rule_for_all_is_as_before_calendars() -> None:
+def test_mark_of_a_rule_for_all_is_unchanged_by_calendars() -> None:
     """Programs of the last release stay, and no row is rewritten; a rule that spares calendars is another one."""
     four = ("listings", "reservations", "conversations", "messages")
     text = "\n".join(sorted(f"{name} c False" for name in four)).encode()

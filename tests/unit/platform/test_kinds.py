@@ -98,7 +98,7 @@ def test_bytes_that_are_no_object_are_not_kept() -> None:
         assert b"bytes" in (record.exact or b"")
 
 
-def test_the_order_of_keys_is_no_change_and_volatile_keys_are_none() -> None:
+def test_key_order_and_volatile_keys_make_no_change() -> None:
     """Everything else is one."""
     spec = KindSpec("things", "/things", volatile=frozenset({"uses"}))
     first = as_kind_record(b'{"id": 1, "a": 2, "uses": 3}', spec).payload_hash

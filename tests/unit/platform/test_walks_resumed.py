@@ -255,7 +255,7 @@ def test_list_emptied_before_resuming_takes_one_look_at_the_top() -> None:
     assert not reader.is_whole(outcome)
 
 
-def test_row_deleted_while_the_top_is_read_does_not_hide_another() -> None:
+def test_row_deleted_during_the_top_read_hides_no_other() -> None:
     """The first page at the top counts a row that is deleted before its page: the top is read once more."""
     source = steady_list(3, 2, deleted="empty")
 

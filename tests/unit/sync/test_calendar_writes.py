@@ -128,7 +128,7 @@ def test_days_changed_in_what_a_writer_relies_on() -> None:
     assert decision.find_changed_days({}, [day(0), stay], ("price",), TAKEN) == (decision.ChangedDay(None, stay),)
 
 
-def test_a_request_may_be_under_way_until_its_process_is_surely_over() -> None:
+def test_request_may_be_running_until_its_process_has_surely_ended() -> None:
     """Only one that left, not long ago, by a process that neither died nor gave back its right."""
 
     def may_be(write: CalendarWrite, since: timedelta | None, *, died: bool = False, released: bool = False) -> bool:
@@ -236,7 +236,7 @@ def test_an_archived_or_gone_listing_is_not_written() -> None:
         guards.require_writable(calendar(day(0), gone=True))
 
 
-def test_a_person_is_asked_before_many_days_and_days_with_a_stay() -> None:
+def test_many_days_and_days_with_a_stay_need_a_confirmation() -> None:
     """Not before 31 free days."""
     assert guards.list_concerns(calendar(*(day(number) for number in range(31)))) == ()
     assert guards.list_concerns(calendar(*(day(number) for number in range(32)))) == ("32 days are written at once",)

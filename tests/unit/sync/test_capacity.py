@@ -193,7 +193,7 @@ def test_more_frequent_sweeps_read_a_smaller_share() -> None:
 DAILY = replace(TERMS, calendars=CalendarTerms(365, 20 * HOUR))
 
 
-def test_calendars_of_a_usual_account_cost_at_most_150_calls_a_day() -> None:
+def test_calendars_of_a_usual_account_cost_150_calls_a_day() -> None:
     """Fifty listings, 5,000 reservations of which sixty change."""
     facts, figures = account(50, 5000, 4000), CalendarFigures(0, 60.0)
     without, need = estimate_need(facts, TERMS), estimate_need(facts, DAILY, figures)
@@ -215,9 +215,7 @@ def test_calendars_of_a_usual_account_cost_at_most_150_calls_a_day() -> None:
         (24 * 14, 1, 50 / 14),  # archived listings are read no more often than others
     ],
 )
-def test_listings_are_read_once_in_a_period_and_archived_ones_weekly(
-    period: int, interval: int, in_turn: float
-) -> None:
+def test_listings_are_read_once_a_period_and_archived_ones_weekly(period: int, interval: int, in_turn: float) -> None:
     """No listing is read twice in a run."""
     terms = replace(TERMS, run_interval=interval * HOUR, calendars=CalendarTerms(365, period * HOUR))
     need = estimate_need(account(50, 1, 1), terms, CalendarFigures(10))

@@ -53,7 +53,7 @@ def test_a_list_is_read_when_its_turn_comes(due_in: timedelta, *, is_due: bool) 
 @pytest.mark.parametrize(
     ("whole_at", "is_whole"), [(None, True), (NOON - MONTHLY, True), (NOON - MONTHLY + HOUR, False)]
 )
-def test_a_list_with_a_window_is_read_whole_once_in_a_while(whole_at: datetime | None, *, is_whole: bool) -> None:
+def test_list_with_a_window_is_sometimes_read_whole(whole_at: datetime | None, *, is_whole: bool) -> None:
     """Between two such readings only what may still change is read."""
     known = KindReading("reviews", read_at=NOON - DAY, whole_at=whole_at, due_at=NOON)
     (due,) = select_tasks(REVIEWS, [known], [], NOON)
@@ -75,7 +75,7 @@ def test_each_live_listing_has_a_list_of_its_own() -> None:
     assert [one.reading.parent for one in due] == [1, 3, 2]
 
 
-def test_a_person_who_asks_gets_lists_whose_turn_it_is_not() -> None:
+def test_named_lists_are_read_before_their_turn() -> None:
     """Also those that the platform refused."""
     known = KindReading("reviews", read_at=NOON, whole_at=NOON, due_at=NOON + DAY, refused_at=NOON)
     assert select_tasks(REVIEWS, [known], [], NOON) == []
@@ -83,7 +83,7 @@ def test_a_person_who_asks_gets_lists_whose_turn_it_is_not() -> None:
     assert not due.is_whole
 
 
-def test_no_listing_is_asked_about_while_the_plan_lacks_the_kind() -> None:
+def test_lists_of_a_kind_outside_the_plan_are_not_read() -> None:
     """It is remembered for the account, and tried again after a week."""
     closed = KindReading("listing_fee_settings", refused_at=NOON, due_at=NOON + REFUSED_PERIOD)
     assert select_tasks(FEES, [closed], [1, 2], NOON + DAY) == []
@@ -114,7 +114,7 @@ def test_turns_are_spread_over_accounts_and_kinds() -> None:
     assert len(turns) > 90
 
 
-def test_a_refused_list_waits_for_a_week_and_a_failed_one_for_an_hour() -> None:
+def test_refused_list_waits_a_week_and_a_failed_one_an_hour() -> None:
     """What was read before stays known."""
     known = task(reading=KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - DAY))
     refused, failed = after_refusal(known, NOON), after_failure(known, NOON)

@@ -20,11 +20,11 @@ def note(caplog: pytest.LogCaptureFixture) -> Note:
     """Return a function that records an outcome at a time."""
     caplog.set_level(logging.INFO)
     now = [0.0]
-    tally = OutcomeLog(Meter(), seconds=lambda: now[0])
+    outcomes = OutcomeLog(Meter(), seconds=lambda: now[0])
 
     def write(outcome: RequestOutcome, at: float) -> None:
         now[0] = at
-        tally.note(outcome, "an id", took=0.012, sentence="account 70001")
+        outcomes.note(outcome, "an id", took=0.012, sentence="account 70001")
 
     return write
 

@@ -138,7 +138,7 @@ def _failed(outcomes: Sequence[AccountOutcome]) -> list[AccountOutcome]:
 
 
 def _require_all_whole(failed: Sequence[AccountOutcome]) -> None:
-    """Fail with a sentence an account, but one for all for which nobody was there to ask."""
+    """Fail with a sentence an account, and one for all accounts that could not be reached."""
     if not failed:
         return
     lost = [outcome for outcome in failed if outcome.away]

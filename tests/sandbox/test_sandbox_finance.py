@@ -39,6 +39,7 @@ def test_charges_come_upcoming_first_and_then_the_past(open_sandbox: OpenSandbox
     assert past
     fixed = caller.ids(CHARGES, sortBy="id", sortOrder="asc")
     assert fixed == sorted(fixed)
+    assert [row["scheduledDate"] for row in caller.rows(CHARGES)] == dates
     clock[0] += 20 * 86_400
     assert [row["scheduledDate"] for row in caller.rows(CHARGES)] != dates
     assert caller.ids(CHARGES, sortBy="id", sortOrder="asc") == fixed
@@ -189,6 +190,17 @@ def test_report_has_a_row_for_each_stay_of_a_window(open_sandbox: OpenSandbox) -
     assert lines[0].startswith("Reservation ID,Listing ID,")
     assert len(lines) == len(rows) + 2
     assert caller.post(REPORT, data={"fromDate": day(0)}).status_code == 400
+
+
+def test_the_report_is_sorted_by_a_column(open_sandbox: OpenSandbox) -> None:
+    """Rising, or falling by `sortOrder`; a row that is no reservation is left out."""
+    sandbox, caller = open_sandbox()
+    window = {"fromDate": day(-60), "toDate": day(60), "format": "json", "sortBy": "departureDate"}
+    sandbox.world.append_raw("reservations", b'{"id": "?"}')
+    rising = [row[5] for row in caller.post(REPORT, data=window).json()["result"]["rows"]]
+    falling = [row[5] for row in caller.post(REPORT, data=window | {"sortOrder": "desc"}).json()["result"]["rows"]]
+    assert rising == sorted(rising) == falling[::-1]
+    assert rising[0] < rising[-1]
 
 
 def test_the_report_may_be_behind_a_gate(open_sandbox: OpenSandbox) -> None:

@@ -122,8 +122,11 @@ def test_a_filtered_list_follows_the_next_change(open_sandbox: OpenSandbox) -> N
 def test_reviews_stand_by_falling_departure_or_as_asked(open_sandbox: OpenSandbox) -> None:
     """What has no value of the key stands last when falling; parameters that are ignored change nothing."""
     _, caller = open_sandbox()
-    departures = [row["departureDate"] for row in caller.rows("/reviews")]
-    assert departures == sorted(departures, reverse=True)
+    rows = caller.rows("/reviews")
+    assert rows == sorted(sorted(rows, key=_id), key=lambda row: str(row["departureDate"]), reverse=True)
+    assert len({row["departureDate"] for row in rows}) < len(rows)
+    found = caller.ids("/reviews", sortBy="id", type="guest-to-host")
+    assert found == sorted(found, reverse=True)
     ratings = [row["rating"] for row in caller.rows("/reviews", sortBy="rating")]
     rated = [rating for rating in ratings if rating is not None]
     assert ratings == sorted(rated, reverse=True) + [None] * (len(ratings) - len(rated))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hostaway_sync.sandbox import Sandbox, Switches, World
+from hostaway_sync.sandbox import AccountSpec, Sandbox, Switches, World
 from hostaway_sync.sandbox.rows.resources.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -113,11 +113,39 @@ def test_whole_lists_ignore_limit_and_offset(open_sandbox: OpenSandbox) -> None:
     """Asked for pages, they come whole each time; paged lists obey."""
     _, caller = open_sandbox()
     whole = caller.rows("/amenities")
+    assert [row["id"] for row in whole] == list(range(1, 121))
     assert caller.rows("/amenities", limit=5, offset=500) == whole
     assert len(whole) > 100
     fields = caller.rows("/customFields")
     assert caller.rows("/customFields", limit=2, offset=1) == fields[1:3]
     assert caller.rows("/customFields", limit=2, offset=len(fields)) == []
+
+
+def test_a_limit_that_is_none_may_be_refused(open_sandbox: OpenSandbox) -> None:
+    """As in the four large lists: the default, or 400."""
+    _, caller = open_sandbox()
+    _, strict = open_sandbox(switches=Switches(bad_limit="bad_request"))
+    statuses = [client.get("/tasks?limit=0").status_code for client in (caller, strict)]
+    assert (statuses, len(caller.rows("/customFields", limit=0))) == ([200, 400], 6)
+
+
+def test_what_the_world_tells_is_a_copy() -> None:
+    """A test that edits it changes nothing."""
+    world = World(reservations=120, listings=4)
+    number = world.put_object("reviews", {"reviewCategory": []})
+    for key in (number, next(iter(world.objects("reviews")))):
+        before = len(world.objects("reviews")[key]["reviewCategory"])
+        world.objects("reviews")[key]["reviewCategory"].append({"category": "value", "rating": 1})
+        assert len(world.objects("reviews")[key]["reviewCategory"]) == before
+
+
+def test_ids_of_two_accounts_do_not_meet() -> None:
+    """Unless a test wants it, as for listings and reservations."""
+    with Sandbox(accounts=[AccountSpec(id=number) for number in (70001, 70002)]) as sandbox:
+        first, second = (sandbox.account(number) for number in (70001, 70002))
+        for kind in ("reviews", "tasks", "charges", "coupons", "airbnb_cancellation_policies"):
+            first.put_object(kind, {"odd": 1})
+            assert not first.objects(kind).keys() & second.objects(kind).keys()
 
 
 def test_unknown_owners_and_ids_are_not_found(open_sandbox: OpenSandbox) -> None:

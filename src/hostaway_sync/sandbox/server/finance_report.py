@@ -40,8 +40,9 @@ def consolidated_report(account: Account, request: Request) -> Reply:
         return failure_reply(400, "fromDate and toDate are required", world.switches)
     formulas = list(world.objects("finance_custom_formulas").values())
     rows = [_row(payload, len(formulas)) for payload in _chosen(world, request, (first, last))]
-    rows.sort(key=lambda row: (row[0],), reverse=form.get("sortOrder") == "desc")
     columns = [*_COLUMNS, *((f"customFormula_{formula['id']}", formula["name"], "price") for formula in formulas)]
+    sort = next((place for place, (name, *_) in enumerate(columns) if name == form.get("sortBy")), 0)
+    rows.sort(key=lambda row: (str(row[sort] or ""), row[0]), reverse=form.get("sortOrder") == "desc")
     totals: list[object] = ["Totals", *(None for _ in _COLUMNS[1:-2])]
     totals += [round(sum(row[place] or 0 for row in rows), 2) for place in range(len(totals), len(columns))]
     if form.get("format") != "json":

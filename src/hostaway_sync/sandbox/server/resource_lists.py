@@ -48,8 +48,6 @@ class ResourceLists:
     def _read(self, kind: Kind, source: Source, tests: list[Test], sort: str, today: str, *, down: bool) -> list[Key]:
         others = self.world.others
         keys = others.keys(kind, source)
-        if kind.shape in ("map", "object"):
-            return keys
         if sort == "id" and not tests:
             return sorted(keys, key=_id_rank, reverse=down)
         rows = [(key, others.get(kind, source, key)) for key in keys]

@@ -32,7 +32,7 @@ def read_kind(kind: Kind, account: Account, request: Request) -> Reply:
         return success_reply(_as_object(kind, account, source, request, keys))
     is_paged = kind.shape == "paged" and (kind.count != "paged" or not request.query.keys().isdisjoint(_PAGING))
     chosen = _page(keys, request, limit, switches) if is_paged else keys
-    if kind.shape == "list" and switches.object_form and keys:
+    if kind.shape == "list" and switches.object_form:
         return success_reply(_as_object(kind, account, source, request, keys), rest=_count(kind, keys, is_paged=False))
     rows = join_rows(_texts(kind, account, source, request, chosen))
     return success_reply(rows, rest=_count(kind, keys, is_paged=is_paged))

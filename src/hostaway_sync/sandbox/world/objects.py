@@ -64,7 +64,7 @@ class Objects:
                 self._store(kind, source, code, value)
             return list(row)[-1]
         fields = dict(row)
-        if not all(name in fields for name in kind.identity):
+        if "id" not in fields:
             fields["id"] = self._new_id(kind, source)
         keys = self.keys(kind, source)
         template = self.get(kind, source, keys[0]) if keys else {}

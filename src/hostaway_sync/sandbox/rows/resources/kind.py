@@ -64,14 +64,14 @@ class Source:
         return reservation_facts(self.layout, position, number)
 
     def stay_ids(self, chosen: Callable[[Facts], bool]) -> list[int]:
-        """Return the ids of objects about the seeded stays that are chosen, one each, in order."""
+        """Return the ids of objects about the seeded stays that are chosen, one each."""
         shift = self.first_of_stays - self.layout.first.reservations
         found = []
         for position in range(self.layout.reservations):
             facts = reservation_facts(self.layout, position, self.layout.reservation_id(position))
             if chosen(facts):
                 found.append(facts.id + shift)
-        return sorted(found)
+        return found
 
 
 class Filter(NamedTuple):

@@ -1,4 +1,4 @@
-"""A listing whose calendar tests write, and what the ledger and the source say of it."""
+"""A listing whose calendar tests write, and what the ledger and the source hold of it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CalendarCase:
         return [value for (value,) in sql.rows(self.env.database, query)]
 
     def edit(self, first: int, last: int, **keys: Any) -> None:
-        """Change days at the source, behind the mirror's back."""
+        """Change days at the source, without the mirror."""
         self.env.sandbox.world.edit_days(self.listing_id, ahead(first), ahead(last), **keys)
 
     def take(self, first: int, last: int) -> None:

@@ -1,4 +1,4 @@
-"""What the mirror and the sandbox say of the other kinds of objects, and where they differ."""
+"""What the mirror and the sandbox hold of the other kinds of objects, and where they differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stored(env: SyncEnv, kind: str) -> dict[str, Any]:
 
 
 def true(env: SyncEnv, kind: str) -> dict[str, Any]:
-    """Return what the sandbox holds of a kind, by id, without what is never stored."""
+    """Return the sandbox's objects of a kind, by id, without keys that are never stored."""
     spec, world = KINDS[kind], env.sandbox.world
     owners = world.listing_ids if "{parent}" in spec.path else [0]
     found: dict[str, Any] = {}

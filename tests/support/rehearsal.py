@@ -1,4 +1,4 @@
-"""What most programs do, done once in the process that they are forked from: none of them compiles it again."""
+"""Work of most programs, done once in the process that they are forked from: none of them compiles it again."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.sync_env import SyncEnv
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.store.postgres.database import Database
 
-# Names a migrated database in which nothing else is done.
+# Names a migrated database that nothing else uses.
 REHEARSAL_URL = "TESTS_REHEARSAL_URL"
 
 
 def rehearse(url: str) -> None:
-    """Mirror a small account into a database, compare it, and ask for what commands show."""
+    """Mirror a small account into a database, compare it, and run the queries of commands."""
     with ExitStack() as stack:
         database = Database(url, schema="hostaway")
         stack.callback(database.close)
@@ -37,5 +37,5 @@ def rehearse(url: str) -> None:
         mirror.status.alarms()
         mirror.jobs.list_dead_letters()
         mirror.jobs.has_worker()
-    # A forked process lacks all other threads, and what one of them holds would be held for ever.
+    # A forked process lacks all other threads, so that a lock of one of them would be held for ever.
     assert threading.active_count() == 1, threading.enumerate()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def runner(case: CalendarCase, program: Program) -> Run:
-    """Return what runs a command about some days of the listing, so many days ahead."""
+    """Return a function that runs a command for some days of the listing, counted from today."""
 
     def run(name: str, *options: str, first: int = 3, last: int = 7) -> subprocess.CompletedProcess[str]:
         days = (ahead(first).isoformat(), ahead(last).isoformat())
@@ -40,7 +40,7 @@ def runner(case: CalendarCase, program: Program) -> Run:
 
 
 def test_days_are_blocked_opened_and_priced(sync_env: Build, program: Program) -> None:
-    """Each command says what was written, and the ledger lists it."""
+    """Each command prints what was written, and the ledger lists it."""
     case = calendar_case(sync_env)
     run = runner(case, program)
     done = run("block", "--note", "roof repair")
@@ -71,8 +71,8 @@ def test_days_are_blocked_opened_and_priced(sync_env: Build, program: Program) -
     assert "note: replaced" in told
 
 
-def test_a_dry_run_shows_old_and_new_and_sends_nothing(sync_env: Build, program: Program) -> None:
-    """By the mirror; neither a request nor a row."""
+def test_dry_run_shows_old_and_new_values_and_sends_nothing(sync_env: Build, program: Program) -> None:
+    """From the mirror: neither a request nor a row."""
     case = calendar_case(sync_env)
     run = runner(case, program)
     case.take(6, 6)
@@ -93,8 +93,8 @@ def test_a_dry_run_shows_old_and_new_and_sends_nothing(sync_env: Build, program:
     assert (case.ledger(), list(case.env.sandbox.requests)) == ([], [])
 
 
-def test_days_that_changed_are_shown_on_both_sides(sync_env: Build, program: Program) -> None:
-    """Exit code 1, nothing sent; the same command goes through the second time."""
+def test_changed_days_are_shown_with_both_values(sync_env: Build, program: Program) -> None:
+    """Exit 1, nothing is sent; the same command succeeds the second time."""
     case = calendar_case(sync_env)
     run = runner(case, program)
     case.edit(5, 5, price=77)
@@ -116,8 +116,8 @@ def test_days_that_changed_are_shown_on_both_sides(sync_env: Build, program: Pro
     assert [day["price"] for day in document["days"]] == [99] * 5
 
 
-def test_many_days_and_taken_days_ask_first(sync_env: Build, program: Program) -> None:
-    """Without a terminal only --yes goes on; on one, an answer does."""
+def test_many_days_and_taken_days_need_a_confirmation(sync_env: Build, program: Program) -> None:
+    """Without a terminal only --yes confirms; on one, an answer does."""
     case = calendar_case(sync_env)
     run = runner(case, program)
     case.take(6, 7)
@@ -164,7 +164,7 @@ def test_many_days_and_taken_days_ask_first(sync_env: Build, program: Program) -
         (("block", "--account", "70009"), 1, "account 70009 is not known here"),
     ],
 )
-def test_what_cannot_be_right_is_one_sentence(
+def test_impossible_write_prints_one_sentence(
     sync_env: Build, program: Program, words: tuple[str, ...], code: int, error: str
 ) -> None:
     """Before any request."""
@@ -176,8 +176,8 @@ def test_what_cannot_be_right_is_one_sentence(
 
 
 @pytest.mark.parametrize("kind", ["analyst", "writer"])
-def test_only_a_role_that_writes_may_write(sync_env: Build, program: Program, kind: str) -> None:
-    """One that reads the mirror is refused by PostgreSQL, in one sentence, before anything is sent."""
+def test_reader_role_may_not_write_a_calendar(sync_env: Build, program: Program, kind: str) -> None:
+    """PostgreSQL refuses it, in one sentence, before anything is sent."""
     case = calendar_case(sync_env)
     roles = DbRoles(case.env.database)
     try:
@@ -196,8 +196,8 @@ def test_only_a_role_that_writes_may_write(sync_env: Build, program: Program, ki
     assert not case.env.sandbox.requests
 
 
-def test_what_hostaway_refuses_or_does_not_do_ends_with_1(sync_env: Build, program: Program) -> None:
-    """Its own sentence is repeated, and what may be done is said."""
+def test_refused_or_ignored_write_ends_with_1(sync_env: Build, program: Program) -> None:
+    """The output has Hostaway's own sentence, and what to do."""
     case = calendar_case(sync_env)
     run = runner(case, program)
     case.add_fault(faults.denied())

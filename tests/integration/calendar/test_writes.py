@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-def test_a_price_is_sent_once_read_back_and_stored(sync_env: Build) -> None:
-    """Nothing but what was named changes, and the next run reads the days once more."""
+def test_price_is_sent_once_read_back_and_stored(sync_env: Build) -> None:
+    """Only the named column changes, and the next run reads the days once more."""
     case = calendar_case(sync_env)
     outcome = case.write(price=Decimal("99.50"))
     assert outcome.write is not None
@@ -43,7 +43,7 @@ def test_a_price_is_sent_once_read_back_and_stored(sync_env: Build) -> None:
     assert not wrong_days(case.env, 40)
 
 
-def test_each_column_reaches_the_source_and_comes_back(sync_env: Build) -> None:
+def test_each_column_is_written_and_read_back(sync_env: Build) -> None:
     """Block with a note, rules of stays, and open again, each as an absolute value."""
     case = calendar_case(sync_env)
     case.write(is_available=False, note="roof repair")
@@ -56,8 +56,8 @@ def test_each_column_reaches_the_source_and_comes_back(sync_env: Build) -> None:
     assert case.ledger() == ["done"] * 3
 
 
-def test_the_audit_log_says_who_wrote_what_over_what(sync_env: Build) -> None:
-    """Old and new by column; a note may name a guest, so only that it was replaced."""
+def test_audit_log_has_actor_and_old_and_new_values(sync_env: Build) -> None:
+    """A note may name a guest, so that only its replacement is logged."""
     case = calendar_case(sync_env)
     case.edit(3, 4, price=80)
     case.sync_all_days()
@@ -77,8 +77,8 @@ def test_the_audit_log_says_who_wrote_what_over_what(sync_env: Build) -> None:
     "change",
     [{"price": 77}, {"isAvailable": 0}],
 )
-def test_days_that_changed_meanwhile_are_shown_and_nothing_is_sent(sync_env: Build, change: dict[str, int]) -> None:
-    """The mirror takes what was read, so that the second try goes through."""
+def test_changed_days_are_shown_and_nothing_is_sent(sync_env: Build, change: dict[str, int]) -> None:
+    """The mirror stores the read days, so that the second try succeeds."""
     case = calendar_case(sync_env)
     case.edit(5, 6, **change)
     outcome = case.write(price=Decimal(99))
@@ -95,15 +95,15 @@ def test_days_that_changed_meanwhile_are_shown_and_nothing_is_sent(sync_env: Bui
     assert again.write.state is WriteState.DONE
 
 
-def test_a_change_that_does_not_matter_stops_nothing(sync_env: Build) -> None:
-    """Another column than those that are written."""
+def test_change_of_another_column_stops_no_write(sync_env: Build) -> None:
+    """Only the written columns, availability and status count."""
     case = calendar_case(sync_env)
     case.edit(5, 6, minimumStay=5)
     assert case.write(price=Decimal(99)).write is not None
     assert case.ledger() == ["done"]
 
 
-def test_a_stay_that_came_meanwhile_stops_a_write(sync_env: Build) -> None:
+def test_new_stay_stops_a_write(sync_env: Build) -> None:
     """No person confirmed it; days that were never mirrored count, too."""
     case = calendar_case(sync_env)
     case.take(5, 5)
@@ -115,8 +115,8 @@ def test_a_stay_that_came_meanwhile_stops_a_write(sync_env: Build) -> None:
     assert case.write(41, 44, price=Decimal(99)).write is not None
 
 
-def test_a_day_that_a_stay_takes_stays_taken(sync_env: Build) -> None:
-    """It is written all the same; what it gets shows when the stay is gone."""
+def test_write_to_a_taken_day_leaves_it_taken(sync_env: Build) -> None:
+    """The new values show when the stay is gone."""
     case = calendar_case(sync_env)
     case.take(5, 5)
     case.sync()
@@ -126,7 +126,7 @@ def test_a_day_that_a_stay_takes_stays_taken(sync_env: Build) -> None:
     assert (case.ledger(), case.true("isAvailable")) == (["done"], [1, 1, 0, 1, 1])
 
 
-def test_what_the_source_accepts_and_does_not_do_is_said(sync_env: Build) -> None:
+def test_write_that_the_source_ignores_is_reported(sync_env: Build) -> None:
     """In part, or not at all, as the days that were read back show."""
     case = calendar_case(sync_env)
     world, write = case.env.sandbox.world, case.env.sandbox.world.write_days
@@ -149,8 +149,8 @@ def test_what_the_source_accepts_and_does_not_do_is_said(sync_env: Build) -> Non
     assert not wrong_days(case.env, 40)
 
 
-def test_two_at_once_write_one_after_the_other(sync_env: Build) -> None:
-    """The second is told at once; another listing's calendar can be written meanwhile."""
+def test_second_write_to_a_listing_is_refused_meanwhile(sync_env: Build) -> None:
+    """It is refused at once; another listing's calendar can be written."""
     case = calendar_case(sync_env, listings=2)
     other = CalendarCase(case.env, case.mirror, max(case.env.truth("listings")))
     with Barrier(case.env.sandbox, WRITE) as writing:
@@ -166,7 +166,7 @@ def test_two_at_once_write_one_after_the_other(sync_env: Build) -> None:
     assert sorted(case.ledger()) == ["done"] * 3
 
 
-def test_days_that_the_source_does_not_show_are_not_written(sync_env: Build) -> None:
+def test_days_that_the_source_does_not_send_are_not_written(sync_env: Build) -> None:
     """Their old values are unknown, and they could not be read back."""
     case = calendar_case(sync_env)
     case.add_fault(faults.change_rows(lambda rows: rows[:-2]), READ, times=None)
@@ -186,7 +186,7 @@ def test_days_that_the_source_does_not_show_are_not_written(sync_env: Build) -> 
         (3, 7, {"minimum_stay": 0}, "minimum stay, 0, is not"),
     ],
 )
-def test_what_can_never_be_right_is_refused(
+def test_impossible_write_is_refused(
     sync_env: Build, first: int, last: int, values: dict[str, object], error: str
 ) -> None:
     """In one sentence, before any request."""
@@ -196,8 +196,8 @@ def test_what_can_never_be_right_is_refused(
     assert (case.ledger(), list(case.env.sandbox.requests)) == ([], [])
 
 
-def test_a_listing_that_cannot_be_written_is_refused(sync_env: Build) -> None:
-    """Unknown, of another account, in several, archived, gone; an account that is disabled or unknown."""
+def test_listing_that_cannot_be_written_is_refused(sync_env: Build) -> None:
+    """Unknown, of another account, in several, archived, missing; a disabled or unknown account."""
     accounts = [AccountSpec(listings=2, reservations=0), AccountSpec(id=70002, same_ids_as_first=True, listings=2)]
     env = sync_env(accounts=accounts, listings=2)
     mirror = env.mirror(calendar_days=9)

@@ -50,14 +50,14 @@ def add_entry_without_date(env: SyncEnv) -> None:
 
 
 def kept_notes(env: SyncEnv) -> list[bool]:
-    """Return of each entry in quarantine whether it holds the note."""
+    """Return for each entry in quarantine whether it holds the note."""
     kept = sql.rows(env.database, "SELECT exact FROM quarantined_records WHERE resource = 'calendar'")
     return [b"Ring Ida" in exact for (exact,) in kept]
 
 
 @pytest.mark.parametrize("setting", ["calendar.note=drop", "*.note=drop"])
-def test_a_hidden_note_of_a_day_is_nowhere(sync_env: Build, setting: str) -> None:
-    """Neither in payload, column nor quarantine; and a note that changes is no change of its day."""
+def test_hidden_note_of_a_day_is_in_no_row(sync_env: Build, setting: str) -> None:
+    """Neither in payload, column nor quarantine; and another note is no change of its day."""
     env = noted(sync_env)
     add_entry_without_date(env)
     run(env, setting)
@@ -71,7 +71,7 @@ def test_a_hidden_note_of_a_day_is_nowhere(sync_env: Build, setting: str) -> Non
 
 
 def test_stored_days_are_rewritten_by_a_new_rule(sync_env: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything is read again, in batches; the next reading finds the days unchanged."""
+    """Before the next reading, in batches; that reading finds the days unchanged."""
     env = noted(sync_env)
     add_entry_without_date(env)
     run(env)
@@ -99,8 +99,8 @@ def test_stored_days_are_rewritten_by_a_new_rule(sync_env: Build, monkeypatch: p
 
 
 @pytest.mark.parametrize("entry", [{"note": NOTE}, {"date": None, "note": NOTE}])
-def test_a_process_with_another_rule_writes_no_day(sync_env: Build, entry: dict[str, Any]) -> None:
-    """One that was begun before the rule is stopped where it would write a day, or keep an entry that is none."""
+def test_process_with_another_rule_writes_no_day(sync_env: Build, entry: dict[str, Any]) -> None:
+    """It began before the rule: it stops where it would write a day, or quarantine an entry."""
     env = noted(sync_env)
     run(env, resources=(Resource.LISTINGS,))
     other = env.mirror()
@@ -116,7 +116,7 @@ def test_a_process_with_another_rule_writes_no_day(sync_env: Build, entry: dict[
     assert sql.rows(env.database, "SELECT count(*) FROM quarantined_records") == [(0,)]
 
 
-def test_what_the_mirror_needs_of_days_is_never_hidden(sync_env: Build) -> None:
+def test_needed_fields_of_days_cannot_be_hidden(sync_env: Build) -> None:
     """The date of a day, and whether it is free."""
     env = sync_env(listings=1, reservations=1)
     with pytest.raises(ConfigurationError, match=r"hides calendar\.isAvailable"):

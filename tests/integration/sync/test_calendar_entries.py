@@ -30,7 +30,7 @@ def spoil(env: SyncEnv, day: str, *, extra: tuple[Any, ...] = ()) -> None:
     env.sandbox.faults.add(faults.change_rows(change), route=CALENDAR, times=None)
 
 
-def test_entries_that_are_no_day_are_kept_once(sync_env: Build) -> None:
+def test_entries_that_are_no_day_are_stored_once(sync_env: Build) -> None:
     """With their exact bytes, however often they come; the report counts each of them once a listing."""
     env = sync_env(listings=1, reservations=2)
     spoil(env, ahead(50).isoformat(), extra=(None, "free", {"id": 7}))
@@ -53,8 +53,8 @@ def test_entries_that_are_no_day_are_kept_once(sync_env: Build) -> None:
     assert sql.rows(env.database, KEPT) == kept
 
 
-def test_an_unusable_entry_beside_all_days_costs_nothing_else(sync_env: Build) -> None:
-    """One request, no missing day, and a run that is well."""
+def test_unusable_entry_beside_all_days_has_no_other_effect(sync_env: Build) -> None:
+    """One request, no missing day, and a successful run."""
     env = sync_env(listings=1, reservations=2)
     spoil(env, "never", extra=([],))
     report = env.mirror(calendar_days=HORIZON).sync.run(env.account_id)
@@ -64,7 +64,7 @@ def test_an_unusable_entry_beside_all_days_costs_nothing_else(sync_env: Build) -
     assert (wrong_days(env, HORIZON), marked_days(env)) == ({}, {})
 
 
-def test_a_dry_run_counts_unusable_entries_and_keeps_none(sync_env: Build) -> None:
+def test_dry_run_counts_unusable_entries_and_stores_none(sync_env: Build) -> None:
     """It writes nothing."""
     env = sync_env(listings=1, reservations=2)
     mirror = env.mirror(calendar_days=HORIZON)

@@ -31,14 +31,14 @@ def task(env: SyncEnv, *, whole: bool = True) -> tuple[TableCalendarRecorder, Ca
 
 
 def answer(env: SyncEnv, minutes: int, content: bytes) -> CalendarAnswer:
-    """Return an answer that was asked for so many minutes from now."""
+    """Return an answer that was requested so many minutes from now."""
     now = sql.row(env.database, "SELECT now() AS now").now
     days = [CalendarDay(day, content) for day in DAYS.list_days()]
     return CalendarAnswer(DAYS, days, now + timedelta(minutes=minutes))
 
 
-def test_a_whole_answer_costs_one_transaction(sync_env: Build) -> None:
-    """Its days, its listing's next turn and the end of the mark are stored together."""
+def test_whole_answer_takes_one_transaction(sync_env: Build) -> None:
+    """It stores the days, the listing's next turn and the end of the mark together."""
     env = sync_env(listings=3, reservations=3)
     env.mirror(calendar_days=60).sync.run(env.account_id)
     query = (
@@ -49,7 +49,7 @@ def test_a_whole_answer_costs_one_transaction(sync_env: Build) -> None:
     assert sql.row(env.database, "SELECT count(*) AS n FROM calendar_days").n > 0
 
 
-def test_an_answer_older_than_a_stored_one_changes_nothing(sync_env: Build) -> None:
+def test_answer_older_than_a_stored_one_changes_nothing(sync_env: Build) -> None:
     """Neither days nor the turn, nor a mark that was set meanwhile."""
     env = sync_env(listings=1, reservations=1)
     recorder, whole = task(env)
@@ -69,7 +69,7 @@ def test_an_answer_older_than_a_stored_one_changes_nothing(sync_env: Build) -> N
     assert sql.row(env.database, "SELECT count(*) AS n FROM calendar_due").n == 1
 
 
-def test_an_answer_for_some_days_moves_no_turn(sync_env: Build) -> None:
+def test_answer_for_some_days_moves_no_turn(sync_env: Build) -> None:
     """It clears the mark of its days alone."""
     env = sync_env(listings=1, reservations=1)
     recorder, part = task(env, whole=False)
@@ -79,7 +79,7 @@ def test_an_answer_for_some_days_moves_no_turn(sync_env: Build) -> None:
     assert (stored.read_at, stored.rota_at) == (None, None)
 
 
-def test_a_row_that_is_gone_among_equal_ones_is_written(sync_env: Build) -> None:
+def test_missing_row_among_equal_ones_is_written(sync_env: Build) -> None:
     """A whole answer is compared at once only where all of its days have rows."""
     env = sync_env(listings=1, reservations=1)
     mirror = env.mirror(calendar_days=60, calendar_after_hours=0)

@@ -47,8 +47,8 @@ def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
         )
 
 
-def test_the_first_sync_mirrors_every_kind(sync_env: Build) -> None:
-    """All objects equal the source's; an idle run after it asks for none of them."""
+def test_first_sync_mirrors_every_kind(sync_env: Build) -> None:
+    """All objects equal the source's; an idle run after it requests none of them."""
     env = sync_env(listings=4, reservations=120)
     mirror = env.mirror(resources=("default",))
     report = mirror.sync.run(env.account_id)
@@ -64,8 +64,8 @@ def test_the_first_sync_mirrors_every_kind(sync_env: Build) -> None:
     assert set(idle.resources) & set(DEFAULT) == set()
 
 
-def test_a_review_and_a_task_have_their_columns(sync_env: Build) -> None:
-    """People filter by them."""
+def test_reviews_and_tasks_have_columns(sync_env: Build) -> None:
+    """Operators filter by them."""
     env, _ = filled(sync_env)
     for kind, keys in (
         ("reviews", {"listing_id": "listingMapId", "reservation_id": "reservationId", "status": "status"}),
@@ -87,8 +87,8 @@ def test_each_kind_without_a_table_has_a_view(sync_env: Build) -> None:
             assert dict(rows) == stored(env, kind)
 
 
-def test_what_changed_is_written_when_its_turn_comes(sync_env: Build) -> None:
-    """Added, changed, and what did not change is not written again."""
+def test_changed_objects_are_written_in_their_turn(sync_env: Build) -> None:
+    """Added and changed ones; unchanged rows are not written again."""
     env, mirror = filled(sync_env)
     key = next(iter(env.sandbox.world.objects("seasonal_rules")))
     before = dict(sql.rows(env.database, "SELECT source_id, updated_at FROM resources WHERE kind = 'seasonal_rules'"))
@@ -102,8 +102,8 @@ def test_what_changed_is_written_when_its_turn_comes(sync_env: Build) -> None:
     assert [name for name in before if before[name] != after[name]] == [str(key)]
 
 
-def test_an_object_is_gone_after_two_whole_readings(sync_env: Build) -> None:
-    """One proves nothing; and an object that comes back is live again."""
+def test_object_is_missing_after_two_whole_readings(sync_env: Build) -> None:
+    """One proves nothing; an object that is listed again is live again."""
     env, mirror = filled(sync_env)
     world, key = env.sandbox.world, next(iter(env.sandbox.world.objects("custom_fields")))
     row = world.objects("custom_fields")[key]
@@ -120,7 +120,7 @@ def test_an_object_is_gone_after_two_whole_readings(sync_env: Build) -> None:
     assert wrong_kinds(env, ["custom_fields"]) == {}
 
 
-def test_a_window_says_nothing_of_what_is_outside(sync_env: Build) -> None:
+def test_reading_of_a_window_marks_no_object_outside(sync_env: Build) -> None:
     """Old reviews stay, though a reading of the last weeks does not list them."""
     env = sync_env(listings=4, reservations=120)
     env.sandbox.world.put_object("reviews", {"departureDate": "2025-01-01 11:00:00"})
@@ -135,8 +135,8 @@ def test_a_window_says_nothing_of_what_is_outside(sync_env: Build) -> None:
     assert stored(env, "reviews") == known
 
 
-def test_suspiciously_many_losses_are_not_believed(sync_env: Build) -> None:
-    """Nothing is marked, and the sentence names the option that accepts it."""
+def test_suspiciously_many_missing_objects_are_not_marked(sync_env: Build) -> None:
+    """The sentence names the option that accepts them."""
     env, mirror = filled(sync_env)
     for key in list(env.sandbox.world.objects("owner_statements")):
         env.sandbox.world.delete_object("owner_statements", key)
@@ -152,8 +152,8 @@ def test_suspiciously_many_losses_are_not_believed(sync_env: Build) -> None:
     assert stored(env, "owner_statements") == {}
 
 
-def test_a_plan_without_a_feature_fails_nothing(sync_env: Build) -> None:
-    """It is remembered, and asked for again a week later only."""
+def test_kind_outside_the_plan_fails_no_run(sync_env: Build) -> None:
+    """The refusal is stored, and the next request follows a week later."""
     env = sync_env(listings=4, reservations=40, switches=Switches(gate_403=("/reviews", "/listingFeeSettings/{id}")))
     mirror = env.mirror(resources=("default",))
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
@@ -169,8 +169,8 @@ def test_a_plan_without_a_feature_fails_nothing(sync_env: Build) -> None:
     assert asked_paths(env) == []
 
 
-def test_the_first_failure_of_a_kind_is_excused(sync_env: Build) -> None:
-    """The next one is not; meanwhile no run asks before an hour has passed."""
+def test_first_failure_of_a_kind_fails_no_run(sync_env: Build) -> None:
+    """The next one does; meanwhile no run tries again before an hour has passed."""
     env, mirror = filled(sync_env)
     env.sandbox.faults.add(faults.status(500), path="/seasonalRules", times=None)
     make_due(env, "seasonal_rules")
@@ -189,8 +189,8 @@ def test_the_first_failure_of_a_kind_is_excused(sync_env: Build) -> None:
     [Switches(ignores_offset=True), Switches(caps_limit_50=True), Switches(moves_default_order=True)],
     ids=["ignores_offset", "caps_limit_50", "moves_default_order"],
 )
-def test_lists_are_whole_however_they_page(sync_env: Build, switches: Switches) -> None:
-    """No loop, and nothing lost."""
+def test_lists_are_read_whole_with_every_kind_of_paging(sync_env: Build, switches: Switches) -> None:
+    """No endless loop, and no object lost."""
     env = sync_env(listings=4, reservations=400, switches=switches)
     mirror = env.mirror(resources=("default",))
     report = mirror.sync.run(env.account_id)
@@ -198,8 +198,8 @@ def test_lists_are_whole_however_they_page(sync_env: Build, switches: Switches) 
     assert wrong_kinds(env, DEFAULT) == {}
 
 
-def test_settings_of_a_listing_that_is_gone_are_gone(sync_env: Build) -> None:
-    """No run asks for them any more."""
+def test_settings_of_a_missing_listing_are_missing(sync_env: Build) -> None:
+    """No run requests them any more."""
     env, mirror = filled(sync_env)
     listing = env.sandbox.world.listing_ids[0]
     theirs = f"kind = 'listing_fee_settings' AND parent_id = '{listing}' AND missing_since IS NULL"
@@ -210,15 +210,15 @@ def test_settings_of_a_listing_that_is_gone_are_gone(sync_env: Build) -> None:
     assert wrong_kinds(env, ["listing_fee_settings", "listing_tax_settings"]) == {}
 
 
-def test_a_person_who_asks_for_a_kind_gets_it_now(sync_env: Build) -> None:
-    """Though it is not its turn, and the settings do not choose it; nothing else is read."""
+def test_named_kind_is_read_at_once(sync_env: Build) -> None:
+    """Before its turn, and where the settings do not choose it; no other list is read."""
     env, mirror = filled(sync_env)
     report = mirror.sync.run(env.account_id, resources=["seasonal_rules"])
     assert list(report.resources) == ["seasonal_rules"]
     assert set(asked_paths(env)) == {"/seasonalRules"}
 
 
-def test_a_dry_run_writes_nothing(sync_env: Build) -> None:
+def test_dry_run_of_kinds_writes_nothing(sync_env: Build) -> None:
     """It counts what a run would write."""
     env = sync_env(listings=4, reservations=40)
     report = env.mirror(resources=("default",)).sync.run(env.account_id, dry_run=True)

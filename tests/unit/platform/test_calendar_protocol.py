@@ -21,7 +21,7 @@ DAYS = Days(date(2026, 12, 1), date(2026, 12, 31))
 RANGE = {"startDate": "2026-12-01", "endDate": "2026-12-31"}
 
 
-def test_the_request_names_both_days_and_what_is_written_alone() -> None:
+def test_request_has_both_days_and_the_written_values_only() -> None:
     """The last day itself, numbers as numbers, flags as 0 and 1."""
     assert protocol.calendar_path(5) == "/listings/5/calendar"
     assert protocol.request_body(DAYS, {"is_available": False, "note": "roof"}) == {
@@ -66,12 +66,12 @@ def test_the_request_names_both_days_and_what_is_written_alone() -> None:
     ],
 )
 def test_only_a_refusal_proves_that_nothing_was_written(status: int | None, *, has_left: bool, expected: bool) -> None:
-    """And that the request never left."""
+    """Or that the request never left."""
     assert protocol.may_be_written(status, has_left=has_left) is expected
 
 
 @pytest.mark.parametrize("status", [200, 201])
-def test_any_success_is_one(status: int) -> None:
+def test_every_success_counts(status: int) -> None:
     """Whatever days it holds: they are read back."""
     protocol.read_answer(status, {}, b'{"status": "success", "result": []}', NOW, asked=ASKED)
 
@@ -89,8 +89,8 @@ def test_any_success_is_one(status: int) -> None:
         (500, b"{}", SourceUnavailable),
     ],
 )
-def test_anything_else_is_an_error(status: int, body: bytes, kind: type[SourceError]) -> None:
-    """A refused token that was good a moment ago is a missing permission."""
+def test_other_answers_are_errors(status: int, body: bytes, kind: type[SourceError]) -> None:
+    """A refused token that worked before means a missing permission."""
     with pytest.raises(kind) as raised:
         protocol.read_answer(status, {}, body, NOW, asked=ASKED)
     assert ASKED in str(raised.value)

@@ -17,8 +17,8 @@ REVIEWS, USERS = KINDS["reviews"], KINDS["users"]
 PLAIN = KindSpec("things", "/things", stamp="updatedOn")
 
 
-def test_a_review_has_its_columns() -> None:
-    """As the platform writes them; what does not fit a column is counted, and stays in the payload."""
+def test_review_has_its_columns() -> None:
+    """As the platform writes them; a value that does not fit is counted, and stays in the payload."""
     raw = (
         b'{"id": 7, "listingMapId": "41", "rating": 9.5, "departureDate": "2026-03-01 11:00:00",'
         b' "submittedAt": "2026-03-02 10:00:00", "channelId": "x"}'
@@ -46,14 +46,14 @@ def test_a_review_has_its_columns() -> None:
         (b"{}", None),
     ],
 )
-def test_an_id_is_kept_digit_by_digit(raw: bytes, source_id: str | None) -> None:
-    """Without a usable one a record gets no row, and its bytes are kept."""
+def test_id_keeps_all_its_digits(raw: bytes, source_id: str | None) -> None:
+    """Without a usable one a record gets no row, and its bytes are stored."""
     record = as_kind_record(raw, PLAIN)
     assert record.source_id == source_id
     assert (record.reason is None) is (source_id is not None)
 
 
-def test_tables_of_their_own_have_numbers_as_ids() -> None:
+def test_kinds_with_a_table_need_a_number_as_id() -> None:
     """Text that is no number gets no row there."""
     assert as_kind_record(b'{"id": "007"}', REVIEWS).source_id == "7"
     assert as_kind_record(b'{"id": "AB"}', REVIEWS).reason == "no usable id"
@@ -68,8 +68,8 @@ JSON = st.recursive(
 
 
 @given(members=st.dictionaries(NAMES, JSON, max_size=5), escapes=st.booleans())
-def test_keys_that_open_something_are_never_stored(members: dict[str, object], *, escapes: bool) -> None:
-    """At no depth, however their letters are written, and neither in the payload nor in what is kept of the bytes."""
+def test_secret_keys_are_never_stored(members: dict[str, object], *, escapes: bool) -> None:
+    """At any depth and in any letter case, neither in the payload nor in quarantined bytes."""
     text = json.dumps({"id": 5, **members}, ensure_ascii=False)
     if escapes:
         text = text.replace('"icalKey"', '"ical\\u004bey"').replace('"password"', '"\\u0070assword"')
@@ -89,8 +89,8 @@ def test_keys_that_open_something_are_never_stored(members: dict[str, object], *
     assert record.exact is None or record.exact == record.payload.encode()
 
 
-def test_bytes_that_are_no_object_are_not_kept() -> None:
-    """They may hold what must not be stored, and nothing tells where."""
+def test_bytes_that_are_no_object_are_not_stored() -> None:
+    """They may hold secrets at an unknown place."""
     for raw in (b'"icalKey: abc"', b'{"icalKey": "abc"', b"\xff\xfe"):
         record = as_kind_record(raw, USERS)
         assert record.source_id is None
@@ -99,7 +99,7 @@ def test_bytes_that_are_no_object_are_not_kept() -> None:
 
 
 def test_key_order_and_volatile_keys_make_no_change() -> None:
-    """Everything else is one."""
+    """Every other difference is a change."""
     spec = KindSpec("things", "/things", volatile=frozenset({"uses"}))
     first = as_kind_record(b'{"id": 1, "a": 2, "uses": 3}', spec).payload_hash
     assert as_kind_record(b'{"uses": 4, "a": 2, "id": 1}', spec).payload_hash == first
@@ -107,7 +107,7 @@ def test_key_order_and_volatile_keys_make_no_change() -> None:
 
 
 def test_characters_that_postgresql_refuses_are_cleaned() -> None:
-    """What was changed is said, and the stamp is read all the same."""
+    """The record says what was changed, and the stamp is read all the same."""
     record = as_kind_record(b'{"id": 1, "a": "x\\u0000y", "updatedOn": "2026-03-01 10:00:00"}', PLAIN)
     assert record.reason == "U+0000"
     assert record.source_updated_at == datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -119,8 +119,8 @@ def test_values_of_a_map_need_not_be_objects() -> None:
     assert (record.source_id, json.loads(record.payload)) == ("DE", {"value": "Germany"})
 
 
-def test_a_window_asks_for_what_may_still_change() -> None:
-    """Open at its end if nothing lies ahead."""
+def test_window_covers_objects_that_may_still_change() -> None:
+    """It has no end if no date lies ahead."""
     assert Window("from", before=60).params(date(2026, 3, 1)) == {"from": "2025-12-31"}
     assert Window("from", before=1, last="to", after=2).params(date(2026, 3, 1)) == {
         "from": "2026-02-28",
@@ -135,7 +135,7 @@ def test_a_window_asks_for_what_may_still_change() -> None:
     ignores_offset=st.booleans(),
 )
 def test_every_list_is_read_to_its_end(rows: int, cap: int, *, counts: bool, ignores_offset: bool) -> None:
-    """Whatever the list does with paging; one that may have been cut is doubted, and none is endless."""
+    """With any paging; a list that may be cut is doubted, and none is endless."""
     names, state, requests = [str(number) for number in range(rows)], ListState(), 0
     while not state.is_over:
         first = 0 if ignores_offset else state.offset
@@ -150,8 +150,8 @@ def test_every_list_is_read_to_its_end(rows: int, cap: int, *, counts: bool, ign
 
 
 @given(st.lists(st.lists(st.integers(0, 120), max_size=60, unique=True), min_size=1, max_size=8))
-def test_rows_that_come_twice_make_a_list_doubtful(pages: list[list[int]]) -> None:
-    """Rows moved while it was read, so that others may have been missed."""
+def test_repeated_rows_make_a_list_doubtful(pages: list[list[int]]) -> None:
+    """Rows moved while it was read, so that others may be missing."""
     state = ListState()
     seen: set[int] = set()
     came_twice = False
@@ -165,8 +165,8 @@ def test_rows_that_come_twice_make_a_list_doubtful(pages: list[list[int]]) -> No
         assert state.doubt is not None
 
 
-def test_a_list_that_ends_before_its_count_is_doubtful() -> None:
-    """The server says itself how many there are."""
+def test_list_that_ends_before_its_count_is_doubtful() -> None:
+    """The server itself counts more."""
     state = ListState()
     state.add([str(number) for number in range(SMALLEST_PAGE)], 80)
     state.add([], 80)
@@ -175,7 +175,7 @@ def test_a_list_that_ends_before_its_count_is_doubtful() -> None:
 
 
 def test_kinds_have_names_for_views_and_distinct_paths() -> None:
-    """A name becomes part of SQL, so it needs no quotes."""
+    """A name becomes part of SQL, so that it must need no quotes."""
     kinds = list_kinds()
     assert all(kind.name.replace("_", "").isalpha() and kind.name.islower() for kind in kinds)
     assert len({spec.path for spec in KINDS.values()}) == len(kinds)

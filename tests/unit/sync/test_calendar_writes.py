@@ -1,4 +1,4 @@
-"""What becomes of a write by the days that were read, what changed meanwhile, and what may be asked for."""
+"""The outcome of a write by the days that were read back, changes meanwhile, and the limits of a write."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def written(new: dict[str, Any], **changes: Any) -> CalendarWrite:
 PRICE = {"price": Decimal("99.0")}
 
 
-def test_a_write_is_done_when_every_day_shows_it() -> None:
-    """However an amount is written; white space around a note, and an empty one, make no difference."""
+def test_write_is_done_when_every_day_shows_it() -> None:
+    """In any notation of an amount; white space around a note does not count, and an empty note is none."""
     shown = days(price=Decimal(99), note="roof ")
     assert decision.settle(written(PRICE), shown, TAKEN) == decision.Settlement(WriteState.DONE)
     assert decision.settle(written({"note": " roof"}), shown, TAKEN) == decision.Settlement(WriteState.DONE)
@@ -53,8 +53,8 @@ def test_a_write_is_done_when_every_day_shows_it() -> None:
     assert late == decision.Settlement(WriteState.DONE)
 
 
-def test_a_write_that_some_days_show_was_done_in_part() -> None:
-    """The sentence names the other days; while the rest may still come it is not known."""
+def test_write_that_some_days_show_is_partial() -> None:
+    """The sentence names the other days; while they may still change the outcome is unknown."""
     shown = days(price=Decimal(99)) | {one.date: one for one in (day(1), day(3, price=Decimal(5)))}
     settled = decision.settle(written(PRICE), shown, TAKEN)
     assert settled == decision.Settlement(WriteState.PARTIAL, "2 of 4 days do not show it: 2026-12-02, 2026-12-04")
@@ -63,8 +63,8 @@ def test_a_write_that_some_days_show_was_done_in_part() -> None:
     assert late.state is WriteState.OUTCOME_UNKNOWN
 
 
-def test_a_write_that_no_day_shows_was_not_done() -> None:
-    """The old values or others; not known while it may still come, or where a day was not shown."""
+def test_write_that_no_day_shows_has_failed() -> None:
+    """Unknown while it may still take effect, or where a day was not read."""
     write = written(PRICE)
     old = decision.settle(write, days(), TAKEN)
     assert old == decision.Settlement(WriteState.FAILED, "the source shows the old values: 2026-12-01 to 2026-12-04")
@@ -82,8 +82,8 @@ def test_a_write_that_no_day_shows_was_not_done() -> None:
     assert decision.settle(write, short, TAKEN) is None
 
 
-def test_days_that_had_it_before_prove_nothing() -> None:
-    """Only days that were to change tell whether the write was done."""
+def test_days_with_the_value_before_prove_nothing() -> None:
+    """Only days that were to change show whether the write was done."""
     old = {one: {"price": Decimal(99)} for one in list(days())[:2]} | {
         one: {"price": Decimal(100)} for one in list(days())[2:]
     }
@@ -93,8 +93,8 @@ def test_days_that_had_it_before_prove_nothing() -> None:
     assert settled.state is WriteState.FAILED
 
 
-def test_a_taken_day_counts_as_opened_and_proves_nothing() -> None:
-    """It cannot be available; whether the others are decides."""
+def test_taken_day_counts_as_opened_and_proves_nothing() -> None:
+    """It cannot be available: the other days decide."""
     write = written({"is_available": True}, old={one: {"is_available": False} for one in days()})
     taken = day(0, is_available=False, status="reserved")
     assert decision.settle(write, days() | {FIRST: taken}, TAKEN) == decision.Settlement(WriteState.DONE)
@@ -106,15 +106,15 @@ def test_a_taken_day_counts_as_opened_and_proves_nothing() -> None:
     assert decision.shows_values(taken, {"is_available": False}, TAKEN)
 
 
-def test_a_write_whose_values_were_erased_is_over() -> None:
-    """A guest was forgotten who was named in its note."""
+def test_write_with_erased_values_is_settled() -> None:
+    """Its note named a guest who was forgotten."""
     settled = decision.settle(written({}), days(), TAKEN)
     assert settled is not None
     assert settled.state is WriteState.FAILED
 
 
-def test_days_changed_in_what_a_writer_relies_on() -> None:
-    """Availability, status and what is to be written; not other columns, nor unknown days without a stay."""
+def test_changes_that_concern_a_write_are_found() -> None:
+    """Availability, status and the written columns; not other columns, nor unknown days without a stay."""
     live = [day(0, note="x"), day(1, price=Decimal(5)), day(2, status="pending"), day(3, is_available=False)]
 
     def changed(columns: tuple[str, ...]) -> list[int]:
@@ -129,7 +129,7 @@ def test_days_changed_in_what_a_writer_relies_on() -> None:
 
 
 def test_request_may_be_running_until_its_process_has_surely_ended() -> None:
-    """Only one that left, not long ago, by a process that neither died nor gave back its right."""
+    """Only one that left recently, of a process that neither died nor released its claim."""
 
     def may_be(write: CalendarWrite, since: timedelta | None, *, died: bool = False, released: bool = False) -> bool:
         return decision.may_be_under_way(write, has_died=died, was_released=released, since_mark=since)
@@ -145,7 +145,7 @@ def test_request_may_be_running_until_its_process_has_surely_ended() -> None:
     assert not may_be(replace(sending, state=WriteState.OUTCOME_UNKNOWN), short)
 
 
-def test_an_unanswered_request_may_take_effect_for_a_minute() -> None:
+def test_unanswered_request_may_take_effect_for_a_minute() -> None:
     """One that never left may not."""
     write = written(PRICE)
     assert decision.may_come_late(write, NOW)
@@ -155,7 +155,7 @@ def test_an_unanswered_request_may_take_effect_for_a_minute() -> None:
     assert not decision.may_come_late(replace(write, sending_at=None), NOW)
 
 
-def test_dates_are_told_as_stretches() -> None:
+def test_dates_are_printed_as_stretches() -> None:
     """The first three of them, and how many more."""
     dates = [FIRST + number * DAY for number in (0, 1, 3, 5, 7, 9)]
     told = "2026-12-01 to 2026-12-02, 2026-12-04, 2026-12-06"
@@ -172,7 +172,7 @@ def test_dates_are_told_as_stretches() -> None:
     ],
 )
 def test_days_that_cannot_be_written_are_refused(first: int, last: int, error: str) -> None:
-    """Days that are over, or too far ahead; today and the last possible day are fine."""
+    """Past days, or days too far ahead; today and the last possible day are allowed."""
     with pytest.raises(UsageError) as raised:
         guards.require_days(Days(FIRST + first * DAY, FIRST + last * DAY), FIRST)
     assert str(raised.value) == error
@@ -206,14 +206,14 @@ def test_days_in_the_wrong_order_are_refused() -> None:
     ],
 )
 def test_values_that_no_day_can_have_are_refused(values: dict[str, Any], error: str) -> None:
-    """In one sentence that says what to give."""
+    """In one sentence that says what is allowed."""
     with pytest.raises(UsageError) as raised:
         guards.require_values(values)
     assert str(raised.value) == error
 
 
-def test_values_at_their_bounds_are_taken() -> None:
-    """The highest price, one night, the longest note, and blocking without anything else."""
+def test_values_at_their_bounds_are_accepted() -> None:
+    """The highest price, one night, the longest note, and a block without other values."""
     guards.require_values({"price": Decimal("999999999.999"), "minimum_stay": 1, "maximum_stay": 3_650})
     guards.require_values({"price": Decimal("1.2000"), "minimum_stay": 4, "maximum_stay": 4})
     guards.require_values({"is_available": False, "note": "a\n\tb" + "x" * 996})
@@ -227,7 +227,7 @@ def calendar(*shown: StoredDay, archived: bool = False, gone: bool = False) -> L
     return ListingCalendar(facts, Days(shown[0].date, shown[-1].date), reading, shown, TAKEN)
 
 
-def test_an_archived_or_gone_listing_is_not_written() -> None:
+def test_archived_or_missing_listing_is_not_written() -> None:
     """The source would refuse it."""
     guards.require_writable(calendar(day(0)))
     with pytest.raises(WriteRefused, match="listing 10 is archived: its calendar cannot be written"):
@@ -237,7 +237,7 @@ def test_an_archived_or_gone_listing_is_not_written() -> None:
 
 
 def test_many_days_and_days_with_a_stay_need_a_confirmation() -> None:
-    """Not before 31 free days."""
+    """31 free days do not."""
     assert guards.list_concerns(calendar(*(day(number) for number in range(31)))) == ()
     assert guards.list_concerns(calendar(*(day(number) for number in range(32)))) == ("32 days are written at once",)
     stay = {"is_available": False, "status": "reserved"}

@@ -35,7 +35,7 @@ def task(kind: Kind = REVIEWS, reading: KindReading | None = None, *, is_whole: 
     return KindTask(kind, reading or KindReading(kind.name), is_whole, "")
 
 
-def test_a_list_that_was_never_read_is_read_whole() -> None:
+def test_list_that_was_never_read_is_read_whole() -> None:
     """The account has one list of reviews."""
     (due,) = select_tasks(REVIEWS, [], [], NOON)
     assert (due.is_whole, due.reading.parent, due.why) == (True, None, "reviews: for the first time")
@@ -44,8 +44,8 @@ def test_a_list_that_was_never_read_is_read_whole() -> None:
 @pytest.mark.parametrize(
     ("due_in", "is_due"), [(-HOUR, True), (timedelta(0), True), (HOUR, False), (DAILY, False), (DAILY + HOUR, True)]
 )
-def test_a_list_is_read_when_its_turn_comes(due_in: timedelta, *, is_due: bool) -> None:
-    """A turn further ahead than a period was set by a clock that was ahead."""
+def test_list_is_read_in_its_turn(due_in: timedelta, *, is_due: bool) -> None:
+    """A turn further ahead than a period comes from a clock that was ahead."""
     known = KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - DAY, due_at=NOON + due_in)
     assert bool(select_tasks(REVIEWS, [known], [], NOON)) is is_due
 
@@ -54,7 +54,7 @@ def test_a_list_is_read_when_its_turn_comes(due_in: timedelta, *, is_due: bool) 
     ("whole_at", "is_whole"), [(None, True), (NOON - MONTHLY, True), (NOON - MONTHLY + HOUR, False)]
 )
 def test_list_with_a_window_is_sometimes_read_whole(whole_at: datetime | None, *, is_whole: bool) -> None:
-    """Between two such readings only what may still change is read."""
+    """Between two such readings only objects that may still change are read."""
     known = KindReading("reviews", read_at=NOON - DAY, whole_at=whole_at, due_at=NOON)
     (due,) = select_tasks(REVIEWS, [known], [], NOON)
     assert due.is_whole is is_whole
@@ -63,7 +63,7 @@ def test_list_with_a_window_is_sometimes_read_whole(whole_at: datetime | None, *
 
 
 def test_each_live_listing_has_a_list_of_its_own() -> None:
-    """Those never read come first, then the longest overdue; a listing that is gone is not asked about."""
+    """Lists never read come first, then the longest overdue; a missing listing has none."""
     known = [
         KindReading("listing_fee_settings", 2, read_at=NOON, due_at=NOON - HOUR),
         KindReading("listing_fee_settings", 3, read_at=NOON, due_at=NOON - 2 * HOUR),
@@ -84,21 +84,21 @@ def test_named_lists_are_read_before_their_turn() -> None:
 
 
 def test_lists_of_a_kind_outside_the_plan_are_not_read() -> None:
-    """It is remembered for the account, and tried again after a week."""
+    """The account stores the refusal, and tries again after a week."""
     closed = KindReading("listing_fee_settings", refused_at=NOON, due_at=NOON + REFUSED_PERIOD)
     assert select_tasks(FEES, [closed], [1, 2], NOON + DAY) == []
     assert len(select_tasks(FEES, [closed], [1, 2], NOON + REFUSED_PERIOD)) == 2
     assert len(select_tasks(FEES, [closed], [1, 2], NOON + DAY, urge=Urge.ALL)) == 2
 
 
-def test_the_plan_lacks_a_kind_of_which_only_refusals_came() -> None:
-    """One list that was read shows that it does not."""
+def test_kind_with_refusals_only_is_outside_the_plan() -> None:
+    """One list that was read proves the contrary."""
     assert Outcome(refused=REFUSED_LISTS).shows_closed_kind
     assert not Outcome(refused=REFUSED_LISTS - 1).shows_closed_kind
     assert not Outcome(read=1, refused=REFUSED_LISTS).shows_closed_kind
 
 
-def test_reading_a_part_says_nothing_of_the_whole() -> None:
+def test_partial_reading_leaves_the_whole_one_due() -> None:
     """The next turn comes within a period, and not before half of it."""
     before = KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - 3 * DAY, due_at=NOON - DAY, refused_at=NOON)
     part = after_reading(7, task(reading=before, is_whole=False), NOON)
@@ -109,13 +109,13 @@ def test_reading_a_part_says_nothing_of_the_whole() -> None:
 
 
 def test_turns_are_spread_over_accounts_and_kinds() -> None:
-    """A fleet that is set up at once does not ask for all its lists at once for ever."""
+    """Otherwise a fleet that starts together would read all its lists at once for ever."""
     turns = {after_reading(number, task(), NOON).due_at for number in range(100)}
     assert len(turns) > 90
 
 
 def test_refused_list_waits_a_week_and_a_failed_one_an_hour() -> None:
-    """What was read before stays known."""
+    """Earlier readings stay known."""
     known = task(reading=KindReading("reviews", read_at=NOON - DAY, whole_at=NOON - DAY))
     refused, failed = after_refusal(known, NOON), after_failure(known, NOON)
     assert (refused.due_at, refused.refused_at) == (NOON + REFUSED_PERIOD, NOON)
@@ -123,8 +123,8 @@ def test_refused_list_waits_a_week_and_a_failed_one_an_hour() -> None:
     assert refused.read_at == failed.read_at == NOON - DAY
 
 
-def test_the_sentence_of_a_kind_names_failures_first() -> None:
-    """What was refused is no failure."""
+def test_sentence_of_a_kind_names_failures_first() -> None:
+    """A refusal is no failure."""
     assert Outcome(read=2, refused=1).describe() is None
     assert Outcome(failed=1, first_failure="x", braked=("y",), doubtful=1, first_doubt="z").describe() == "x"
     assert Outcome(braked=("y",), doubtful=1, first_doubt="z").describe() == "y"
@@ -144,8 +144,8 @@ LIVE = st.builds(
     met=st.sets(st.integers(1, 40).map(str)),
     accept=st.booleans(),
 )
-def test_only_what_two_readings_left_out_is_gone(live: list[LiveObject], met: set[str], *, accept: bool) -> None:
-    """Some hours apart; and none of many at once, unless a person accepts it."""
+def test_object_missing_from_two_readings_is_marked(live: list[LiveObject], met: set[str], *, accept: bool) -> None:
+    """Hours apart; and none of many at once, unless --accept-missing allows it."""
     found = judge_absences(live, met, NOON, is_sudden=run_plan.is_sudden, accept=accept)
     left_out = {one.id for one in live if one.is_older} - met
     twice = {one.id for one in live if one.unlisted_since is not None and NOON - one.unlisted_since >= UNLISTED_FOR}
@@ -179,7 +179,7 @@ def test_names_choose_sets_or_single_resources(names: list[str], chosen: Resourc
 
 
 @pytest.mark.parametrize("names", [["finanz"], ["default", "none"], ["Default"]])
-def test_an_unknown_name_is_answered_with_the_known_ones(names: list[str]) -> None:
+def test_unknown_name_is_refused_with_the_known_ones(names: list[str]) -> None:
     """So is `none` beside another name, which contradicts it."""
     with pytest.raises(ValueError, match="there are only the sets default, finance, people, texts, the resources cal"):
         choose_resources(names, KNOWN)

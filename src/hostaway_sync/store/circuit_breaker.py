@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -37,6 +36,23 @@ _COLUMNS: Final[tuple[sa.ColumnElement[Any], ...]] = (
     source_outages.c.probes,
 )
 
+# These conditions are built once: with the slot of each request it takes longer to build them than to run them.
+# The row is of one source and one address: `StoredCircuitBreaker.key` holds the parameters.
+IS_THIS_SOURCE: Final = sa.and_(
+    source_outages.c.egress == sa.bindparam("of_egress", type_=sa.Text),
+    source_outages.c.api_url == sa.bindparam("of_api_url", type_=sa.Text),
+)
+# The row says that the source is away; the same rule as `decisions.discard_future_outage`.
+IS_AWAY: Final = sa.and_(
+    is_known(source_outages.c.failing_since),
+    is_known(source_outages.c.failed_at),
+    is_known(source_outages.c.away_since),
+    sa.or_(
+        source_outages.c.probe_at.is_(None),
+        source_outages.c.probe_at <= sa.func.now() + decisions.MAX_PROBE_DELAY + MAX_CLOCK_SKEW,
+    ),
+)
+
 
 class StoredCircuitBreaker:
     """The circuit breaker as one client uses it; safe to use from several threads.
@@ -56,16 +72,9 @@ class StoredCircuitBreaker:
         self._probe = threading.local()
 
     @property
-    def is_this_source(self) -> sa.ColumnElement[bool]:
-        """SQL condition: the row is of this source and this address."""
-        return sa.and_(*(source_outages.c[name] == value for name, value in self._key.items()))
-
-    @property
-    def is_away(self) -> sa.ColumnElement[bool]:
-        """SQL condition: the row says that the source is away; the same rule as `decisions.discard_future_outage`."""
-        marks = (source_outages.c[name] for name in ("failing_since", "failed_at", "away_since"))
-        is_planned = source_outages.c.probe_at <= sa.func.now() + decisions.MAX_PROBE_DELAY + MAX_CLOCK_SKEW
-        return sa.and_(*map(is_known, marks), sa.or_(source_outages.c.probe_at.is_(None), is_planned))
+    def key(self) -> dict[str, str]:
+        """The parameters of `IS_THIS_SOURCE`."""
+        return {f"of_{name}": value for name, value in self._key.items()}
 
     @property
     def is_probing(self) -> bool:
@@ -102,8 +111,8 @@ class StoredCircuitBreaker:
         self._probe.until = 0.0
         if self._is_failing:
             self._is_failing = False
-            statement = sa.delete(source_outages).where(self.is_this_source)
-            self._database.transaction(lambda connection: connection.execute(statement))
+            statement = sa.delete(source_outages).where(IS_THIS_SOURCE)
+            self._database.transaction(lambda connection: connection.execute(statement, self.key))
 
     def record_failure(self, error: str) -> None:
         """Record that a request had no answer, or one that says that the source failed."""
@@ -117,7 +126,8 @@ class StoredCircuitBreaker:
 
     def _lock_outage(self, connection: sa.Connection) -> tuple[Outage | None, datetime]:
         """Return the outage under a row lock, None where there is none, and the time of the database's clock."""
-        row = connection.execute(sa.select(*_COLUMNS).where(self.is_this_source).with_for_update()).one_or_none()
+        query = sa.select(*_COLUMNS).where(IS_THIS_SOURCE).with_for_update()
+        row = connection.execute(query, self.key).one_or_none()
         now = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         return (decisions.discard_future_outage(_outage(row), now) if row else None), now
 
@@ -138,9 +148,9 @@ class StoredCircuitBreaker:
 
 def read_outage(database: Database, *, egress: str, api_url: str) -> Outage | None:
     """Return the outage of a source as seen from an address; None: the source is not away."""
-    circuit_breaker = StoredCircuitBreaker(database, egress=egress, api_url=api_url)
-    query = sa.select(*_COLUMNS).where(circuit_breaker.is_this_source, circuit_breaker.is_away)
-    row = database.transaction(partial(_one, query=query))
+    key = StoredCircuitBreaker(database, egress=egress, api_url=api_url).key
+    query = sa.select(*_COLUMNS).where(IS_THIS_SOURCE, IS_AWAY)
+    row = database.transaction(lambda connection: connection.execute(query, key).one_or_none())
     return _outage(row) if row else None
 
 
@@ -153,7 +163,3 @@ def describe_outage(outage: Outage) -> str:
 
 def _outage(row: sa.Row[*tuple[Any, ...]]) -> Outage:
     return Outage(*row)
-
-
-def _one(connection: sa.Connection, query: sa.Select[Any]) -> sa.Row[Any] | None:
-    return connection.execute(query).one_or_none()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.api_calls import Bucket, Grant, Priority
+from hostaway_sync.store.circuit_breaker import IS_AWAY, IS_THIS_SOURCE
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.tables import request_budget, source_outages
 
@@ -90,38 +92,29 @@ class DatabaseBudget:
 
     def _reserve_slot(self, buckets: Sequence[Bucket], priority: Priority) -> sa.Row[Any]:
         """Reserve a slot unless the same statement finds that the source is away."""
-        keys: sa.ColumnElement[Any] = _array([bucket.key for bucket in buckets], sa.Text())
+        asked = {
+            "keys": [bucket.key for bucket in buckets],
+            "limits": [bucket.limit for bucket in buckets],
+            "windows": [bucket.window for bucket in buckets],
+            "margins": [safety_margin(bucket) for bucket in buckets],
+            "priority": priority.value,
+        }
         circuit_breaker = self._circuit_breaker
         if circuit_breaker is None:
-            statement = sa.select(self._slot(keys, buckets, priority))
-            return self._run(statement)
-        one = sa.select(sa.literal(1).label("row")).subquery("one")
-        may_ask = ~sa.func.coalesce(circuit_breaker.is_away, sa.false()) | sa.literal(circuit_breaker.is_probing)
-        # Without keys the function reserves nothing.
-        slot = self._slot(sa.case((may_ask, keys), else_=_array([], sa.Text())), buckets, priority).lateral("slot")
-        seen = one.outerjoin(source_outages, circuit_breaker.is_this_source).join(slot, sa.true())
-        asked = sa.select(*slot.c, may_ask.label("may_ask"), source_outages.c.failures).select_from(seen)
-        row = self._run(asked)
+            return self._run(_reservation(self._database.schema), asked)
+        asked |= {"is_probing": circuit_breaker.is_probing, **circuit_breaker.key}
+        row = self._run(_guarded_reservation(self._database.schema), asked)
         circuit_breaker.remember_failures(row.failures)
         if not row.may_ask:
             circuit_breaker.acquire_probe()
             return self._reserve_slot(buckets, priority)
         return row
 
-    def _run(self, statement: sa.Select[Any]) -> sa.Row[Any]:
-        row: sa.Row[Any] = self._database.transaction(lambda c: c.execute(statement).one(), is_one_statement=True)
-        return row
-
-    def _slot(self, keys: sa.ColumnElement[Any], buckets: Sequence[Bucket], priority: Priority) -> sa.TableValuedAlias:
-        function = getattr(sa.func, self._database.schema).reserve_request(
-            keys,
-            _array([bucket.limit for bucket in buckets], sa.Integer()),
-            _array([bucket.window for bucket in buckets], sa.Interval()),
-            _array([safety_margin(bucket) for bucket in buckets], sa.Interval()),
-            sa.cast(priority.value, sa.Text()),
+    def _run(self, statement: sa.Select[Any], asked: dict[str, Any]) -> sa.Row[Any]:
+        row: sa.Row[Any] = self._database.transaction(
+            lambda c: c.execute(statement, asked).one(), is_one_statement=True
         )
-        slot: sa.TableValuedAlias = function.table_valued(*_SLOT, name="slot")
-        return slot
+        return row
 
     def penalize(self, buckets: Sequence[Bucket], *, retry_in: timedelta, limit: int | None) -> None:
         """Grant nothing in `buckets` for `retry_in`; a `limit` below a bucket's own holds from a minute to a day."""
@@ -153,5 +146,36 @@ def _lower_limit(key: str, limit: int) -> sa.Update:
     return sa.update(request_budget).where(known.key == key).values(values)
 
 
-def _array(values: Sequence[object], kind: sa.types.TypeEngine[Any]) -> sa.Cast[Sequence[Any]]:
-    return sa.cast(sa.literal(list(values), sa.ARRAY(kind)), sa.ARRAY(kind))
+# Built once, with parameters in place of values: each request runs one, and it takes longer to build than to run.
+@cache
+def _reservation(schema: str) -> sa.Select[Any]:
+    """Return the statement that reserves a slot in buckets."""
+    return sa.select(_slot(schema, _array("keys", sa.Text())))
+
+
+@cache
+def _guarded_reservation(schema: str) -> sa.Select[Any]:
+    """Return the statement that reserves a slot in buckets, unless the source is away."""
+    one = sa.select(sa.literal(1).label("row")).subquery("one")
+    may_ask = ~sa.func.coalesce(IS_AWAY, sa.false()) | sa.bindparam("is_probing", type_=sa.Boolean)
+    # Without keys the function reserves nothing.
+    none = sa.cast(sa.literal([], sa.ARRAY(sa.Text)), sa.ARRAY(sa.Text))
+    slot = _slot(schema, sa.case((may_ask, _array("keys", sa.Text())), else_=none)).lateral("slot")
+    seen = one.outerjoin(source_outages, IS_THIS_SOURCE).join(slot, sa.true())
+    return sa.select(*slot.c, may_ask.label("may_ask"), source_outages.c.failures).select_from(seen)
+
+
+def _slot(schema: str, keys: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
+    function = getattr(sa.func, schema).reserve_request(
+        keys,
+        _array("limits", sa.Integer()),
+        _array("windows", sa.Interval()),
+        _array("margins", sa.Interval()),
+        sa.cast(sa.bindparam("priority", type_=sa.Text), sa.Text()),
+    )
+    slot: sa.TableValuedAlias = function.table_valued(*_SLOT, name="slot")
+    return slot
+
+
+def _array(name: str, kind: sa.types.TypeEngine[Any]) -> sa.Cast[Sequence[Any]]:
+    return sa.cast(sa.bindparam(name, type_=sa.ARRAY(kind)), sa.ARRAY(kind))

@@ -7,7 +7,7 @@ the database's clock than clocks differ. A planned time is no mark, because it l
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -100,16 +100,24 @@ _LARGE: Final = ("conversation_messages", "conversations", "reservations", "webh
 _SCAN_TIMEOUT: Final = sa.text("SET LOCAL statement_timeout TO '1s'")
 
 
+# Parts of hundreds of statements, which are built anew each time that they run.
+_LATEST: Final = sa.func.now() + MAX_CLOCK_SKEW
+_EARLIEST: Final = sa.literal(EARLIEST, Timestamp)
+
+
+@lru_cache(512)
 def is_known(mark: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a column of any table or subquery)
     """Return the condition that a mark is set, not in the future, and not before the first time Python can hold."""
-    return sa.and_(mark >= sa.literal(EARLIEST, Timestamp), mark <= _latest())
+    return sa.and_(mark >= _EARLIEST, mark <= _LATEST)
 
 
+@lru_cache(512)
 def null_if_unknown(mark: Any) -> sa.ColumnElement[datetime | None]:  # noqa: ANN401  (as above)
     """Return a mark, or NULL where it is not known (see `is_known`)."""
     return sa.case((is_known(mark), mark))
 
 
+@lru_cache(512)
 def cap_at_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as above)
     """Return a mark, or now where it lies in the future; NULL stays NULL."""
     # LEAST ignores NULL: alone it would return now for a mark that is not set.
@@ -118,7 +126,7 @@ def cap_at_now(mark: Any) -> sa.ColumnElement[datetime]:  # noqa: ANN401  (as ab
 
 def is_within(mark: Any, span: timedelta) -> sa.ColumnElement[bool]:  # noqa: ANN401  (as above)
     """Return the condition that a mark is known and not older than `span`."""
-    return sa.and_(mark > sa.func.now() - span, mark <= _latest())
+    return sa.and_(mark > sa.func.now() - span, mark <= _LATEST)
 
 
 def reset_future_marks(
@@ -136,9 +144,9 @@ def reset_future_marks(
         marks: columns to look at; None: all of the table's.
     """
     marks = marks or [table.c[name] for name in MARKS[table.name]]
-    is_ahead = sa.or_(*(mark > _latest() for mark in marks))
+    is_ahead = sa.or_(*(mark > _LATEST for mark in marks))
     # Not LEAST, which would set a mark that is NULL.
-    values = {mark: sa.case((mark > _latest(), sa.func.clock_timestamp()), else_=mark) for mark in marks}
+    values = {mark: sa.case((mark > _LATEST, sa.func.clock_timestamp()), else_=mark) for mark in marks}
     connection.execute(sa.update(table).where(*wanted, is_ahead).values(values))
 
 
@@ -167,13 +175,9 @@ def find_future_marks(database: Database) -> FutureMarksReport:
 def _find_in_table(connection: sa.Connection, table: sa.Table) -> list[FutureMarks]:
     connection.execute(_SCAN_TIMEOUT)
     columns = [table.c[name] for name in MARKS[table.name]]
-    counts = [sa.func.count().filter(column > _latest()) for column in columns]
+    counts = [sa.func.count().filter(column > _LATEST) for column in columns]
     # A mark may lie further ahead than Python's time goes.
     furthest = [sa.func.least(sa.func.max(column), sa.literal(LATEST, Timestamp)) - sa.func.now() for column in columns]
     row: tuple[Any, ...] = tuple(connection.execute(sa.select(*counts, *furthest).select_from(table)).one())
     halves = zip(columns, row[: len(columns)], row[len(columns) :], strict=True)
     return [FutureMarks(f"{table.name}.{column.name}", number, by) for column, number, by in halves if number]
-
-
-def _latest() -> sa.ColumnElement[datetime]:
-    return sa.func.now() + MAX_CLOCK_SKEW

@@ -13,6 +13,7 @@ A mark is the time at which the request that showed the move was granted, so tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -96,25 +97,8 @@ def record_thread_read(
 
     A thread with stored messages that were not `met` stays due until these are proven to be gone.
     """
-    lost = sa.exists().where(
-        conversation_messages.c.account_id == account_id,
-        conversation_messages.c.conversation_id == conversation_id,
-        conversation_messages.c.missing_since.is_(None),
-        ~sa.func.coalesce(null_if_unknown(conversation_messages.c.observed_at) >= began_at, sa.false()),
-        conversation_messages.c.id != sa.func.all(sa.literal(list(met), sa.ARRAY(sa.BigInteger))),
-    )
-    again = sa.case(
-        (_was_marked_since(conversations, began_at), conversations.c.thread_due_at),
-        (lost, sa.literal(began_at, Timestamp)),
-    )
-    connection.execute(
-        sa.update(conversations)
-        .where(conversations.c.account_id == account_id, conversations.c.id == conversation_id)
-        .values(
-            thread_read_at=sa.func.greatest(null_if_unknown(conversations.c.thread_read_at), began_at),
-            thread_due_at=again,
-        )
-    )
+    parameters = {"of_account": account_id, "thread": conversation_id, "began_at": began_at, "met": list(met)}
+    connection.execute(_record_read(), parameters)
 
 
 def mark_due(connection: sa.Connection, account_id: int, conversation_id: int) -> None:
@@ -139,11 +123,8 @@ def clear_proven_marks(connection: sa.Connection, account_id: int, conversation_
     """Clear the marks of threads that stayed due only until their lost messages were asked for."""
     connection.execute(
         sa.update(conversations)
-        .where(
-            conversations.c.account_id == account_id,
-            conversations.c.id == _any(conversation_ids),
-            ~_was_marked_since(conversations, null_if_unknown(conversations.c.thread_read_at)),
-        )
+        .where(conversations.c.account_id == account_id, conversations.c.id == _any(conversation_ids))
+        .where(~_was_marked_since(conversations, null_if_unknown(conversations.c.thread_read_at)))
         .values(thread_due_at=None)
     )
 
@@ -268,6 +249,25 @@ def _why(account_id: int, whole_after: timedelta | None) -> sa.Label[str]:
     if whole_after is not None:
         cases += [(has_overdue_message(account_id), _TIME_PASSED), (_is_old(whole_after), _NOT_FOR_LONG)]
     return sa.case(*cases, else_=sa.func.concat(_MOVED, since)).label("why")
+
+
+# Built once: it runs for each thread that is read, and takes longer to build than to run.
+@cache
+def _record_read() -> sa.Update:
+    account_id, thread = (sa.bindparam(name, type_=sa.BigInteger) for name in ("of_account", "thread"))
+    began_at = sa.bindparam("began_at", type_=Timestamp)
+    lost = sa.exists().where(
+        conversation_messages.c.account_id == account_id,
+        conversation_messages.c.conversation_id == thread,
+        conversation_messages.c.missing_since.is_(None),
+        ~sa.func.coalesce(null_if_unknown(conversation_messages.c.observed_at) >= began_at, sa.false()),
+        conversation_messages.c.id != sa.func.all(sa.bindparam("met", type_=sa.ARRAY(sa.BigInteger))),
+    )
+    threads = conversations.c
+    again = sa.case((_was_marked_since(conversations, began_at), threads.thread_due_at), (lost, began_at))
+    read_at = sa.func.greatest(null_if_unknown(threads.thread_read_at), began_at)
+    itself = sa.update(conversations).where(threads.account_id == account_id, threads.id == thread)
+    return itself.values(thread_read_at=read_at, thread_due_at=again)
 
 
 def _was_marked_since(table: sa.Table, moment: Any) -> sa.ColumnElement[bool]:  # noqa: ANN401  (a time, or a column)

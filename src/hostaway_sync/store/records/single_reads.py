@@ -6,6 +6,7 @@ that its answer is older.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -31,14 +32,24 @@ def lock_rows(connection: sa.Connection, account_id: int, resource: Resource, id
 
 def record_seen(connection: sa.Connection, account_id: int, page: Page) -> None:
     """Record that the rows of a page were in the answer to a request, changed or not."""
-    table = MIRRORED[page.shape.resource]
     ids = [record.id for record in page.records if record.id is not None]
     moments = [page.record_observed_at(number) for number in ids]
-    arrays = (sa.literal(ids, sa.ARRAY(sa.BigInteger)), sa.literal(moments, sa.ARRAY(table.c.observed_at.type)))
+    parameters = {"of_account": account_id, "ids": ids, "moments": moments}
+    connection.execute(_record_seen(page.shape.resource), parameters)
+
+
+# Built once a resource: it runs for each answer, and takes longer to build than to run.
+@cache
+def _record_seen(resource: Resource) -> sa.Update:
+    table = MIRRORED[resource]
+    arrays = (
+        sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger)),
+        sa.bindparam("moments", type_=sa.ARRAY(table.c.observed_at.type)),
+    )
     asked = sa.func.unnest(*arrays).table_valued("id", "at", name="asked").render_derived()
-    is_one = (table.c.account_id == account_id, table.c.id == asked.c.id)
+    is_one = (table.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger), table.c.id == asked.c.id)
     is_older = sa.func.coalesce(null_if_unknown(table.c.observed_at) < asked.c.at, sa.true())
-    connection.execute(sa.update(table).where(*is_one, is_older).values(observed_at=asked.c.at))
+    return sa.update(table).where(*is_one, is_older).values(observed_at=asked.c.at)
 
 
 def is_stored(database: Database, account_id: int, resource: Resource, row_id: int) -> bool:

@@ -37,6 +37,8 @@ MESSAGE = (
     "intent_id account_id reservation_id conversation_id channel_type idempotency_key state message_id proof attempt "
     "looks is_queued quiet_hours waits_for_person error created_at not_before_at sending_at settled_at looked_at"
 )
+RULES = "minimum_stay maximum_stay closed_on_arrival closed_on_departure"
+DAY = f"date is_available status price {RULES} available_units note"
 DEAD_LETTER = "dead_letter_id kind account_id target_resource target_id job deliveries"
 RESOLVED = "created_at resolved_at resolution"
 TROUBLES = "troubles[table column primary_key is_plain reason]"
@@ -115,18 +117,33 @@ def test_document_of_a_calendar(sync_env: Build) -> None:
     env = sync_env(listings=1, reservations=1)
     env.mirror(calendar_days=9).sync.run(70001)
     (listing,) = map(str, env.truth("listings"))
-    day = (
-        "date is_available status price minimum_stay maximum_stay closed_on_arrival closed_on_departure "
-        "available_units note"
-    )
     of_calendar = "account_id listing_id first last read_at due{} days[{}]"
-    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("", day)
+    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("", DAY)
     sql.execute(
         env.database,
         "INSERT INTO hostaway.calendar_due (account_id, listing_id, first_day, last_day, due_at, reason) "
         f"VALUES (70001, {listing}, current_date, current_date, now(), 'a stay changed')",
     )
-    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("{first last}", day)
+    assert keys_of(env, "calendar", "show", listing) == of_calendar.format("{first last}", DAY)
+
+
+def test_documents_of_writes_to_a_calendar(sync_env: Build) -> None:
+    """`calendar block`, `open`, `set` and `writes`."""
+    env = sync_env(listings=1, reservations=0)
+    env.mirror(calendar_days=9).sync.run(70001)
+    (listing,) = env.truth("listings")
+    (date,) = sql.row(env.database, "SELECT current_date + 2")
+    day = str(date)
+    head, values = "account_id listing_id first last values{is_available note}", "{is_available note}"
+    row = f"write_id {head} state error os_user host created_at sending_at settled_at"
+    options = ("calendar", "block", str(listing), day, day, "--note", "x")
+    preview = f"{head} concerns[] days[date old{values} new{values}]"
+    assert keys_of(env, *options, "--dry-run", CALENDAR_DAYS="9") == preview
+    assert keys_of(env, *options, CALENDAR_DAYS="9") == f"{head} write{{{row}}} changed[] days[{DAY}]"
+    assert keys_of(env, "calendar", "writes") == f"[{row}]"
+    env.sandbox.world.edit_days(listing, date, date, isAvailable=1)
+    changed = f"{head} write changed[date mirrored{{{DAY}}} live{{{DAY}}}] days[]"
+    assert keys_of(env, *options, code=1, CALENDAR_DAYS="9") == changed
 
 
 def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:

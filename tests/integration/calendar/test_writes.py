@@ -227,3 +227,25 @@ def test_listing_that_cannot_be_written_is_refused(sync_env: Build) -> None:
     with pytest.raises(ConfigurationError, match="CALENDAR_DAYS is 0"):
         env.mirror().calendar_writes.prepare(WriteRequest(other, days, values))
     assert not [request for request in env.sandbox.requests if request.route == WRITE]
+
+
+def test_a_forgotten_guest_leaves_no_trace_in_a_write(sync_env: Build) -> None:
+    """A note may name one: in the ledger it is erased, and the audit log never had it."""
+    case = calendar_case(sync_env)
+    case.take(5, 5)
+    case.sync()
+    (number,) = case.env.truth("reservations")
+    name = case.env.truth("reservations")[number]["guestName"]
+    assert case.write(note=f"key for {name}").write is not None
+    assert case.write(note="nobody").write is not None
+    case.sync()
+    tables = (
+        "SELECT (SELECT string_agg(to_jsonb(w)::text, ' ') FROM calendar_writes w), (SELECT count(*) FROM audit_log"
+    )
+    query = f"{tables} WHERE changes::text LIKE '%{name}%')"
+    assert name in sql.row(case.env.database, query)[0]
+    case.mirror.privacy.forget_guests(case.env.account_id, [number], [])
+    left, audited = sql.row(case.env.database, query)
+    assert name not in left
+    assert audited == 0
+    assert case.ledger("new_values, old_values") == [({}, []), ({}, [])]

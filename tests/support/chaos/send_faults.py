@@ -141,10 +141,11 @@ SEND_FAULTS: Final = _all()
 
 
 class OutageInjector:
-    """Cuts the connections of one engine when the ledger changes, as an outage says."""
+    """Cuts the connections of one engine when a ledger changes, as an outage says."""
 
-    def __init__(self, env: SyncEnv, engine: sa.Engine) -> None:
+    def __init__(self, env: SyncEnv, engine: sa.Engine, ledger: str = "sent_messages") -> None:
         self._env = env
+        self._ledger = f"hostaway.{ledger}"
         self._outage: DatabaseOutage | None = None
         self._is_away = False
         self._moved: sa.Connection | None = None
@@ -159,7 +160,7 @@ class OutageInjector:
         if self._is_away:
             self._kill(connection)
             return
-        if self._outage is None or not _moves(statement, parameters, self._outage.transition):
+        if self._outage is None or not _moves(self._ledger, statement, parameters, self._outage.transition):
             return
         if self._outage.moment == "statement":
             self._strike(connection)
@@ -188,10 +189,10 @@ class OutageInjector:
         sql.execute(self._env.database, f"SELECT pg_terminate_backend({process}, 10000)")
 
 
-def _moves(statement: str, parameters: Any, transition: str) -> bool:
-    if statement.startswith("INSERT INTO hostaway.sent_messages"):
+def _moves(ledger: str, statement: str, parameters: Any, transition: str) -> bool:
+    if statement.startswith(f"INSERT INTO {ledger}"):
         return transition == "pending"
-    if not statement.startswith("UPDATE hostaway.sent_messages") or "state" not in (parameters or {}):
+    if not statement.startswith(f"UPDATE {ledger}") or "state" not in (parameters or {}):
         return False
     state = parameters["state"]
     return state == transition or (transition == "end" and state not in TRANSITIONS)

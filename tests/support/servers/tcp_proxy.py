@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_SEND_REQUEST: Final = re.compile(rb"POST \S+/conversations/\d+/messages ")
+# What is sent once: a message to a guest, a write to a calendar.
+_SEND_REQUEST: Final = re.compile(rb"(?:POST \S+/conversations/\d+/messages|PUT \S+/listings/\d+/calendar) ")
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
 _PATIENCE_S: Final = 30

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import LeaseLost
+from hostaway_sync.errors import LeaseLost, WriteUnsettled
 from hostaway_sync.model.calendar.days import Days
-from hostaway_sync.model.calendar.writes import OPEN_STATES, CalendarWrite, WriteState
+from hostaway_sync.model.calendar.writes import OPEN_STATES, WRITABLE, CalendarWrite, WriteState
 from hostaway_sync.store import audit_log
 from hostaway_sync.store.calendar import marks
 from hostaway_sync.store.tables import calendar_writes as ledger
@@ -55,7 +55,10 @@ def insert_write(
     old: Mapping[date, Values],
     owner: str,
 ) -> CalendarWrite:
-    """Store a new write, pending."""
+    """Store a new write, pending; return the row of this owner where the answer to our own commit was lost."""
+    known = connection.execute(sa.select(ledger).where(ledger.c.account_id == account_id, ledger.c.owner == owner))
+    if (row := known.one_or_none()) is not None:
+        return _as_write(row)
     statement = sa.insert(ledger).values(
         account_id=account_id,
         listing_id=listing_id,
@@ -87,33 +90,33 @@ def mark_sending(connection: sa.Connection, write: CalendarWrite) -> CalendarWri
     return marked
 
 
-def record_unsent(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite | None:
-    """Move an open write → failed: its request did not leave, or was refused. None when it was settled meanwhile."""
+def record_unsent(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite:
+    """Move an open write → failed: its request did not leave, or was refused; return the row as it is then."""
     values = {"state": WriteState.FAILED.value, "error": error, "settled_at": _NOW}
-    return _move(connection, write.write_id, tuple(OPEN_STATES), values)
+    return _move(connection, write.write_id, tuple(OPEN_STATES), values) or _read(connection, write)
 
 
-def record_interruption(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite | None:
+def record_interruption(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite:
     """Move pending → failed, or sending → outcome_unknown: the writing process was stopped."""
     values = {"state": WriteState.FAILED.value, "error": error, "settled_at": _NOW}
     failed = _move(connection, write.write_id, (WriteState.PENDING,), values)
     return failed or record_unknown(connection, write, error)
 
 
-def record_unknown(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite | None:
-    """Move an open write → outcome_unknown; None when it was settled meanwhile."""
+def record_unknown(connection: sa.Connection, write: CalendarWrite, error: str) -> CalendarWrite:
+    """Move an open write → outcome_unknown; return the row as it is then."""
     values: dict[str, Any] = {"state": WriteState.OUTCOME_UNKNOWN.value, "error": error}
     values["sending_at"] = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
-    return _move(connection, write.write_id, tuple(OPEN_STATES), values)
+    return _move(connection, write.write_id, tuple(OPEN_STATES), values) or _read(connection, write)
 
 
 def record_settlement(
     connection: sa.Connection, write: CalendarWrite, state: WriteState, error: str | None
-) -> CalendarWrite | None:
+) -> CalendarWrite:
     """Move an open write → its end, mark its days once more, and add a change to the audit log.
 
     Returns:
-        The row; None when it was settled meanwhile.
+        The row as it is then, which another process may have settled before.
     """
     values: dict[str, Any] = {"state": state.value, "error": error, "settled_at": _NOW}
     if state is not WriteState.FAILED:
@@ -121,7 +124,7 @@ def record_settlement(
         values["sending_at"] = sa.func.coalesce(ledger.c.sending_at, ledger.c.created_at)
     settled = _move(connection, write.write_id, tuple(OPEN_STATES), values)
     if settled is None:
-        return None
+        return _read(connection, write)
     _mark_days(connection, write)
     if state in {WriteState.DONE, WriteState.PARTIAL}:
         audit_log.add_entry(
@@ -165,6 +168,13 @@ def read_clock(connection: sa.Connection) -> datetime:
 
 def _mark_days(connection: sa.Connection, write: CalendarWrite) -> None:
     marks.mark_days(connection, write.account_id, write.listing_id, write.days, read_clock(connection))
+
+
+def _read(connection: sa.Connection, write: CalendarWrite) -> CalendarWrite:
+    row = connection.execute(sa.select(ledger).where(ledger.c.write_id == write.write_id)).one_or_none()
+    if row is None:
+        raise WriteUnsettled(f"calendar write {write.write_id} is not in the ledger any more: its account was purged")
+    return _as_write(row)
 
 
 def _move(
@@ -223,7 +233,11 @@ def _as_json(values: Values) -> dict[str, Any]:
 
 
 def _from_json(values: Mapping[str, Any]) -> dict[str, Value]:
-    return {name: Decimal(value) if name == "price" and value is not None else value for name, value in values.items()}
+    # PostgreSQL keeps no order of keys.
+    found: dict[str, Value] = {name: values[name] for name in WRITABLE if name in values}
+    if isinstance(price := found.get("price"), str):
+        found["price"] = Decimal(price)
+    return found
 
 
 def _as_write(row: sa.Row[Any]) -> CalendarWrite:

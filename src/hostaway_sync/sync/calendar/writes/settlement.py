@@ -64,7 +64,7 @@ def settle_by_days(
     if settlement.state is WriteState.FAILED:
         settlement = decision.Settlement(settlement.state, f"{reason}; {settlement.error}")
     record = partial(ledger.record_settlement, write=write, state=settlement.state, error=settlement.error)
-    return database.transaction(record) or write
+    return database.transaction(record)
 
 
 def settle_open_writes(
@@ -129,7 +129,7 @@ def settle_claimed(
 
 
 def _record_unknown(database: Database, write: CalendarWrite, error: str) -> CalendarWrite:
-    return database.transaction(partial(ledger.record_unknown, write=write, error=error)) or write
+    return database.transaction(partial(ledger.record_unknown, write=write, error=error))
 
 
 def _log_settlement(write: CalendarWrite) -> None:

@@ -172,7 +172,7 @@ class CalendarWriter:
             if answer.fault is not None and not isinstance(answer.fault, SourceError):
                 raise answer.fault
             refused = partial(ledger.record_unsent, write=write, error=answer.error or "it was refused")
-            return self._database.transaction(refused) or write
+            return self._database.transaction(refused)
         reason = "the source accepted it" if answer.was_accepted else (answer.error or "it was not answered")
         return settle_by_days(
             self._database, self._live, marked, self._taken, reason=reason, was_answered=answer.was_answered

@@ -31,7 +31,7 @@ def choose_by_settings(settings: Settings) -> tuple[tuple[Kind, ...], CalendarOp
         raise ConfigurationError(f"settings: HOSTAWAY_SYNC_RESOURCES {error}") from None
     period = timedelta(hours=settings.calendar_after_hours)
     horizon = settings.calendar_days if choice.has_calendar else 0
-    return choice.kinds, CalendarOptions(horizon, period, VOCABULARY.archived_listing)
+    return choice.kinds, CalendarOptions(horizon, period, VOCABULARY.archived_listing, VOCABULARY.linked_listing_paths)
 
 
 def list_view_names() -> list[str]:

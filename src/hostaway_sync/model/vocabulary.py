@@ -54,6 +54,7 @@ class Vocabulary:
         day_keys: of a day of a calendar, the key that each typed column comes from.
         listing_name_key: the key of a listing's name.
         currency_key: the key of the currency of a listing's prices.
+        linked_listing_paths: of a listing, paths to the ids of other listings; a stay on one takes days of the other.
         archived_listing: payload keys with the values, in lower case, that an archived listing has.
         unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
     """
@@ -76,5 +77,6 @@ class Vocabulary:
     day_keys: Mapping[str, str] = field(default_factory=dict)
     listing_name_key: str = ""
     currency_key: str = ""
+    linked_listing_paths: tuple[tuple[str, ...], ...] = ()
     archived_listing: Mapping[str, str] = field(default_factory=dict)
     unannounced_statuses: tuple[str, ...] = ()

@@ -23,8 +23,8 @@ Rows are made from the seed whenever they are asked for, so that a million reser
 give equal bytes. Only changed rows are kept in memory, and the ids of other resources once they were asked for. Where
 the notes are unsure there is a switch (`Switches`).
 
-Limits: dashboards, and writes other than those in `routes.ROUTES` are missing; calendars know neither multi-unit nor
-linked listings, and no booking window; lists in any order but the default one, and those of the other resources in
+Limits: dashboards, and writes other than those in `routes.ROUTES` are missing; calendars know neither several units
+of one listing nor a booking window; lists in any order but the default one, and those of the other resources in
 every order, are sorted as a whole for every change; webhooks are probed and called on loopback addresses only, and
 `Sandbox.deliver` calls them, without retries. Rate limits count each process of the sandbox for itself.
 """

@@ -53,6 +53,8 @@ class SyncChaos:
         self._env = env
         self._chance = chance
         self._silent = silent
+        # Two listings whose stays take days of each other.
+        env.sandbox.world.link_listings(*sorted(env.truth("listings"))[:2])
         self._changes = RandomChanges(env.sandbox.world, chance, silent=silent)
         self._mirror = env.mirror(calendar_days=HORIZON)
         self._is_calm = False

@@ -22,6 +22,7 @@ from hostaway_sync.sync.calendar.plan import (
     leave_out_yesterday,
     list_mirrored_days,
     select_tasks,
+    spread_marks,
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -226,3 +227,17 @@ def test_first_problem_of_a_kind_is_accepted(
     assert (problems.describe() is None) == (error is None)
     assert problems.is_first(has_failed_before=False) is first
     assert problems.is_first(has_failed_before=True) is again
+
+
+def test_days_due_of_a_listing_are_due_of_linked_ones() -> None:
+    """In both directions, not further than one link, and only where they are not due yet."""
+    first, second = Days(TODAY, TODAY + DAY), Days(TODAY + 5 * DAY, TODAY + 6 * DAY)
+    parent = ListingReading(1, linked=frozenset({1, 2, 3, 9}))
+    assert spread_marks([parent, ListingReading(2, due=first), ListingReading(3)]) == {1: first}
+    assert spread_marks([replace(parent, due=first), ListingReading(2, due=second), ListingReading(3)]) == {
+        1: Days(first.first, second.last),
+        2: Days(first.first, second.last),
+        3: first,
+    }
+    assert spread_marks([replace(parent, due=first), ListingReading(2, due=first), ListingReading(3, due=first)]) == {}
+    assert spread_marks([ListingReading(4, due=first), ListingReading(5)]) == {}

@@ -161,6 +161,7 @@ class ListingReading:
         missing_days: how many days did not come in that reading that the source should have.
         refused_at: when the source refused its calendar; None: it did not.
         due: days that stays have changed since they were read; None if there are none.
+        linked: listings that its payload names: a stay on one takes days of the other.
     """
 
     listing_id: int
@@ -172,3 +173,4 @@ class ListingReading:
     missing_days: int = 0
     refused_at: datetime | None = None
     due: Days | None = None
+    linked: frozenset[int] = frozenset()

@@ -149,6 +149,9 @@ VOCABULARY: Final = Vocabulary(
     },
     listing_name_key="name",
     currency_key="currencyCode",
+    # The units of a parent; those of an ordinary listing with several units name the listing itself. The notes know no
+    # other key that links listings (API notes, resources, 3 and 5.2).
+    linked_listing_paths=(("listingUnits", "listingMapId"),),
     archived_listing={"specialStatus": "archived"},
     unannounced_statuses=statuses.UNANNOUNCED,
 )

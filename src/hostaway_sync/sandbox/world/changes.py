@@ -190,6 +190,13 @@ class WorldChanges(WorldState):
         """Archive a listing: it stays listed, with `specialStatus`."""
         self.edit_listing(listing_id, specialStatus="archived")
 
+    def link_listings(self, parent_id: int, unit_id: int) -> None:
+        """Make a listing a unit of another one: the stays of each block the days of both."""
+        with self.lock:
+            units = [*self.listing(parent_id)["listingUnits"], {"id": unit_id + 500_000, "listingMapId": unit_id}]
+            self.edit_listing(parent_id, listingUnits=units)
+            self._calendars.link(parent_id, unit_id)
+
     def delete_listing(self, listing_id: int) -> None:
         """Delete a listing; its reservations stay."""
         with self.lock:

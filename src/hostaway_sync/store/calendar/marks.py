@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 STAY_COLUMNS: Final = ("listing_id", "arrival_date", "departure_date", "status")
 """The columns of a reservation that decide which days it takes."""
 REASON: Final = "a stay changed"
+LINKED: Final = "a stay changed on a linked listing"
 WRITTEN: Final = "a host wrote them"
 
 
@@ -74,6 +75,11 @@ def mark_gone_stay(connection: sa.Connection, account_id: int, reservation_id: i
 def mark_days(connection: sa.Connection, account_id: int, listing_id: int, days: Days, due_at: datetime) -> None:
     """Mark days of a listing that a write from here may change."""
     _mark(connection, account_id, [(listing_id, days)], due_at, WRITTEN)
+
+
+def mark_linked_days(connection: sa.Connection, account_id: int, days: Mapping[int, Days], due_at: datetime) -> None:
+    """Mark days of listings, by listing, because a stay changed on a listing that is linked with them."""
+    _mark(connection, account_id, days.items(), due_at, LINKED)
 
 
 def _mark(

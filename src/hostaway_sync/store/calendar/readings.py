@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 
 from hostaway_sync.model.calendar.days import Days, ListingReading
 from hostaway_sync.store.tables import calendar_due, calendar_readings, listings
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.sql.base import Executable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def find_readings(
-    database: Database, account_id: int, archived: Mapping[str, str]
+    database: Database, account_id: int, archived: Mapping[str, str], links: Collection[Sequence[str]] = ()
 ) -> tuple[list[ListingReading], datetime]:
     """Return how the calendar of each live listing was read last, by id, and now, by the database's clock.
 
@@ -29,8 +30,11 @@ def find_readings(
         database: with the tables.
         account_id: whose listings.
         archived: the values of payload keys, in lower case, that a listing has when it is archived.
+        links: paths in a listing's payload to the ids of listings that are linked with it.
     """
-    query = _select_readings(account_id, archived).where(listings.c.missing_since.is_(None)).order_by(listings.c.id)
+    query = (
+        _select_readings(account_id, archived, links).where(listings.c.missing_since.is_(None)).order_by(listings.c.id)
+    )
     rows, now = database.transaction(
         lambda connection: (connection.execute(query).all(), connection.scalars(sa.select(sa.func.now())).one())
     )
@@ -46,12 +50,17 @@ def read_reading(
     return ListingReading(listing_id) if row is None else _as_reading(row)
 
 
-def _select_readings(account_id: int, archived: Mapping[str, str]) -> sa.Select[Any]:
+def _select_readings(
+    account_id: int, archived: Mapping[str, str], links: Collection[Sequence[str]] = ()
+) -> sa.Select[Any]:
     reading, mark = calendar_readings.c, calendar_due.c
     is_archived = sa.or_(
         sa.false(),
         *(sa.func.lower(listings.c.raw_payload.op("->>")(key)) == value for key, value in archived.items()),
     )
+    linked: sa.ColumnElement[Any] = sa.literal([], JSONB)
+    for path in links:
+        linked = linked.op("||", return_type=JSONB())(_select_values(path))
     return (
         sa.select(
             listings.c.id,
@@ -64,6 +73,7 @@ def _select_readings(account_id: int, archived: Mapping[str, str]) -> sa.Select[
             null_if_unknown(reading.refused_at).label("refused_at"),
             mark.first_day,
             mark.last_day,
+            linked.label("linked"),
         )
         .join_from(
             listings,
@@ -91,7 +101,19 @@ def _as_reading(row: sa.Row[Any]) -> ListingReading:
         missing_days=row.missing_days,
         refused_at=row.refused_at,
         due=None if row.first_day is None else Days(row.first_day, row.last_day),
+        linked=frozenset(int(value) for value in row.linked if _is_id(value)),
     )
+
+
+def _select_values(path: Sequence[str]) -> sa.ColumnElement[Any]:
+    """Return the values that a path in a listing's payload leads to, through objects and lists."""
+    steps = "[*]".join(f".{json.dumps(key)}" for key in path)
+    return sa.func.jsonb_path_query_array(listings.c.raw_payload, sa.cast(f"${steps}", JSONPATH), type_=JSONB)
+
+
+def _is_id(value: object) -> bool:
+    """Whether a value is an id, as a number or as text."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and value.isdecimal())
 
 
 def lock_reading(

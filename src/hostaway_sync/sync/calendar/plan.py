@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.calendar.days import Days
+from hostaway_sync.model.calendar.stays import merge_days
 from hostaway_sync.sync import plan as run_plan
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class CalendarOptions:
         horizon: how many days ahead are mirrored; 0: none.
         period: all days of a listing are read once in this time; 0: in every run.
         archived: payload keys with the values, in lower case, that an archived listing has.
+        links: paths in a listing's payload to the ids of listings that are linked with it.
     """
 
     horizon: int = 365
     period: timedelta = timedelta(hours=20)
     archived: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,19 @@ def list_mirrored_days(now: datetime, horizon: int) -> Days:
     """
     today = now.date()
     return Days(today - timedelta(days=1), today + timedelta(days=horizon))
+
+
+def spread_marks(readings: Iterable[ListingReading]) -> dict[int, Days]:
+    """Return the days of listings that are due because a stay changed on a linked listing, where they are not yet."""
+    known = {one.listing_id: one for one in readings}
+    touched: list[tuple[int, Days]] = []
+    for one in known.values():
+        for other in (known[number] for number in one.linked if number in known and number != one.listing_id):
+            touched += [(other.listing_id, one.due)] if one.due else []
+            touched += [(one.listing_id, other.due)] if other.due else []
+    own = [(number, known[number].due) for number, _ in touched]
+    merged = merge_days([*touched, *((number, due) for number, due in own if due is not None)])
+    return {number: days for number, days in merged.items() if days != known[number].due}
 
 
 def select_tasks(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
 from hostaway_sync.model.records import ResourceReport, RunState
 from hostaway_sync.observability.log_context import in_current_context
-from hostaway_sync.store.calendar import readings
+from hostaway_sync.store.calendar import marks, readings
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan as run_plan
 from hostaway_sync.sync.calendar import plan
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.errors import SourceError
+    from hostaway_sync.model.calendar.days import ListingReading
     from hostaway_sync.model.records import Source
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.calendar.plan import CalendarOptions, CalendarTask
@@ -50,7 +51,7 @@ def mirror_due_calendars(
         SourceError: it is not single listings that cannot be read.
         LeaseLost: another run took over.
     """
-    known, now = readings.find_readings(database, context.account_id, options.calendar.archived)
+    known, now = _find_readings(database, context.account_id, options.calendar, is_dry=options.dry_run)
     tasks = plan.select_tasks(known, now, options.calendar, full=options.full)
     if any(task.is_whole for task in tasks):
         context.source.lower_priority()
@@ -71,12 +72,24 @@ def read_marked_days(database: Database, account_id: int, source: Source, option
         SourceError: a calendar could not be read; its mark stays.
         StoreError: the database is away.
     """
-    known, now = readings.find_readings(database, account_id, options.archived)
+    known, now = _find_readings(database, account_id, options)
     recorder = TableCalendarRecorder(database.transaction, account_id, options)
     for task in plan.select_marked(known, now, options):
         ended = read_listing(task, source, recorder, now)
         if ended.failure is not None:
             raise ended.failure
+
+
+def _find_readings(
+    database: Database, account_id: int, options: CalendarOptions, *, is_dry: bool = False
+) -> tuple[list[ListingReading], datetime]:
+    """Return how each listing was read last, after the marks of linked listings were stored, unless `is_dry`."""
+    known, now = readings.find_readings(database, account_id, options.archived, options.links)
+    linked = plan.spread_marks(known)
+    if linked and not is_dry:
+        # Before the mark that they come from can be cleared.
+        database.transaction(lambda connection: marks.mark_linked_days(connection, account_id, linked, now))
+    return [replace(one, due=linked.get(one.listing_id, one.due)) for one in known], now
 
 
 def read_tasks(

@@ -23,10 +23,10 @@ class ResourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunDetail:
-    """One run with its results per resource."""
+    """One run with its results by the name of each resource, and of each other kind of which a list was read."""
 
     run: RunSummary
-    parts: Mapping[Resource, ResourceSummary]
+    parts: Mapping[str, ResourceSummary]
 
 
 @dataclass(frozen=True, slots=True)

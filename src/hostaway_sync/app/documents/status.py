@@ -58,12 +58,12 @@ def details_document(
             {
                 **_run(chapter.run),
                 "resources": {
-                    resource.value: {
+                    str(name): {
                         "state": part.state.value,
                         **counts_document(part.counts),
                         "error": part.error,
                     }
-                    for resource, part in chapter.parts.items()
+                    for name, part in chapter.parts.items()
                 },
             }
             for chapter in history

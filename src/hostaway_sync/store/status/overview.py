@@ -124,12 +124,15 @@ def read_history(database: Database, account_id: int, *, runs: int) -> list[RunD
 
     def read(connection: sa.Connection) -> list[RunDetail]:
         found = connection.execute(query).all()
-        parts: dict[Any, dict[Resource, ResourceSummary]] = {row.run_id: {} for row in found}
+        parts: dict[Any, dict[str, ResourceSummary]] = {row.run_id: {} for row in found}
         wanted = sa.select(sync_run_resources).where(sync_run_resources.c.run_id.in_(list(parts)))
         for row in connection.execute(wanted).mappings():
             part = ResourceSummary(RunState(row["state"]), from_columns(row), row["error"])
-            parts[row["run_id"]][Resource(row["resource"])] = part
-        in_order = [{name: of_run[name] for name in Resource if name in of_run} for of_run in parts.values()]
+            parts[row["run_id"]][row["resource"]] = part
+        in_order = [
+            {name: of_run[name] for name in [*map(str, Resource), *sorted(of_run)] if name in of_run}
+            for of_run in parts.values()
+        ]
         return [RunDetail(_run(row[1:]), of_run) for row, of_run in zip(found, in_order, strict=True)]
 
     return database.transaction(read)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import sql
 
+from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.platforms.hostaway.kinds.records import NEVER_STORED, as_kind_record
+from hostaway_sync.platforms.hostaway.kinds.spec import Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 
 if TYPE_CHECKING:
@@ -17,10 +19,16 @@ OWN_TABLES = ("reviews", "tasks")
 SETTINGS = {"resources": ("default", "texts", "people")}
 
 
+def is_shared(kind: str) -> bool:
+    """Whether no account owns the objects of a kind."""
+    return KINDS[kind].scope is Scope.INSTALLATION
+
+
 def stored(env: SyncEnv, kind: str) -> dict[str, Any]:
     """Return the stored payloads of a kind by id, but for those that are marked missing."""
-    table = kind if kind in OWN_TABLES else "resources"
-    name, which = ("id::text", "true") if kind in OWN_TABLES else ("source_id", f"kind = '{kind}'")
+    table = "reference_data" if is_shared(kind) else kind if kind in OWN_TABLES else "resources"
+    name = {"reference_data": "code", "resources": "source_id"}.get(table, "id::text")
+    which = "true" if kind in OWN_TABLES else f"kind = '{kind}'"
     query = f"SELECT {name}, raw_payload FROM {table} WHERE {which} AND missing_since IS NULL"
     return dict(sql.rows(env.database, query))
 
@@ -31,9 +39,10 @@ def true(env: SyncEnv, kind: str) -> dict[str, Any]:
     owners = world.listing_ids if "{parent}" in spec.path else [0]
     found: dict[str, Any] = {}
     for owner in owners:
-        for row in world.objects(kind, owner).values():
+        for code, row in world.objects(kind, owner).items():
             text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            found[str(row["id"])] = without_keys(json.loads(as_kind_record(text, spec).payload), NEVER_STORED)
+            record = as_kind_record(text, spec, str(code) if spec.form is Form.MAP else None)
+            found[str(record.source_id)] = without_keys(json.loads(record.payload), NEVER_STORED)
     return found
 
 
@@ -58,4 +67,5 @@ def wrong_kinds(env: SyncEnv, kinds: list[str]) -> dict[str, list[str]]:
 def asked_paths(env: SyncEnv) -> list[str]:
     """Return the paths of all requests that are for none of the first four resources, in order."""
     first = ("/listings", "/reservations", "/conversations", "/accessTokens")
-    return [one.path for one in env.sandbox.requests if not one.path.startswith(first)]
+    paths = [one.path for one in env.sandbox.requests]
+    return [path for path in paths if path == "/reservations/paymentMethods" or not path.startswith(first)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.kinds.choice import choose_resources
+from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
@@ -35,8 +36,8 @@ def choose_by_settings(settings: Settings) -> tuple[tuple[Kind, ...], CalendarOp
 
 
 def list_view_names() -> list[str]:
-    """Return the names of the views of resources without a table of their own."""
-    return [kind.name for kind in list_kinds() if not kind.columns]
+    """Return the names of the views of resources that are rows of `resources`."""
+    return [kind.name for kind in list_kinds() if not kind.columns and kind.scope is not Scope.INSTALLATION]
 
 
 def list_names() -> list[str]:

@@ -140,7 +140,7 @@ class Mirroring:
         context = KindContext(self._account_id, kind, source, recorder, progress)
 
         def mirror() -> ResourceReport | None:
-            ended = mirror_due_lists(self._database, context, self._options.urge)
+            ended = mirror_due_lists(self._database, context, self._options.urge_of(kind))
             if ended is not None and ended.is_braked:
                 self.braked.add(kind.name)
             return None if ended is None else ended.report

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sync.calendar.plan import CalendarOptions
 from hostaway_sync.sync.kinds.plan import Urge
@@ -50,10 +51,9 @@ class RunOptions:
     kinds: tuple[Kind, ...] = ()
     asks_kinds: bool = False
 
-    @property
-    def urge(self) -> Urge:
-        """Which lists of the other kinds are read."""
-        if self.full:
+    def urge_of(self, kind: Kind) -> Urge:
+        """Return which lists of a kind are read; one that no account owns need not be read again by each of them."""
+        if self.full and (self.asks_kinds or kind.scope is not Scope.INSTALLATION):
             return Urge.WHOLE
         return Urge.ALL if self.asks_kinds else Urge.DUE
 

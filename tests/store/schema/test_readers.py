@@ -12,6 +12,7 @@ from tests.support import sql
 from tests.support.db_roles import DbRoles
 from tests.support.records import add_account, at
 
+from hostaway_sync.app.resources import list_view_names
 from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.accounts.changes import AccountChanges
@@ -110,7 +111,7 @@ def test_readers_may_select_what_is_mirrored_and_no_more(database: Database, db_
             for name, column in connection.execute(sa.text(VISIBLE.format(role=group))):
                 visible.setdefault(name, set()).add(column)
             assert connection.execute(sa.text(CHANGEABLE.format(role=group))).all() == []
-        assert visible.keys() == {*READABLE_TABLES, "accounts"} | more
+        assert visible.keys() == {*READABLE_TABLES, *list_view_names(), "accounts"} | more
         assert visible["accounts"] == set(ACCOUNT_COLUMNS)
         assert all(visible[name] == columns for name, columns in tables.items())
         assert not [column for column in SEALED if column.name in visible.get(column.table.name, set())]

@@ -106,6 +106,8 @@ BOUNDED = {
     "calendar_readings": "listing",
     **dict.fromkeys(("reviews", "tasks", "resources"), "object of the source"),
     "resource_readings": "list of the source",
+    "reference_data": "code of the source",
+    "reference_readings": "kind of reference data",
     **dict.fromkeys(("database_identity", "redactions", "secrets_store"), "database"),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",

@@ -17,8 +17,9 @@ MONTHLY: Final = timedelta(days=30)
 
 
 class Scope(StrEnum):
-    """What each list of a kind belongs to: the account has one list, or each of its listings has one."""
+    """What each list of a kind belongs to: to no account, to an account, or to one of its listings."""
 
+    INSTALLATION = "installation"
     ACCOUNT = "account"
     LISTING = "listing"
 

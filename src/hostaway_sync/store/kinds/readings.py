@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.kinds.kind import KindReading
-from hostaway_sync.store.tables import listings, resource_readings
+from hostaway_sync.store.tables import listings, reference_readings, resource_readings
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def find_readings(database: Database, account_id: int) -> tuple[list[KindReading], list[int], datetime]:
-    """Return how each list was read last, the ids of the live listings, and now, by the database's clock."""
+    """Return how each list was read last, the ids of the live listings, and now, by the database's clock.
+
+    What no account owns was read when any account's run read it, and is due when both this account and the installation
+    say so.
+    """
     reading = resource_readings.c
     query = sa.select(
         reading.kind,
@@ -31,8 +36,14 @@ def find_readings(database: Database, account_id: int) -> tuple[list[KindReading
     ).where(reading.account_id == account_id)
     live = sa.select(listings.c.id).where(listings.c.account_id == account_id, listings.c.missing_since.is_(None))
 
+    shared = sa.select(
+        reference_readings.c.kind,
+        null_if_unknown(reference_readings.c.read_at).label("read_at"),
+        reference_readings.c.due_at,
+    )
+
     def read(connection: sa.Connection) -> tuple[list[KindReading], list[int], datetime]:
-        known = [_as_reading(row) for row in connection.execute(query)]
+        known = _with_shared([_as_reading(row) for row in connection.execute(query)], connection.execute(shared).all())
         now: datetime = connection.scalars(sa.select(sa.func.now())).one()
         return known, list(connection.scalars(live.order_by(listings.c.id))), now
 
@@ -65,6 +76,18 @@ def delete_readings_of_gone_listings(
             resource_readings.c.account_id == account_id, resource_readings.c.kind == kind, ~is_kept
         )
     )
+
+
+def _with_shared(own: list[KindReading], shared: Sequence[sa.Row[Any]]) -> list[KindReading]:
+    """Return how lists were read last, with those that the runs of all accounts share."""
+    found = {(one.kind, one.parent): one for one in own}
+    for row in shared:
+        mine = found.get((row.kind, None), KindReading(row.kind))
+        turns = [turn for turn in (mine.due_at, row.due_at) if turn is not None]
+        found[row.kind, None] = replace(
+            mine, read_at=row.read_at, whole_at=row.read_at, due_at=max(turns) if turns else None
+        )
+    return list(found.values())
 
 
 def _place(parent: int | None) -> str:

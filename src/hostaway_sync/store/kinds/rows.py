@@ -10,49 +10,65 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.exc import DataError
 
+from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Change
 from hostaway_sync.safe_text import quote_safely
 from hostaway_sync.store.privacy import forgotten
-from hostaway_sync.store.tables import OWN_TABLES, Timestamp, quarantined_records, resources
+from hostaway_sync.store.tables import OWN_TABLES, Timestamp, quarantined_records, reference_data, resources
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from hostaway_sync.model.kinds.kind import KindPage, KindReading, KindRecord
+    from hostaway_sync.model.kinds.kind import Kind, KindPage, KindRecord
     from hostaway_sync.model.records import Owner
 
 _WRITTEN: Final = (Change.INSERTED, Change.UPDATED)
-_OF_ACCOUNT: Final = sa.bindparam("of_account", type_=sa.BigInteger)
-_OF_CUSTOMER: Final = sa.bindparam("of_customer", type_=sa.Uuid)
-_ASKED_AT: Final = sa.bindparam("asked_at", type_=Timestamp)
-_KEPT: Final = frozenset({"account_id", "id", "kind", "source_id", "created_at"})
+# Columns with the same value in all rows of a page.
+_SAME_IN_ALL: Final = {
+    "account_id": sa.bindparam("of_account", type_=sa.BigInteger),
+    "customer_id": sa.bindparam("of_customer", type_=sa.Uuid),
+    "observed_at": sa.bindparam("asked_at", type_=Timestamp),
+    "kind": sa.bindparam("of_kind", type_=sa.Text),
+    "parent_id": sa.bindparam("of_parent", type_=sa.Text),
+}
+_KEPT: Final = frozenset({"account_id", "id", "kind", "source_id", "code", "created_at"})
 _FIXED: Final = frozenset(
     {
-        *("account_id", "id", "kind", "source_id", "parent_id", "customer_id", "source_updated_at", "observed_at"),
-        *("missing_since", "unlisted_since", "created_at", "updated_at", "payload_hash", "raw_payload"),
+        *("account_id", "id", "kind", "source_id", "code", "parent_id", "customer_id", "source_updated_at"),
+        *("observed_at", "missing_since", "unlisted_since", "created_at", "updated_at", "payload_hash", "raw_payload"),
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KindRows:
-    """The rows of one list of a kind, in whichever table they are."""
+    """The rows of one list of a kind, in whichever table they are.
+
+    Attributes:
+        account_id: whose they are, or by whose run they are read.
+        kind: its name.
+        parent: the listing whose they are; None: they are the account's.
+        is_shared: no account owns them.
+    """
 
     account_id: int
     kind: str
     parent: int | None = None
+    is_shared: bool = False
 
     @property
     def table(self) -> sa.Table:
-        """The kind's own table, or that of all others."""
-        return OWN_TABLES.get(self.kind, resources)
+        """The kind's own table, that of all others, or that of what no account owns."""
+        return reference_data if self.is_shared else OWN_TABLES.get(self.kind, resources)
 
     @property
     def id(self) -> sa.Column[Any]:
         """The column with the platform's id."""
-        return self.table.c.id if self.kind in OWN_TABLES else self.table.c.source_id
+        if self.is_shared:
+            return reference_data.c.code
+        return self.table.c.id if self.kind in OWN_TABLES else resources.c.source_id
 
     @property
     def parent_id(self) -> str | None:
@@ -70,6 +86,8 @@ class KindRows:
 
     def of_kind(self) -> list[sa.ColumnElement[bool]]:
         """Return the conditions of all rows of the kind."""
+        if self.is_shared:
+            return [reference_data.c.kind == self.kind]
         of_account = self.table.c.account_id == self.account_id
         return [of_account] if self.kind in OWN_TABLES else [of_account, resources.c.kind == self.kind]
 
@@ -79,9 +97,9 @@ class KindRows:
         return [*self.of_kind(), *of_parent]
 
 
-def rows_of(account_id: int, reading: KindReading) -> KindRows:
-    """Return the rows of the list that a reading is of."""
-    return KindRows(account_id, reading.kind, reading.parent)
+def rows_of(account_id: int, kind: Kind, parent: int | None = None) -> KindRows:
+    """Return the rows of a list."""
+    return KindRows(account_id, kind.name, parent, is_shared=kind.scope is Scope.INSTALLATION)
 
 
 def compare_records(
@@ -110,7 +128,10 @@ def store_page(
         The change that each record made, by its id, or by its hash where it got no row; and how many values fit no
         column.
     """
-    records = forgotten.erase_kind_records(connection, owner.account_id, page.records)
+    records = page.records
+    if not rows.is_shared:
+        # Words that no account owns are about no guest, even if a guest has such a name.
+        records = forgotten.erase_kind_records(connection, owner.account_id, records)
     changes = compare_records(connection, rows, records, page.observed_at)
     changed = [record for record in records if changes.get(record.source_id or "") in _WRITTEN]
     refused: list[KindRecord] = []
@@ -183,18 +204,11 @@ def _upsert(table: sa.Table, key: sa.Column[Any]) -> sa.Insert:
     arrays = (sa.cast(sa.bindparam(parameter), sa.ARRAY(kind)) for parameter, kind in types.values())
     names = (sa.column(name, kind) for name, (_, kind) in types.items())
     received = sa.func.unnest(*arrays).table_valued(*names, name="received").render_derived()
-    place = (
-        {"kind": sa.bindparam("of_kind", type_=sa.Text), "parent_id": sa.bindparam("of_parent", type_=sa.Text)}
-        if "kind" in table.c
-        else {}
-    )
-    filled = [key.name, "source_updated_at", "payload_hash", *typed]
-    target = ["account_id", "customer_id", "observed_at", *place, *filled, "raw_payload"]
+    same = {name: parameter for name, parameter in _SAME_IN_ALL.items() if name in table.c}
+    filled = [name for name in (key.name, "source_updated_at", "payload_hash", *typed) if name in table.c]
+    target = [*same, *filled, "raw_payload"]
     selected = sa.select(
-        _OF_ACCOUNT,
-        _OF_CUSTOMER,
-        _ASKED_AT,
-        *place.values(),
+        *same.values(),
         *(received.c[name] for name in filled),
         sa.cast(received.c.payload, JSONB),
     )

@@ -182,6 +182,8 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
         "polled_changes",
         "reader_bindings",
         "redactions",
+        "reference_data",
+        "reference_readings",
         "request_budget",
         "resource_readings",
         "rights",

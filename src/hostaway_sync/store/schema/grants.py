@@ -33,6 +33,8 @@ READABLE_TABLES: Final = (
     "tasks",
     "resources",
     "resource_readings",
+    "reference_data",
+    "reference_readings",
     "sync_runs",
     "sync_run_resources",
     "verifications",

@@ -10,7 +10,15 @@ from __future__ import annotations
 from hostaway_sync.store.tables.audit_log import audit_log
 from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
 from hostaway_sync.store.tables.installation import database_identity, setting_names
-from hostaway_sync.store.tables.kinds import OWN_TABLES, resource_readings, resources, reviews, tasks
+from hostaway_sync.store.tables.kinds import (
+    OWN_TABLES,
+    reference_data,
+    reference_readings,
+    resource_readings,
+    resources,
+    reviews,
+    tasks,
+)
 from hostaway_sync.store.tables.ledgers import calendar_writes, sent_messages
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
@@ -76,6 +84,8 @@ __all__ = [
     "quarantined_records",
     "reader_bindings",
     "redactions",
+    "reference_data",
+    "reference_readings",
     "request_budget",
     "reservations",
     "resource_readings",

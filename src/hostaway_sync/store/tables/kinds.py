@@ -1,4 +1,4 @@
-"""Tables of the other kinds of objects: reviews and tasks, all others in one table, and how each list was read last."""
+"""Tables of the other kinds: reviews, tasks, all others, what no account owns, and how each list was read last."""
 
 from __future__ import annotations
 
@@ -98,6 +98,22 @@ resources = _objects(
 )
 Index(None, resources.c.account_id, resources.c.kind, resources.c.parent_id)
 
+reference_data = Table(
+    "reference_data",
+    metadata,
+    Column("kind", Text, nullable=False, comment="what the code stands for, in the plural"),
+    Column("code", Text, nullable=False, comment="the source's id or code, unique within its kind"),
+    Column("observed_at", Timestamp, nullable=False, comment="database clock when the request was granted"),
+    Column("missing_since", Timestamp, comment="the source no longer lists it; the row stays"),
+    Column("unlisted_since", Timestamp, comment="start of the first reading that left it out; NULL: listed"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now(), comment="first seen by us"),
+    Column("updated_at", Timestamp, nullable=False, server_default=func.now(), comment="payload last changed"),
+    Column("payload_hash", LargeBinary, nullable=False, comment="version byte, then 128 bits over what is compared"),
+    Column("raw_payload", JSONB, nullable=False, comment="the object as received; a bare name stands under `value`"),
+    PrimaryKeyConstraint("kind", "code"),
+    comment="what is the same for all accounts",
+)
+
 OWN_TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (reviews, tasks)}
 """The kinds with a table of their own; all others are rows of `resources`."""
 
@@ -115,4 +131,15 @@ resource_readings = Table(
     PrimaryKeyConstraint("account_id", "kind", "parent_id"),
     account_key(),
     comment="how each list of the other kinds was read last",
+)
+
+reference_readings = Table(
+    "reference_readings",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("read_at", Timestamp, comment="when it was asked for last and read whole; NULL: never"),
+    Column("due_at", Timestamp, comment="when it is to be read again, by any account's run"),
+    Column("claimed_until", Timestamp, comment="until then a run reads it, and no other one does"),
+    PrimaryKeyConstraint("kind"),
+    comment="how reference data was read last, for the whole installation",
 )

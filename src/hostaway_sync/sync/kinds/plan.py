@@ -65,7 +65,7 @@ def select_tasks(
         urge: whether lists are read whose turn it is not.
     """
     by_parent = {reading.parent: reading for reading in known if reading.kind == kind.name}
-    parents: Sequence[int | None] = (None,) if kind.scope is Scope.ACCOUNT else live
+    parents: Sequence[int | None] = live if kind.scope is Scope.LISTING else (None,)
     if kind.scope is Scope.LISTING and urge is Urge.DUE and _is_closed(by_parent.get(None), now):
         return []
     readings = [by_parent.get(parent) or KindReading(kind.name, parent) for parent in parents]
@@ -93,7 +93,9 @@ def choose_period(kind: Kind, reading: KindReading) -> timedelta:
 def _as_task(kind: Kind, reading: KindReading, now: datetime, *, is_whole: bool) -> KindTask:
     if not is_whole:
         is_whole = kind.whole_every is None or reading.whole_at is None or now - reading.whole_at >= kind.whole_every
-    if reading.read_at is None:
+    if kind.scope is Scope.INSTALLATION:
+        why = f"{kind.name}: as from time to time, for all accounts"
+    elif reading.read_at is None:
         why = f"{kind.name}: for the first time"
     elif is_whole:
         why = f"{kind.name}: all, as from time to time"

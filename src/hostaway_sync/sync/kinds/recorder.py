@@ -9,7 +9,7 @@ from hostaway_sync.model.kinds.absences import Absences, judge_absences
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts
 from hostaway_sync.store.accounts import owner as account_owner
-from hostaway_sync.store.kinds import missing, readings, rows
+from hostaway_sync.store.kinds import missing, readings, references, rows
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan as run_plan
 from hostaway_sync.sync.reporting.run_log import write_span
@@ -72,8 +72,17 @@ class KindRecorder(Protocol):
         """Take the end of a whole reading without doubt, and return what it shows to be gone."""
         ...
 
-    def close_task(self, reading: KindReading, error: str | None = None) -> None:
-        """Take how a list was read; `error`: how it was refused or failed."""
+    def claim_task(self, task: KindTask, *, is_asked: bool) -> bool:
+        """Claim the reading of a list that other runs may read, too; False: another run reads it, or just did.
+
+        Args:
+            task: the list; one that belongs to the account is always free.
+            is_asked: a person asked for it.
+        """
+        ...
+
+    def close_task(self, kind: Kind, reading: KindReading, error: str | None = None) -> None:
+        """Take how a list of a kind was read; `error`: how it was refused or failed."""
         ...
 
     def close_kind(self, kind: Kind, live: Sequence[int]) -> None:
@@ -108,7 +117,7 @@ class TableKindRecorder:
         Raises:
             LeaseLost: another run took over; nothing of the page was written.
         """
-        place = rows.rows_of(self._account_id, task.reading)
+        place = rows.rows_of(self._account_id, task.kind, task.reading.parent)
 
         def write(connection: Connection) -> tuple[dict[str, Change], int]:
             owner = account_owner.lock_owner(connection, self._account_id, task.kind.name, is_listed=True)
@@ -119,7 +128,7 @@ class TableKindRecorder:
 
     def settle_whole(self, task: KindTask, met: Collection[str], began_at: datetime) -> Absences:
         """Note the objects that were left out, and mark those that are gone."""
-        place = rows.rows_of(self._account_id, task.reading)
+        place = rows.rows_of(self._account_id, task.kind, task.reading.parent)
 
         def write(connection: Connection) -> Absences:
             account_owner.lock_owner(connection, self._account_id, task.kind.name, is_listed=True)
@@ -132,9 +141,22 @@ class TableKindRecorder:
         self.counts.add_missing(task.kind.name, len(absences.gone))
         return absences
 
-    def close_task(self, reading: KindReading, error: str | None = None) -> None:
-        """Store how a list was read."""
-        self._write(lambda connection: readings.store_reading(connection, self._account_id, reading, error))
+    def claim_task(self, task: KindTask, *, is_asked: bool) -> bool:
+        """Claim the reading of a list that no account owns."""
+        if task.kind.scope is not Scope.INSTALLATION:
+            return True
+        name, seen = task.kind.name, task.reading.read_at
+        return self._write(lambda connection: references.claim_turn(connection, name, seen, is_asked=is_asked))
+
+    def close_task(self, kind: Kind, reading: KindReading, error: str | None = None) -> None:
+        """Store how a list was read, by this account and, where no account owns it, for all."""
+
+        def write(connection: Connection) -> None:
+            readings.store_reading(connection, self._account_id, reading, error)
+            if kind.scope is Scope.INSTALLATION:
+                references.close_turn(connection, reading, is_read=error is None)
+
+        self._write(write)
 
     def close_kind(self, kind: Kind, live: Sequence[int]) -> None:
         """Mark the objects of listings that are gone, and forget how their lists were read."""
@@ -164,7 +186,7 @@ class DryKindRecorder:
 
     def record_page(self, task: KindTask, page: KindPage) -> None:
         """Compare the objects of one answer."""
-        place = rows.rows_of(self._account_id, task.reading)
+        place = rows.rows_of(self._account_id, task.kind, task.reading.parent)
         changes = self._database.transaction(
             lambda connection: rows.compare_records(connection, place, page.records, page.observed_at)
         )
@@ -176,7 +198,12 @@ class DryKindRecorder:
         del task, met, began_at
         return Absences()
 
-    def close_task(self, reading: KindReading, error: str | None = None) -> None:
+    def claim_task(self, task: KindTask, *, is_asked: bool) -> bool:
+        """Claim nothing: two runs may compare at once."""
+        del task, is_asked
+        return True
+
+    def close_task(self, kind: Kind, reading: KindReading, error: str | None = None) -> None:
         """Write nothing."""
 
     def close_kind(self, kind: Kind, live: Sequence[int]) -> None:

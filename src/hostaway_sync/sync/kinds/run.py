@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
+from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import ResourceReport, RunState
 from hostaway_sync.store.kinds import readings
 from hostaway_sync.store.runs import states as run_states
@@ -59,7 +60,8 @@ class KindResult:
 def mirror_due_lists(database: Database, context: KindContext, urge: plan.Urge) -> KindResult | None:
     """Read the lists of a kind whose turn it is, behind the requests of other runs; None: it is no list's turn.
 
-    What the account may not read is no failure, and the first failure of a kind is excused.
+    What the account may not read is no failure, and the first failure of a kind is excused; so is each failure of one
+    that no account owns, because another account's run may read it.
 
     Raises:
         SourceError: it is not this kind that cannot be read.
@@ -68,7 +70,7 @@ def mirror_due_lists(database: Database, context: KindContext, urge: plan.Urge) 
     kind, recorder = context.kind, context.recorder
     known, live, now = readings.find_readings(database, context.account_id)
     tasks = plan.select_tasks(kind, known, live, now, urge=urge)
-    if not tasks:
+    if not tasks or not recorder.claim_task(tasks[0], is_asked=urge is not plan.Urge.DUE):
         return None
     context.source.lower_priority()
     outcome = _read_lists(context, tasks, now)
@@ -78,8 +80,9 @@ def mirror_due_lists(database: Database, context: KindContext, urge: plan.Urge) 
     if error is None:
         return KindResult(ResourceReport(RunState.SUCCESS, counts, quality), is_braked=False)
     state = RunState.PARTIAL if outcome.read or outcome.doubtful else RunState.FAILED
-    is_first = not run_states.has_failed_last(database, context.account_id, kind.name)
-    report = ResourceReport(state, counts, quality, error, is_excused=is_first)
+    is_shared = kind.scope is Scope.INSTALLATION
+    is_excused = is_shared or not run_states.has_failed_last(database, context.account_id, kind.name)
+    report = ResourceReport(state, counts, quality, error, is_excused=is_excused)
     return KindResult(report, is_braked=bool(outcome.braked))
 
 
@@ -92,14 +95,14 @@ def _read_lists(context: KindContext, tasks: Sequence[KindTask], now: datetime) 
             outcome = _read_list(context, task, now, outcome)
             in_a_row = 0
         except (Forbidden, NotFound) as refusal:
-            context.recorder.close_task(plan.after_refusal(task, now), str(refusal))
+            context.recorder.close_task(task.kind, plan.after_refusal(task, now), str(refusal))
             outcome = replace(outcome, refused=outcome.refused + 1)
             if outcome.shows_closed_kind:
                 closed = replace(task, reading=replace(task.reading, parent=None))
-                context.recorder.close_task(plan.after_refusal(closed, now), str(refusal))
+                context.recorder.close_task(task.kind, plan.after_refusal(closed, now), str(refusal))
                 break
         except (SourceUnavailable, RequestRejected) as failure:
-            context.recorder.close_task(plan.after_failure(task, now), str(failure))
+            context.recorder.close_task(task.kind, plan.after_failure(task, now), str(failure))
             first = outcome.first_failure or str(failure)
             outcome = replace(outcome, failed=outcome.failed + 1, first_failure=first)
             in_a_row += 1
@@ -125,7 +128,7 @@ def _read_list(context: KindContext, task: KindTask, now: datetime, outcome: pla
         if doubt is None and asked_at is not None:
             return _close_list(context, task, met, asked_at, outcome)
         why = f"{task.why}; again: {doubt}"
-    context.recorder.close_task(plan.after_failure(task, now), doubt)
+    context.recorder.close_task(task.kind, plan.after_failure(task, now), doubt)
     return replace(outcome, doubtful=outcome.doubtful + 1, first_doubt=outcome.first_doubt or doubt)
 
 
@@ -135,7 +138,7 @@ def _close_list(
     absences: Absences | None = None
     if task.is_whole:
         absences = context.recorder.settle_whole(task, met, asked_at)
-    context.recorder.close_task(plan.after_reading(context.account_id, task, asked_at))
+    context.recorder.close_task(task.kind, plan.after_reading(context.account_id, task, asked_at))
     outcome = replace(outcome, read=outcome.read + 1)
     if absences is None or not absences.are_doubted:
         return outcome

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.model.kinds.kind import WEEKLY, ResourceSet, Scope
-from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec, Window
+from hostaway_sync.model.kinds.kind import MONTHLY, WEEKLY, ResourceSet, Scope
+from hostaway_sync.platforms.hostaway.kinds.spec import Form, KindSpec, Window
 from hostaway_sync.platforms.hostaway.parsing.casts import as_amount, as_date, as_integer, as_text, as_timestamp
 
 if TYPE_CHECKING:
@@ -71,6 +71,23 @@ _SPECS: Final = (
     ),
     KindSpec(
         "listing_tax_settings", "/listingTaxSettings/{parent}", scope=Scope.LISTING, every=WEEKLY, stamp="updatedOn"
+    ),
+    *(
+        KindSpec(name, path, scope=Scope.INSTALLATION, every=MONTHLY)
+        for name, path in (
+            ("amenities", "/amenities"),
+            ("bed_types", "/bedTypes"),
+            ("property_types", "/propertyTypes"),
+        )
+    ),
+    *(
+        KindSpec(name, path, scope=Scope.INSTALLATION, every=MONTHLY, form=Form.MAP)
+        for name, path in (
+            ("countries", "/countries"),
+            ("languages", "/languages"),
+            ("currencies", "/currencies"),
+            ("payment_methods", "/reservations/paymentMethods"),
+        )
     ),
     KindSpec("message_templates", "/messageTemplates", ResourceSet.TEXTS),
     KindSpec("coupons", "/coupons", ResourceSet.TEXTS),

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.platforms.hostaway.parsing.calendar_days import as_calendar_day
+from hostaway_sync.model.records import Resource
+from hostaway_sync.model.redaction import Redaction, parse_rules
+from hostaway_sync.platforms.hostaway.parsing.calendar_days import as_calendar_day, read_entries
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 
 DAY = {
     "id": 6002040786,
@@ -69,6 +72,25 @@ def test_hash_of_a_day_stays_the_same_between_releases() -> None:
     assert read().payload_hash.hex() == "01a86c11ac8b86562158b626d6b0405d65"
     # Keys and values are kept apart: the same characters in other places make another hash.
     assert read(a1=2).payload_hash != read(a=12).payload_hash
+
+
+def test_hidden_fields_of_a_day_are_neither_stored_nor_compared() -> None:
+    """Hashes need the secret, so that no guess can be compared; entries that are no day are hidden, too."""
+    secret = b"s" * 32
+    redactor = Redaction(parse_rules("calendar.note=drop"), secret, VOCABULARY).redactor_for(Resource.CALENDAR)
+    assert redactor is not None
+    (first, second), (entry,) = read_entries(
+        [
+            b'{"date":"2026-11-29","note":"Mette"}',
+            b'{"date":"2026-11-29","note":"Ida"}',
+            b'{"date":"soon","note":"Mette"}',
+        ],
+        redactor,
+    )
+    assert first.payload_hash == second.payload_hash == redactor.digest(b'date\0"2026-11-29"')
+    assert first.read().payload == '{"date":"2026-11-29"}'
+    assert (entry.exact, entry.reason) == (b'{"date":"soon"}', "no usable date")
+    assert entry.payload_hash == redactor.digest(b'{"date":"soon","note":"Mette"}')
 
 
 def test_each_value_that_does_not_fit_is_counted() -> None:

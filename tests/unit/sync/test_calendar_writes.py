@@ -110,7 +110,10 @@ def test_write_with_erased_values_is_settled() -> None:
     """Its note named a guest who was forgotten."""
     settled = decision.settle(written({}), days(), TAKEN)
     assert settled is not None
-    assert settled.state is WriteState.FAILED
+    assert (settled.state, settled.error) == (
+        WriteState.FAILED,
+        "what was to be written was erased, so nothing can be compared",
+    )
 
 
 def test_changes_that_concern_a_write_are_found() -> None:
@@ -135,6 +138,7 @@ def test_request_may_be_running_until_its_process_has_surely_ended() -> None:
         return decision.may_be_under_way(write, has_died=died, was_released=released, since_mark=since)
 
     sending, short = written(PRICE), timedelta(seconds=5)
+    assert may_be(sending, timedelta(0))
     assert may_be(sending, short)
     assert may_be(sending, decision.LONGEST_REQUEST)
     assert not may_be(sending, decision.LONGEST_REQUEST + short)
@@ -161,6 +165,7 @@ def test_dates_are_printed_as_stretches() -> None:
     told = "2026-12-01 to 2026-12-02, 2026-12-04, 2026-12-06"
     assert decision.describe_dates(dates[:4]) == told
     assert decision.describe_dates(dates) == f"{told} and 2 other stretches"
+    assert decision.describe_dates(dates[:5]) == f"{told} and 1 other stretches"
     assert decision.describe_dates([]) == ""
 
 
@@ -202,6 +207,7 @@ def test_days_in_the_wrong_order_are_refused() -> None:
         ({"maximum_stay": 3_651}, "the maximum stay, 3651, is not 1 to 3,650 nights"),
         ({"minimum_stay": 5, "maximum_stay": 4}, "the minimum stay, 5 nights, is longer than the maximum, 4"),
         ({"note": "x" * 1_001}, "the note has 1,001 characters: 1,000 at most are written"),
+        ({"note": "a\ud800"}, "the note is not plain UTF-8 text: it holds control characters or broken letters"),
         ({"note": "a\x1b[2J"}, "the note is not plain UTF-8 text: it holds control characters or broken letters"),
     ],
 )
@@ -218,6 +224,7 @@ def test_values_at_their_bounds_are_accepted() -> None:
     guards.require_values({"price": Decimal("1.2000"), "minimum_stay": 4, "maximum_stay": 4})
     guards.require_values({"is_available": False, "note": "a\n\tb" + "x" * 996})
     guards.require_values({"note": ""})
+    guards.require_values({"price": Decimal("0.001")})
 
 
 def calendar(*shown: StoredDay, archived: bool = False, gone: bool = False) -> ListingCalendar:

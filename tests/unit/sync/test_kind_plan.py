@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -108,6 +109,22 @@ def test_partial_reading_leaves_the_whole_one_due() -> None:
     assert after_reading(7, task(reading=before), NOON).whole_at == NOON
 
 
+def test_list_keeps_its_hour_unless_it_was_refused() -> None:
+    """A refused list was due in another rhythm, so that its next turn is chosen anew."""
+    before = KindReading("reviews", read_at=NOON - DAY, due_at=NOON - 2 * HOUR)
+    assert after_reading(7, task(reading=before), NOON).due_at == NOON - 2 * HOUR + DAILY
+    anew = after_reading(7, task(reading=replace(before, due_at=None)), NOON).due_at
+    assert after_reading(7, task(reading=replace(before, refused_at=NOON - DAY)), NOON).due_at == anew
+    assert anew != NOON - 2 * HOUR + DAILY
+
+
+def test_suspiciously_many_missing_objects_are_accepted_on_demand_only() -> None:
+    """By default none of them is marked."""
+    live = [LiveObject(str(number), None, is_older=True) for number in range(9)]
+    found = judge_absences(live, set(), NOON, is_sudden=lambda _, __: True)
+    assert (found.gone, found.are_doubted) == ((), True)
+
+
 def test_turns_are_spread_over_accounts_and_kinds() -> None:
     """Otherwise a fleet that starts together would read all its lists at once for ever."""
     turns = {after_reading(number, task(), NOON).due_at for number in range(100)}
@@ -178,8 +195,14 @@ def test_names_choose_sets_or_single_resources(names: list[str], chosen: Resourc
     assert choose_resources(names, KNOWN) == chosen
 
 
+KNOWN_NAMES = (
+    "there are only the sets default, finance, people, texts, "
+    "the resources calendar, coupons, listing_fee_settings, reviews, and `none` alone"
+)
+
+
 @pytest.mark.parametrize("names", [["finanz"], ["default", "none"], ["Default"]])
 def test_unknown_name_is_refused_with_the_known_ones(names: list[str]) -> None:
     """So is `none` beside another name, which contradicts it."""
-    with pytest.raises(ValueError, match="there are only the sets default, finance, people, texts, the resources cal"):
+    with pytest.raises(ValueError, match=KNOWN_NAMES):
         choose_resources(names, KNOWN)

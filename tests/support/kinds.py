@@ -24,11 +24,13 @@ def is_shared(kind: str) -> bool:
     return KINDS[kind].scope is Scope.INSTALLATION
 
 
-def stored(env: SyncEnv, kind: str) -> dict[str, Any]:
-    """Return the stored payloads of a kind by id, but for those that are marked missing."""
+def stored(env: SyncEnv, kind: str, *, listed: bool = False) -> dict[str, Any]:
+    """Return the stored payloads of a kind by id, without those marked missing; `listed`: without unlisted ones."""
     table = "reference_data" if is_shared(kind) else kind if kind in OWN_TABLES else "resources"
     name = {"reference_data": "code", "resources": "source_id"}.get(table, "id::text")
     which = "true" if kind in OWN_TABLES else f"kind = '{kind}'"
+    if listed:
+        which += " AND unlisted_since IS NULL"
     query = f"SELECT {name}, raw_payload FROM {table} WHERE {which} AND missing_since IS NULL"
     return dict(sql.rows(env.database, query))
 
@@ -53,11 +55,11 @@ def without_keys(value: Any, dropped: frozenset[str]) -> Any:
     return [without_keys(one, dropped) for one in value] if isinstance(value, list) else value
 
 
-def wrong_kinds(env: SyncEnv, kinds: list[str]) -> dict[str, list[str]]:
-    """Return the ids of objects that differ, by kind; empty: the mirror equals the source."""
+def wrong_kinds(env: SyncEnv, kinds: list[str], *, listed: bool = False) -> dict[str, list[str]]:
+    """Return the ids of objects that differ, by kind; empty: the mirror equals the source; see `stored`."""
     wrong: dict[str, list[str]] = {}
     for kind in kinds:
-        here, there = stored(env, kind), true(env, kind)
+        here, there = stored(env, kind, listed=listed), true(env, kind)
         differing = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
         if differing:
             wrong[kind] = differing

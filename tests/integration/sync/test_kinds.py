@@ -186,8 +186,13 @@ def test_first_failure_of_a_kind_fails_no_run(sync_env: Build) -> None:
 
 @pytest.mark.parametrize(
     "switches",
-    [Switches(ignores_offset=True), Switches(caps_limit_50=True), Switches(moves_default_order=True)],
-    ids=["ignores_offset", "caps_limit_50", "moves_default_order"],
+    [
+        Switches(ignores_offset=True),
+        Switches(caps_limit_50=True),
+        Switches(moves_default_order=True),
+        Switches(object_form=True),
+    ],
+    ids=["ignores_offset", "caps_limit_50", "moves_default_order", "object_form"],
 )
 def test_lists_are_read_whole_with_every_kind_of_paging(sync_env: Build, switches: Switches) -> None:
     """No endless loop, and no object lost."""

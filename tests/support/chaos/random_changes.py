@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +36,7 @@ WORLDS = settings.get_profile("worlds")
 LONG_AGO = timedelta(days=40)
 # The largest number of deletions: more at once would look like a failure of the source.
 DELETIONS = 4
+CHANGING = ["reviews", "tasks", "custom_fields", "seasonal_rules", "listing_fee_settings"]
 
 
 class RandomChanges:
@@ -52,12 +54,13 @@ class RandomChanges:
         self._planned: list[tuple[int, int]] = []
         self._promised: list[int] = []
         self._witnesses: set[int] = set()
+        self._deleted: Counter[str] = Counter()
         self.gone: list[tuple[Resource, int]] = []
 
     def make_change(self, *, cursor: int | None = None) -> None:
         """Make one change, or several in the same second; `cursor` is the row that a walk points to."""
         with self._world.lock:
-            kinds = [*self._bookings(), *self._listings(), *self._threads()]
+            kinds = [*self._bookings(), *self._listings(), *self._threads(), *self._others()]
             if self._silent:
                 kinds += self._silences()
             if cursor is not None and cursor in self._ids("reservations"):
@@ -117,6 +120,23 @@ class RandomChanges:
             lambda: world.edit_days(chance.choice(rows), *self._days(), price=chance.randint(50, 500)),
             lambda: world.edit_days(chance.choice(rows), *self._days(), isAvailable=chance.randint(0, 1)),
         ]
+
+    def _others(self) -> list[Callable[[], Any]]:
+        """Return changes of the other kinds; of each, few objects are deleted, or it would look like a failure."""
+        world, chance = self._world, self._chance
+        kind = chance.choice(CHANGING)
+        owner = chance.choice(self._ids("listings")) if kind.startswith("listing_") else 0
+        known = list(world.objects(kind, owner))
+        return [
+            lambda: world.put_object(kind, {"odd": chance.randint(1, 9)}, owner),
+            lambda: known and world.put_object(kind, {"id": chance.choice(known), "odd": "\u0000changed"}, owner),
+            lambda: self._delete_other(kind, chance.choice(known), owner) if len(known) > 3 else None,
+        ]
+
+    def _delete_other(self, kind: str, key: int | str, owner: int) -> None:
+        self._deleted[kind] += 1
+        if self._deleted[kind] < 3:
+            self._world.delete_object(kind, key, owner)
 
     def _days(self) -> tuple[date, date]:
         """Return some days of the next weeks, by the mirror's clock."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.platforms.hostaway.kinds.list_state import CAME_TWICE, FULL_AND_REPEATED, SMALLEST_PAGE, ListState
+from hostaway_sync.platforms.hostaway.kinds.list_state import CAME_TWICE, FULL_AND_REPEATED, LARGE_PAGE, ListState
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 
 
@@ -16,8 +16,11 @@ def names(first: int, last: int) -> list[str]:
 @pytest.mark.parametrize(
     ("rows", "total", "is_over"),
     [
-        (SMALLEST_PAGE - 1, None, True),
-        (SMALLEST_PAGE, None, False),
+        (LARGE_PAGE - 1, None, True),
+        (LARGE_PAGE, None, False),
+        (LARGE_PAGE + 1, None, False),
+        (20, None, False),
+        (21, None, True),
         (10, 20, False),
         (59, 60, False),
         (60, 60, True),
@@ -36,6 +39,7 @@ def test_count_ends_a_list_before_the_size_of_its_page(rows: int, total: int | N
     [
         (LIMIT, None, FULL_AND_REPEATED),
         (LIMIT - 1, None, None),
+        (LIMIT + 1, None, None),
         (60, 60, None),
         (60, 61, FULL_AND_REPEATED),
         (LIMIT, LIMIT, None),

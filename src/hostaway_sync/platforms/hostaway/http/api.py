@@ -14,10 +14,8 @@ issue_token, revoke_token
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,7 +24,7 @@ from hostaway_sync.platforms.hostaway.http import protocol
 from hostaway_sync.platforms.hostaway.http.limits import Call, buckets_for, exhausted_buckets, lowered_buckets
 from hostaway_sync.platforms.hostaway.http.request import Cause, Request
 from hostaway_sync.platforms.hostaway.http.retry_policy import DEFAULT_WINDOW, RetryPolicy
-from hostaway_sync.platforms.hostaway.http.retrying import Retrier
+from hostaway_sync.platforms.hostaway.http.retrying import Attempts, Retrier
 from hostaway_sync.platforms.hostaway.http.token import TokenProvider
 
 if TYPE_CHECKING:
@@ -47,27 +45,6 @@ _Value = TypeVar("_Value")
 # What any account may read.
 _OPEN_PATH: Final = "/listings"
 _OPEN_PARAMS: Final = {"limit": 1}
-
-
-class _Attempts:
-    """The attempts of one call; each says in its cause how the one before it failed."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._made = 0
-        self.last_status: int | None = None
-
-    def next(self) -> Request:
-        """Return the request of the next attempt."""
-        self._made += 1
-        if self._made == 1:
-            return self._request
-        failure = "no whole answer" if self.last_status is None else f"{self.last_status}"
-        if self.last_status == HTTPStatus.OK:
-            failure = "a useless 200"
-        self.last_status = None
-        cause = self._request.cause.with_step(f"attempt {self._made} after {failure}")
-        return replace(self._request, cause=replace(cause, attempt=self._made))
 
 
 class HostawayApi:
@@ -108,15 +85,18 @@ class HostawayApi:
         self._checking = Lock()
         self._last_check: tuple[datetime, bool] | None = None
 
-    def get_list(self, path: str, params: Params, cause: Cause) -> tuple[Listing, datetime]:
-        """Return one page of a list, and the moment that it shows.
+    def get_list(
+        self, path: str, params: Params, cause: Cause, *, may_be_object: bool = False
+    ) -> tuple[Listing, datetime]:
+        """Return one page of a list, which may come as an object, too, and the moment that it shows.
 
         Raises:
             Forbidden: the account may not read this list.
             CredentialsRejected: it may read nothing.
             SourceError: any other failure, after the retries that it deserves.
         """
-        return self._with_token(path, lambda token, why: self._get(path, params, token, self._decode_list, why), cause)
+        decode = partial(self._decode, protocol.decode_values if may_be_object else protocol.decode_list)
+        return self._with_token(path, lambda token, why: self._get(path, params, token, decode, why), cause)
 
     def get_object(
         self, path: str, params: Params, read: Callable[[bytes], _Value], cause: Cause
@@ -137,7 +117,7 @@ class HostawayApi:
         """
 
         def decode(reply: Reply, asked: str) -> _Value:
-            return read(protocol.decode_object(reply.status, reply.headers, reply.body, now=self._now(), asked=asked))
+            return read(self._decode(protocol.decode_object, reply, asked))
 
         return self._with_token(path, lambda token, why: self._get(path, params, token, decode, why), cause)
 
@@ -148,7 +128,8 @@ class HostawayApi:
             SourceUnavailable: whether it was done is not known.
             SourceError: it was not done.
         """
-        buckets, decode = self._buckets(Call.GENERAL), partial(self._decode_result, asked=f"{method} {path}")
+        buckets = self._buckets(Call.GENERAL)
+        decode = partial(self._decode, protocol.decode_result, asked=f"{method} {path}")
 
         def send(token: AccessToken, why: Cause) -> bytes:
             body = document or None
@@ -190,7 +171,7 @@ class HostawayApi:
             before_send=before_send,
             is_sent_once=True,
         )
-        return self._send_and_decode(_Attempts(request), decode)
+        return self._send_and_decode(Attempts(request), decode)
 
     def check_credentials(self) -> None:
         """Make the request that any account may make; raise `SourceError` if it fails."""
@@ -227,7 +208,7 @@ class HostawayApi:
         buckets, cause, given = self._buckets(Call.TOKEN), Cause("token: revoke it"), {"token": token.value}
         request = Request("DELETE", "/accessTokens", buckets, cause, secret_params=given, bearer=token.value)
         with suppress(TokenRejected, NotFound):
-            self._retry(request, partial(self._decode_result, asked="DELETE /accessTokens"))
+            self._retry(request, partial(self._decode, protocol.decode_result, asked="DELETE /accessTokens"))
 
     def _is_good(self, token: AccessToken, refused_path: str) -> bool:
         """Whether a token can read anything (API notes, 1.2); asked once a minute for all threads."""
@@ -235,7 +216,7 @@ class HostawayApi:
             if self._last_check is None or self._now() - self._last_check[0] > TOKEN_CHECK_HOLDS_FOR:
                 try:
                     cause = Cause(f"token: is it good for anything? {refused_path} was refused")
-                    self._get(_OPEN_PATH, _OPEN_PARAMS, token, self._decode_list, cause)
+                    self._get(_OPEN_PATH, _OPEN_PARAMS, token, partial(self._decode, protocol.decode_list), cause)
                     self._last_check = self._now(), True
                 except TokenRejected:
                     self._last_check = self._now(), False
@@ -271,17 +252,14 @@ class HostawayApi:
 
         return self._retry(request, decode_timed)
 
-    def _decode_list(self, reply: Reply, asked: str) -> Listing:
-        return protocol.decode_list(reply.status, reply.headers, reply.body, now=self._now(), asked=asked)
-
-    def _decode_result(self, reply: Reply, asked: str) -> bytes:
-        return protocol.decode_result(reply.status, reply.headers, reply.body, now=self._now(), asked=asked)
+    def _decode(self, how: Callable[..., _Value], reply: Reply, asked: str) -> _Value:
+        return how(reply.status, reply.headers, reply.body, now=self._now(), asked=asked)
 
     def _retry(self, request: Request, decode: Callable[[Reply], _Value], retrier: Retrier | None = None) -> _Value:
-        attempts = _Attempts(request)
+        attempts = Attempts(request)
         return (retrier or self._retrier)(lambda: self._send_and_decode(attempts, decode))
 
-    def _send_and_decode(self, attempts: _Attempts, decode: Callable[[Reply], _Value]) -> _Value:
+    def _send_and_decode(self, attempts: Attempts, decode: Callable[[Reply], _Value]) -> _Value:
         request = attempts.next()
         reply = self._send(request)
         attempts.last_status = reply.status

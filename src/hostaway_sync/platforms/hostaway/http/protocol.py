@@ -59,10 +59,12 @@ class Listing:
     Attributes:
         rows: the exact bytes of each row, in the order received.
         count: rows of the whole list, as Hostaway counts them; None when it does not say.
+        keys: the key of each row, where the list came as an object; None: it came as an array.
     """
 
     rows: list[bytes]
     count: int | None
+    keys: list[str] | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -103,6 +105,23 @@ def decode_list(status: int, headers: Mapping[str, str], body: bytes, *, now: da
     except json_repair.NotJson:
         raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
     return Listing(rows, _count(_scalar(envelope.count)))
+
+
+def decode_values(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> Listing:
+    """Return the rows of a list that may come as an object, too: as its values (notes on resources, 6).
+
+    Raises:
+        SourceError: see the table above.
+    """
+    envelope = _opened(status, headers, body, now, asked, "a list")
+    result, count = bytes(envelope.result), _count(_scalar(envelope.count))
+    try:
+        if not result.strip().startswith(b"{"):
+            return Listing(json_repair.split_array(result), count)
+        values = json_repair.split_object(result)
+    except json_repair.NotJson:
+        raise SourceUnavailable(f"Hostaway answered {asked} with a result that is no list") from None
+    return Listing(list(values.values()), count, list(values))
 
 
 def decode_object(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime, asked: str) -> bytes:

@@ -1,9 +1,11 @@
-"""Repeats a call with tenacity until `retry_policy` gives up."""
+"""Repeats a call with tenacity until `retry_policy` gives up, and says in each attempt how the last one failed."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
@@ -14,9 +16,32 @@ from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy, deci
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hostaway_sync.platforms.hostaway.http.request import Request
+
 _Result = TypeVar("_Result")
 
 logger = logging.getLogger(__name__)
+
+
+class Attempts:
+    """The attempts of one call; each says in its cause how the one before it failed."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._made = 0
+        self.last_status: int | None = None
+
+    def next(self) -> Request:
+        """Return the request of the next attempt."""
+        self._made += 1
+        if self._made == 1:
+            return self._request
+        failure = "no whole answer" if self.last_status is None else f"{self.last_status}"
+        if self.last_status == HTTPStatus.OK:
+            failure = "a useless 200"
+        self.last_status = None
+        cause = self._request.cause.with_step(f"attempt {self._made} after {failure}")
+        return replace(self._request, cause=replace(cause, attempt=self._made))
 
 
 class Retrier:

@@ -10,8 +10,9 @@ from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# No known server answers with fewer rows than this while there are more.
-SMALLEST_PAGE: Final = 50
+# A server that gives fewer rows than were asked for gives a round number of them, as all known limits are.
+LARGE_PAGE: Final = 50
+ROUND: Final = 5
 CAME_TWICE: Final = "rows moved while it was read: some came twice"
 FULL_AND_REPEATED: Final = "its second page is its first one again, and that is full"
 FEWER: Final = "{met} rows were read where Hostaway counts {total}"
@@ -43,7 +44,7 @@ class ListState:
         new = set(names) - self.names
         if names and not new:
             # The offset is ignored: the list came whole at once, unless that answer was cut.
-            is_cut = len(self.names) < total if total else len(names) >= LIMIT
+            is_cut = len(self.names) < total if total else len(names) == LIMIT
             self.doubt = FULL_AND_REPEATED if is_cut else self.doubt
             self.is_over = True
             return
@@ -56,4 +57,9 @@ class ListState:
             if total and len(self.names) < total:
                 self.doubt = FEWER.format(met=len(self.names), total=total)
         else:
-            self.is_over = len(self.names) >= total if total else len(names) < SMALLEST_PAGE
+            self.is_over = len(self.names) >= total if total else _is_last(len(names))
+
+
+def _is_last(rows: int) -> bool:
+    """Whether a page of a list that does not count its rows must be its last one."""
+    return rows < LARGE_PAGE and rows % ROUND != 0

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hostaway_sync.errors import SourceUnavailable
 from hostaway_sync.model.kinds.kind import KindPage, KindRecord, Scope
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.platforms.hostaway.http.request import Cause
@@ -18,7 +17,6 @@ from hostaway_sync.platforms.hostaway.kinds.list_state import ListState
 from hostaway_sync.platforms.hostaway.kinds.records import as_kind_record
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
-from hostaway_sync.platforms.hostaway.parsing import json_repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,9 +49,6 @@ class KindReader:
             raise ValueError(f"{kind} are read from a listing")
         path = spec.path.format(parent=parent)
         window = {} if spec.window is None or around is None else spec.window.params(around)
-        if spec.form is Form.MAP:
-            yield self._read_map(spec, path, why)
-            return
         met: set[str] = set()
         for variant in spec.variants:
             for page in self._read_list(spec, path, {**spec.params, **window, **variant}, why):
@@ -66,24 +61,15 @@ class KindReader:
         while not state.is_over:
             asked = {"limit": LIMIT, "offset": state.offset, **params}
             with start_span(f"page {spec.name}", resource=spec.name) as page:
-                listing, observed_at = self._api.get_list(path, asked, Cause(why))
+                listing, observed_at = self._api.get_list(path, asked, Cause(why), may_be_object=True)
                 page.set_attributes(rows=len(listing.rows))
-            records = [as_kind_record(raw, spec) for raw in listing.rows]
+            # Only the keys of a map are ids; a list that came as an object has its ids in its rows.
+            keys = listing.keys if spec.form is Form.MAP and listing.keys else [None] * len(listing.rows)
+            records = [as_kind_record(raw, spec, key) for raw, key in zip(listing.rows, keys, strict=True)]
             state.add([record.source_id or record.payload_hash.hex() for record in records], listing.count)
             yield KindPage(_first_of_each(records), observed_at, listing.count, state.doubt)
-
-    def _read_map(self, spec: KindSpec, path: str, why: str) -> KindPage:
-        def read(raw: bytes) -> list[KindRecord]:
-            try:
-                values = json_repair.split_object(raw)
-            except json_repair.NotJson:
-                raise SourceUnavailable(f"Hostaway answered GET {path} with an object that is cut off") from None
-            return [as_kind_record(value, spec, key) for key, value in values.items()]
-
-        with start_span(f"page {spec.name}", resource=spec.name) as page:
-            records, observed_at = self._api.get_object(path, spec.params, read, Cause(why))
-            page.set_attributes(rows=len(records))
-        return KindPage(records, observed_at)
+            if spec.form is Form.MAP:
+                return
 
 
 def _first_of_each(records: Iterable[KindRecord]) -> list[KindRecord]:

@@ -20,7 +20,7 @@ SETTINGS = {"resources": ("default", "texts", "people")}
 
 
 def is_shared(kind: str) -> bool:
-    """Whether no account owns the objects of a kind."""
+    """Whether the objects of a kind belong to no account."""
     return KINDS[kind].scope is Scope.INSTALLATION
 
 

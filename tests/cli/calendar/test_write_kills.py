@@ -1,4 +1,4 @@
-"""The program is killed at each point of a write: the next sync says what became of it, and the mirror has the days."""
+"""The program is killed at each point of a write: the next sync settles the write, and mirrors the days."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# By the point at which the program is killed: the row of the ledger then, and what the source has done in the end.
+# By the point at which the program is killed: the row of the ledger then, and what the source did in the end.
 POINTS = {
     "while the days are read": ([], False),
     "before the intent": ([], False),
@@ -48,7 +48,7 @@ BARRIERS = {
 
 
 def die(case: CalendarCase, point: str) -> None:
-    """Have a program that writes killed at a point."""
+    """Kill a writing program at a point."""
     words = ("set", str(case.listing_id), ahead(3).isoformat(), ahead(7).isoformat(), "--price", "99")
     with ExitStack() as stack:
         if point in GATES:
@@ -76,8 +76,8 @@ def start(case: CalendarCase, words: tuple[str, ...]) -> BaseProcess:
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("settler", ["a sync", "the next write"])
-def test_a_killed_write_is_settled_by_what_its_days_show(sync_env: Build, point: str, settler: str) -> None:
-    """Nothing is requested twice, no row stays open, and what the ledger says is what the source did."""
+def test_killed_write_is_settled_by_its_days(sync_env: Build, point: str, settler: str) -> None:
+    """No request is repeated, no row stays open, and the ledger says what the source did."""
     case = calendar_case(sync_env)
     die(case, point)
     states, was_done = POINTS[point]
@@ -97,8 +97,8 @@ def test_a_killed_write_is_settled_by_what_its_days_show(sync_env: Build, point:
     assert sql.row(case.env.database, audited) == (case.ledger().count("done"),)
 
 
-def test_a_request_still_under_way_is_left_open(sync_env: Build) -> None:
-    """Killed before the source acts: while it may still act nobody says that it did not, and nobody writes over it."""
+def test_running_request_of_a_killed_program_stays_open(sync_env: Build) -> None:
+    """While the source may still act, the write has not failed, and no other program writes these days."""
     case = calendar_case(sync_env)
     words = ("block", str(case.listing_id), ahead(3).isoformat(), ahead(7).isoformat())
     with Barrier(case.env.sandbox, WRITE) as acting:

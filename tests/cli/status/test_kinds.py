@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 ON = {"RESOURCES": "default"}
 
 
-def test_the_history_names_every_kind_that_was_read(sync_env: Build, program: Program) -> None:
-    """Behind the first resources, by name."""
+def test_history_names_every_kind_that_was_read(sync_env: Build, program: Program) -> None:
+    """After the first four resources, by name."""
     env = sync_env(listings=2, reservations=20)
     env.mirror(resources=("default",)).sync.run(70001)
     done = program(env, "status", "70001", "--json", **ON)

@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a write to a calendar, in any order: what is said of it is what the source did."""
+"""All faults of a write to a calendar, in any order: the ledger says what the source did."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-# Those that change the id or the thread of a message say nothing of a calendar; the next connection may be any.
+# Faults of a message's id or thread do not concern a calendar; the next connection may be any.
 _OF_MESSAGES: Final = frozenset(
     {
         "reset before a byte",
@@ -49,7 +49,7 @@ FAULTS: Final = {name: fault for name, fault in SEND_FAULTS.items() if name not 
 
 
 class WriteChaos:
-    """Writes a new price for each fault, and compares what the ledger says with what the source did."""
+    """Writes a new price for each fault, and compares the ledger with what the source did."""
 
     def __init__(self, case: CalendarCase, proxy: TcpProxy) -> None:
         self._case = case
@@ -65,7 +65,7 @@ class WriteChaos:
         self._writes = CalendarWrites(self._container)
 
     def go_wrong(self, fault: SendFault) -> None:
-        """Write while a fault is armed; then settle what it left, and compare."""
+        """Write while a fault is armed; then settle its row, and compare."""
         case, before = self._case, self._price
         self._price += 1
         self._arm(fault)
@@ -106,7 +106,7 @@ class WriteChaos:
         self._outage.arm(fault.outage if fault else None)
 
     def _let_its_process_be_over(self) -> None:
-        """Let so much time pass that no other process believes this one is still at work."""
+        """Let so much time pass that this process counts as ended to all others."""
         sql.execute(
             self._case.env.database,
             "UPDATE rights SET expires_at = now() - interval '1 second' WHERE owner IS NOT NULL",
@@ -117,8 +117,8 @@ class WriteChaos:
 
 
 @pytest.mark.no_cover
-def test_faults_in_random_order_are_told_as_they_were(sync_env: Build) -> None:
-    """Each write is requested at most once; what the ledger says at its end is what the source did."""
+def test_ledger_is_right_after_faults_in_random_order(sync_env: Build) -> None:
+    """Each write is requested at most once."""
     chance = random.Random()  # noqa: S311  (pytest-randomly seeds it)
     case = calendar_case(sync_env)
     with TcpProxy(case.env.sandbox.url) as proxy:

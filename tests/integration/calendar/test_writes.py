@@ -229,8 +229,8 @@ def test_listing_that_cannot_be_written_is_refused(sync_env: Build) -> None:
     assert not [request for request in env.sandbox.requests if request.route == WRITE]
 
 
-def test_a_forgotten_guest_leaves_no_trace_in_a_write(sync_env: Build) -> None:
-    """A note may name one: in the ledger it is erased, and the audit log never had it."""
+def test_forgotten_guest_leaves_no_trace_in_a_write(sync_env: Build) -> None:
+    """A note may name one: it is erased in the ledger, and was never in the audit log."""
     case = calendar_case(sync_env)
     case.take(5, 5)
     case.sync()

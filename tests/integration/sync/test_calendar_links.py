@@ -41,8 +41,8 @@ def book(env: SyncEnv, listing_id: int, first: int, nights: int = 3) -> int:
 
 
 @pytest.mark.parametrize("is_parent", [True, False])
-def test_a_stay_blocks_the_days_of_linked_listings(sync_env: Build, *, is_parent: bool) -> None:
-    """Whichever of both it is on: the next run reads the same days of both, and of no other listing."""
+def test_stay_blocks_the_days_of_linked_listings(sync_env: Build, *, is_parent: bool) -> None:
+    """On either of the two: the next run reads the same days of both, and of no other listing."""
     env, mirror, parent, unit = linked(sync_env)
     booked, other = (parent, unit) if is_parent else (unit, parent)
     number = book(env, booked, 20)
@@ -57,7 +57,7 @@ def test_a_stay_blocks_the_days_of_linked_listings(sync_env: Build, *, is_parent
 
 
 def test_linked_days_stay_due_until_they_are_read(sync_env: Build) -> None:
-    """Though the listing with the stay was read before: a calendar that failed is asked for again."""
+    """The listing with the stay was read before: a failed calendar is requested again."""
     env, mirror, parent, unit = linked(sync_env)
     book(env, unit, 20)
     env.sandbox.faults.add(faults.status(500), path=f"/listings/{parent}/calendar", times=None)
@@ -70,7 +70,7 @@ def test_linked_days_stay_due_until_they_are_read(sync_env: Build) -> None:
     assert (wrong_days(env, HORIZON), marked_days(env)) == ({}, {})
 
 
-def test_a_dry_run_marks_no_linked_day(sync_env: Build) -> None:
+def test_dry_run_marks_no_linked_day(sync_env: Build) -> None:
     """It reads and counts the days of both listings."""
     env, mirror, _, unit = linked(sync_env)
     book(env, unit, 20)
@@ -83,7 +83,7 @@ def test_a_dry_run_marks_no_linked_day(sync_env: Build) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_days_of_linked_listings_follow_all_stays(sync_env: Build, seed: int) -> None:
-    """Moved, cancelled, booked and listed elsewhere in any order, without a turn of any calendar."""
+    """Moved, cancelled, booked and moved to another listing in any order, without a turn of any calendar."""
     env, mirror, parent, unit = linked(sync_env)
     chance, world = random.Random(seed), env.sandbox.world  # noqa: S311  (a test that can be repeated)
     booked = [book(env, parent, 5), book(env, unit, 30)]

@@ -25,13 +25,13 @@ OTHER = 70_002
 
 
 def two_accounts(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
-    """Return an environment with two accounts that mirror reference data alone beside the first four resources."""
+    """Return an environment with two accounts that mirror reference data and the first four resources."""
     env = sync_env(accounts=[AccountSpec(one, listings=2, reservations=10) for one in (70_001, OTHER)], **options)
     return env, env.mirror(resources=tuple(SHARED))
 
 
 def make_due(env: SyncEnv) -> None:
-    """Have reference data be read two months ago by whichever account read it."""
+    """Move the last reading of reference data, by any account, back by two months."""
     past = "read_at = read_at - interval '60 days', due_at = now()"
     sql.execute(env.database, f"UPDATE reference_readings SET {past}")
     sql.execute(env.database, f"UPDATE resource_readings SET {past}")
@@ -43,7 +43,7 @@ def make_due(env: SyncEnv) -> None:
 
 
 def test_one_run_reads_reference_data_for_all_accounts(sync_env: Build) -> None:
-    """Lists and maps become rows; the other account's run asks for none of it, nor does a full one."""
+    """Lists and maps become rows; the other account's run requests none of them, nor does a full one."""
     env, mirror = two_accounts(sync_env)
     report = mirror.sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
@@ -57,7 +57,7 @@ def test_one_run_reads_reference_data_for_all_accounts(sync_env: Build) -> None:
 
 
 def test_reference_data_is_read_again_after_a_month(sync_env: Build) -> None:
-    """By whichever account's run comes first; what a new answer lacks is marked after two, and stays."""
+    """The first account's run does it; a row that two answers lack is marked, and stays."""
     env, mirror = two_accounts(sync_env)
     mirror.sync.run(env.account_id)
     for account_id in (env.account_id, OTHER):
@@ -76,8 +76,8 @@ def test_reference_data_is_read_again_after_a_month(sync_env: Build) -> None:
     assert asked_paths(env) == []
 
 
-def test_what_one_account_may_not_read_another_one_reads(sync_env: Build) -> None:
-    """A refusal fails nothing, and is tried by another account's run an hour later."""
+def test_another_account_reads_refused_reference_data(sync_env: Build) -> None:
+    """A refusal fails no run, and another account's run tries an hour later."""
     env, mirror = two_accounts(sync_env, switches=Switches(gate_403=("/amenities",)))
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
     first = asked_paths(env)
@@ -95,8 +95,8 @@ def test_what_one_account_may_not_read_another_one_reads(sync_env: Build) -> Non
     assert wrong_kinds(env, ["amenities"]) == {}
 
 
-def test_reference_data_that_cannot_be_read_fails_nothing(sync_env: Build) -> None:
-    """However often; it is asked for once an hour."""
+def test_failed_reference_data_fails_no_run(sync_env: Build) -> None:
+    """However often; it is requested once an hour."""
     env, mirror = two_accounts(sync_env)
     env.sandbox.faults.add(faults.status(500), path="/bedTypes", times=None)
     for _ in range(3):
@@ -113,8 +113,8 @@ def test_reference_data_that_cannot_be_read_fails_nothing(sync_env: Build) -> No
     assert wrong_kinds(env, SHARED) == {}
 
 
-def test_two_runs_at_once_do_not_both_read_reference_data(sync_env: Build) -> None:
-    """A claim keeps others away until it is closed, or until its run must have died."""
+def test_concurrent_runs_read_reference_data_once(sync_env: Build) -> None:
+    """A claim excludes other runs until it is closed, or until its run must have died."""
     env, mirror = two_accounts(sync_env)
     claimed = "INSERT INTO reference_readings (kind, claimed_until) VALUES ('amenities', now() + interval '{}')"
     sql.execute(env.database, claimed.format("30 minutes"))
@@ -126,8 +126,8 @@ def test_two_runs_at_once_do_not_both_read_reference_data(sync_env: Build) -> No
     assert set(asked_paths(env)) == {"/amenities"}
 
 
-def test_a_person_who_asks_for_reference_data_gets_it_now(sync_env: Build) -> None:
-    """Also as a dry run, which neither writes nor claims."""
+def test_named_reference_data_is_read_at_once(sync_env: Build) -> None:
+    """Also in a dry run, which neither writes nor claims."""
     env, mirror = two_accounts(sync_env)
     report = mirror.sync.run(env.account_id, dry_run=True)
     assert report.resources["bed_types"].counts.inserted == 11

@@ -55,15 +55,15 @@ def audited(store: Database) -> list[tuple[object, ...]]:
     return sql.rows(store, "SELECT action, os_user, host, changes FROM audit_log")
 
 
-def test_a_write_comes_back_as_it_was_stored(store: Database) -> None:
+def test_write_is_read_as_it_was_stored(store: Database) -> None:
     """Amounts exactly, and old values day by day."""
     write = begun(store)
     assert (write.new, write.old, write.days, write.state) == (NEW, OLD, DAYS, WriteState.PENDING)
     assert store.transaction(partial(ledger.list_newest, limit=9)) == [write]
 
 
-def test_a_repeated_transaction_stores_and_settles_once(store: Database) -> None:
-    """The answer to a commit was lost: the same owner's row is the same write, and one entry is in the audit log."""
+def test_repeated_transaction_stores_and_settles_once(store: Database) -> None:
+    """The answer to a commit was lost: the same owner's row is the same write, with one entry in the audit log."""
     write = begun(store)
     assert begun(store) == write
     assert begun(store, "two").write_id != write.write_id
@@ -75,7 +75,7 @@ def test_a_repeated_transaction_stores_and_settles_once(store: Database) -> None
     assert len(audited(store)) == 1
 
 
-def test_the_days_are_marked_with_the_request_and_again_at_its_end(store: Database) -> None:
+def test_days_are_marked_with_the_request_and_at_its_end(store: Database) -> None:
     """Whatever is read in between, the next run reads them once more."""
     write = begun(store)
     query = "SELECT first_day, last_day, reason FROM calendar_due"
@@ -87,13 +87,13 @@ def test_the_days_are_marked_with_the_request_and_again_at_its_end(store: Databa
     assert sql.rows(store, query) == [(DAYS.first, DAYS.last, "a host wrote them")]
 
 
-def test_the_right_is_shared_with_processes_of_other_releases() -> None:
-    """Its name excludes them, so it stays as it is."""
+def test_name_of_the_claim_is_that_of_other_releases() -> None:
+    """It excludes their processes, so that it must not change."""
     assert ledger.right_name(70001, 5) == "calendar of listing 5 of account 70001"
 
 
-def test_a_settled_row_lets_no_request_leave(store: Database) -> None:
-    """Another process found that its writer was gone; one of another owner neither."""
+def test_settled_row_lets_no_request_leave(store: Database) -> None:
+    """Another process found its writer dead; neither does the row of another owner."""
     write = begun(store)
     store.transaction(partial(ledger.record_unsent, write=write, error="its process died"))
     with pytest.raises(LeaseLost, match="was settled by another process: this process sent nothing"):
@@ -105,8 +105,8 @@ def test_a_settled_row_lets_no_request_leave(store: Database) -> None:
     assert sql.rows(store, "SELECT 1 FROM calendar_due") == []
 
 
-def test_an_interruption_is_told_by_how_far_it_came(store: Database) -> None:
-    """Before its request left it failed; after that nobody knows."""
+def test_interrupted_write_records_how_far_it_came(store: Database) -> None:
+    """Before its request left it failed; after that the outcome is unknown."""
     stop = partial(ledger.record_interruption, error="stopped by a signal")
     assert store.transaction(partial(stop, write=begun(store))).state is WriteState.FAILED
     other = sent(store, begun(store, "two"))
@@ -116,8 +116,8 @@ def test_an_interruption_is_told_by_how_far_it_came(store: Database) -> None:
     assert store.transaction(partial(ledger.list_open, account_id=70001, listing_id=6)) == []
 
 
-def test_the_audit_log_has_who_wrote_it_and_no_note(store: Database) -> None:
-    """Another user's process may have settled it; a write that failed changed nothing."""
+def test_audit_log_has_the_writer_and_no_note(store: Database) -> None:
+    """Another user's process may have settled the write; a failed write changed nothing."""
     write = sent(store, begun(store))
     sql.execute(store, "UPDATE calendar_writes SET os_user = 'kim', host = 'desk'")
     (known,) = store.transaction(partial(ledger.list_open, account_id=70001))
@@ -135,16 +135,16 @@ def test_the_audit_log_has_who_wrote_it_and_no_note(store: Database) -> None:
     }
 
 
-def test_a_row_that_was_purged_is_said(store: Database) -> None:
-    """Nothing tells any more what became of it."""
+def test_write_with_a_purged_row_is_reported(store: Database) -> None:
+    """Its outcome cannot be known any more."""
     write = begun(store)
     sql.execute(store, "DELETE FROM calendar_writes")
     with pytest.raises(WriteUnsettled, match="is not in the ledger any more"):
         settled(store, write, WriteState.DONE)
 
 
-def test_a_restored_row_may_be_done_without_having_left(store: Database) -> None:
-    """In a backup a row is older than its request."""
+def test_restored_write_may_be_done_without_being_sent(store: Database) -> None:
+    """A backup holds the row as it was before its request."""
     write = settled(store, begun(store), WriteState.DONE)
     assert (write.state, write.sending_at) == (WriteState.DONE, write.created_at)
     states = partial(ledger.list_newest, states=[WriteState.FAILED], account_id=70001, limit=9)

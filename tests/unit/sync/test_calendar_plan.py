@@ -229,7 +229,7 @@ def test_first_problem_of_a_kind_is_accepted(
     assert problems.is_first(has_failed_before=True) is again
 
 
-def test_days_due_of_a_listing_are_due_of_linked_ones() -> None:
+def test_due_days_of_a_listing_are_due_in_linked_ones() -> None:
     """In both directions, not further than one link, and only where they are not due yet."""
     first, second = Days(TODAY, TODAY + DAY), Days(TODAY + 5 * DAY, TODAY + 6 * DAY)
     parent = ListingReading(1, linked=frozenset({1, 2, 3, 9}))

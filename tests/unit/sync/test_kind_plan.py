@@ -118,11 +118,20 @@ def test_list_keeps_its_hour_unless_it_was_refused() -> None:
     assert anew != NOON - 2 * HOUR + DAILY
 
 
-def test_suspiciously_many_missing_objects_are_accepted_on_demand_only() -> None:
+def test_suspiciously_many_missing_objects_need_a_person() -> None:
     """By default none of them is marked."""
-    live = [LiveObject(str(number), None, is_older=True) for number in range(9)]
+    live = [LiveObject(str(number), NOON - DAY, is_older=True) for number in range(9)]
     found = judge_absences(live, set(), NOON, is_sudden=lambda _, __: True)
     assert (found.gone, found.are_doubted) == ((), True)
+
+
+def test_object_is_marked_after_exactly_the_set_time() -> None:
+    """A moment sooner it is not."""
+    live = [
+        LiveObject("1", NOON - UNLISTED_FOR, is_older=True),
+        LiveObject("2", NOON - UNLISTED_FOR + timedelta(seconds=1), is_older=True),
+    ]
+    assert judge_absences(live, set(), NOON, is_sudden=lambda _, __: False).gone == ("1",)
 
 
 def test_turns_are_spread_over_accounts_and_kinds() -> None:

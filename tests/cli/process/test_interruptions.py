@@ -46,7 +46,7 @@ def test_signal_ends_a_run_cleanly(
     sync_env: Build, program: Program, number: signal.Signals, code: int, place: str
 ) -> None:
     """The exit code names the signal, the run's state says so, the lease is free, and the next run is whole."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
     barrier.wait()
@@ -67,7 +67,7 @@ def test_signal_ends_a_run_cleanly(
 @pytest.mark.parametrize("place", PLACES)
 def test_run_after_a_sigkill_is_whole(sync_env: Build, program: Program, place: str) -> None:
     """It takes the lease at once, marks the dead run as abandoned, and misses no row."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
     barrier.wait()
@@ -116,7 +116,7 @@ def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, progra
 
 def test_run_survives_cut_database_connections(sync_env: Build, program: Program) -> None:
     """An administrator cuts the connections between two pages; the run reconnects and is whole."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     cut = []
 
     def restart(request: Request) -> None:

@@ -15,6 +15,7 @@ from hostaway_sync.doctor import examine
 from hostaway_sync.model.health import Condition, assess_health
 from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.model.records import Mode, Resource, RunState
+from hostaway_sync.sandbox import Switches
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store import time_marks
 
@@ -211,7 +212,7 @@ def test_extreme_source_timestamps_break_no_run(sync_env: Build, stamp: str) -> 
 
 def test_future_source_timestamp_sets_no_watermark(sync_env: Build) -> None:
     """A booking stamped twenty hours ahead stays at the top of the list for as long."""
-    env = mirrored_env(sync_env, reservations=600)
+    env = mirrored_env(sync_env, reservations=60, switches=Switches(max_limit=20))
     world, mirror = env.sandbox.world, env.mirror()
     first, *others = sorted(env.rows("reservations"))
     odd = dict(world.truth("reservations"))[first] | {"updatedOn": "2199-01-01 00:00:00"}

@@ -107,7 +107,7 @@ def test_unknown_status_is_stored_unchanged(sync_env: Build) -> None:
 
 def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     """A row that moves during the walk is one record in the counts."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     first = next(iter(env.truth("reservations")))
     touched: list[int] = []
 
@@ -119,7 +119,7 @@ def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     env.sandbox.on_request(touch)
     counts = env.mirror().sync.run(env.account_id).resources[Resource.RESERVATIONS].counts
     assert touched
-    assert (counts.seen, counts.inserted) == (250, 250)
+    assert (counts.seen, counts.inserted) == (50, 50)
     assert env.differences() == {}
 
 
@@ -156,7 +156,7 @@ def test_single_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effe
 
 def test_early_empty_page_is_doubted(sync_env: Build) -> None:
     """It looks like the end; the walk steps back and finds the other rows."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
@@ -164,7 +164,7 @@ def test_early_empty_page_is_doubted(sync_env: Build) -> None:
 
 def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     """No watermark moves, and the sentence says how many rows are missing."""
-    env = sync_env(reservations=250, switches=Switches(max_limit=100))
+    env = sync_env(reservations=50, switches=Switches(max_limit=20))
     env.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
     report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL

@@ -30,7 +30,7 @@ def test_first_run_is_full_and_the_second_incremental(sync_env: Build) -> None:
 
 def test_idle_run_costs_two_calls(sync_env: Build) -> None:
     """One for listings, one for reservations; no thread is read."""
-    env = mirrored_env(sync_env, reservations=600)
+    env = mirrored_env(sync_env, reservations=60, switches=Switches(max_limit=20))
     report = env.mirror().sync.run(env.account_id)
     assert (report.state, report.api_calls) == (RunState.SUCCESS, 2)
     assert env.sandbox.calls.total() == 2

@@ -25,7 +25,7 @@ DEFAULT = [name for name, spec in KINDS.items() if spec.resource_set == "default
 
 def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
     """Return an environment whose kinds were mirrored once, and its mirror."""
-    env = sync_env(**{"listings": 4, "reservations": 120, **options})
+    env = sync_env(**{"listings": 4, "reservations": 120, "conversations": False, **options})
     mirror = env.mirror(resources=("default",))
     mirror.sync.run(env.account_id)
     env.sandbox.forget()
@@ -49,7 +49,7 @@ def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
 
 def test_first_sync_mirrors_every_kind(sync_env: Build) -> None:
     """All objects equal the source's; an idle run after it requests none of them."""
-    env = sync_env(listings=4, reservations=120)
+    env = sync_env(listings=4, reservations=120, conversations=False)
     mirror = env.mirror(resources=("default",))
     report = mirror.sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
@@ -122,7 +122,7 @@ def test_object_is_missing_after_two_whole_readings(sync_env: Build) -> None:
 
 def test_reading_of_a_window_marks_no_object_outside(sync_env: Build) -> None:
     """Old reviews stay, though a reading of the last weeks does not list them."""
-    env = sync_env(listings=4, reservations=120)
+    env = sync_env(listings=4, reservations=120, conversations=False)
     env.sandbox.world.put_object("reviews", {"departureDate": "2025-01-01 11:00:00"})
     mirror = env.mirror(resources=("default",))
     mirror.sync.run(env.account_id)
@@ -154,7 +154,12 @@ def test_suspiciously_many_missing_objects_are_not_marked(sync_env: Build) -> No
 
 def test_kind_outside_the_plan_fails_no_run(sync_env: Build) -> None:
     """The refusal is stored, and the next request follows a week later."""
-    env = sync_env(listings=4, reservations=40, switches=Switches(gate_403=("/reviews", "/listingFeeSettings/{id}")))
+    env = sync_env(
+        listings=4,
+        reservations=40,
+        conversations=False,
+        switches=Switches(gate_403=("/reviews", "/listingFeeSettings/{id}")),
+    )
     mirror = env.mirror(resources=("default",))
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
     refused = sql.rows(
@@ -196,7 +201,7 @@ def test_first_failure_of_a_kind_fails_no_run(sync_env: Build) -> None:
 )
 def test_lists_are_read_whole_with_every_kind_of_paging(sync_env: Build, switches: Switches) -> None:
     """No endless loop, and no object lost."""
-    env = sync_env(listings=4, reservations=400, switches=switches)
+    env = sync_env(listings=4, reservations=400, conversations=False, switches=switches)
     mirror = env.mirror(resources=("default",))
     report = mirror.sync.run(env.account_id)
     assert report.state is RunState.SUCCESS
@@ -225,7 +230,7 @@ def test_named_kind_is_read_at_once(sync_env: Build) -> None:
 
 def test_dry_run_of_kinds_writes_nothing(sync_env: Build) -> None:
     """It counts what a run would write."""
-    env = sync_env(listings=4, reservations=40)
+    env = sync_env(listings=4, reservations=40, conversations=False)
     report = env.mirror(resources=("default",)).sync.run(env.account_id, dry_run=True)
     assert report.resources["reviews"].counts.inserted == len(true(env, "reviews"))
     for table in ("reviews", "tasks", "resources", "resource_readings"):

@@ -90,3 +90,10 @@ def test_every_alert_says_what_happened() -> None:
         assert re.search(r"^        expr: \S", rule, re.MULTILINE)
         assert re.search(r"severity: (warning|critical)", rule)
         assert re.search(r"^          summary: \S", rule, re.MULTILINE)
+
+
+@pytest.mark.parametrize("metric", ["missing_days", "refused_listings", "oldest_mark_seconds", "oldest_turn_seconds"])
+def test_troubles_with_calendars_have_an_alert(metric: str) -> None:
+    """Short and refused calendars, days of stays that wait, and turns that were left out."""
+    rules = re.findall(r"^        expr: (.+)$", ALERTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert [rule for rule in rules if rule.startswith(f"hostaway_sync_calendar_{metric} > ")]

@@ -97,6 +97,11 @@ LAST_VERIFIED = _stored(
 CALENDAR_DUE = _stored(
     "calendar_due_listings", "Listings of an active account with days that stays have changed, not read yet.", "account"
 )
+CALENDAR_DUE_AGE = _stored(
+    "calendar_oldest_mark_seconds",
+    "For how long the listing that waits longest has days that a stay has changed; 0: none has.",
+    "account",
+)
 CALENDAR_UNREAD = _stored(
     "calendar_unread_listings", "Listings of an active account whose calendar was never read whole.", "account"
 )
@@ -114,6 +119,9 @@ CALENDAR_MISSING = _stored(
     "calendar_missing_days",
     "Days that did not come in the last reading of their calendar, though the source should have them.",
     "account",
+)
+CALENDAR_REFUSED = _stored(
+    "calendar_refused_listings", "Listings of an active account whose calendar the source refused last time.", "account"
 )
 BUDGET_USED = _stored("budget_used_requests", "Requests of the current window that the address has used up.")
 BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has in one window.")

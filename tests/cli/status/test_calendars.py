@@ -183,6 +183,13 @@ def test_calendar_metrics_follow_the_due_listings(sync_env: Build, tmp_path: Pat
     book(env, 5, 8)
     mirror.sync.run(70001, resources=(Resource.RESERVATIONS,))
     assert number("calendar_due_listings", account="70001") == 1
+    sql.execute(env.database, "UPDATE calendar_due SET due_at = now() - interval '2 hours'")
+    assert number("calendar_oldest_mark_seconds", account="70001") == pytest.approx(7200, abs=60)
+    assert number("calendar_oldest_mark_seconds", account="70002") == 0
+    assert number("calendar_refused_listings", account="70001") == 0
+    sql.execute(env.database, "UPDATE calendar_readings SET refused_at = now()")
+    assert number("calendar_refused_listings", account="70001") == 2
+    sql.execute(env.database, "UPDATE calendar_readings SET refused_at = NULL")
     assert number("calendar_oldest_turn_seconds", account="70001") == 0
     sql.execute(env.database, "UPDATE calendar_readings SET missing_days = 4")
     set_turns(env, "2 hours")

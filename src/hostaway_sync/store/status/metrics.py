@@ -166,10 +166,12 @@ def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Samp
     for account_id in active:
         facts, account = known.get(account_id, EMPTY), str(account_id)
         yield _sample(metric_catalog.CALENDAR_DUE, facts.due_listings, account)
+        yield _sample(metric_catalog.CALENDAR_DUE_AGE, _age(facts.due_since, now), account)
         yield _sample(metric_catalog.CALENDAR_UNREAD, facts.never_read, account)
         yield _sample(metric_catalog.CALENDAR_OLDEST, _age(facts.oldest_read_at, now), account)
         yield _sample(metric_catalog.CALENDAR_LATE, _age(facts.turn_at, now), account)
         yield _sample(metric_catalog.CALENDAR_MISSING, facts.missing_days, account)
+        yield _sample(metric_catalog.CALENDAR_REFUSED, facts.refused, account)
 
 
 def _age(moment: datetime | None, now: datetime) -> float:

@@ -32,7 +32,7 @@ FINDINGS = (
     "source mirror missing extra different undecided newer_at_source "
     "ids{missing[] extra[] different[] undecided[]} threads_read threads_trusted note error"
 )
-ACCOUNT = "account_id name customer_id is_active last_sync_at created_at removed_at"
+ACCOUNT = "account_id name customer_id is_active last_sync_at created_at removed_at resource_sets"
 MESSAGE = (
     "intent_id account_id reservation_id conversation_id channel_type idempotency_key state message_id proof attempt "
     "looks is_queued quiet_hours waits_for_person error created_at not_before_at sending_at settled_at looked_at"

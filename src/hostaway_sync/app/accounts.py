@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.records import AccessToken
+    from hostaway_sync.store.accounts.changes import FieldValue
     from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.store.audit_log import AuditEntry
     from hostaway_sync.store.runs.leases import Lease
@@ -119,9 +120,9 @@ class Accounts:
             )
 
     def update(
-        self, account_id: int, fields: Mapping[str, str | UUID | None], client_secret: SecretStr | None = None
+        self, account_id: int, fields: Mapping[str, FieldValue], client_secret: SecretStr | None = None
     ) -> tuple[str, ...]:
-        """Change `name`, `customer_id` and the secret of an account, as far as they are given and differ.
+        """Change `name`, `customer_id`, `resource_sets` and the secret of an account, where given and different.
 
         Returns:
             The names of what changed.

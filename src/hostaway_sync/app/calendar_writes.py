@@ -70,7 +70,7 @@ class CalendarWrites:
         """
         guards.require_values(request.values)
         guards.require_order(request.days)
-        if not self._container.calendar_options.horizon:
+        if not self._container.settings.calendar_days:
             raise ConfigurationError(
                 "calendars are not mirrored, so nothing tells whether one changed meanwhile: "
                 "HOSTAWAY_SYNC_CALENDAR_DAYS is 0; set it, and sync once"
@@ -81,6 +81,7 @@ class CalendarWrites:
         guards.require_days(request.days, today)
         guards.require_writable(calendar)
         account = account_queries.get_active_account(self._database, listing.account_id)
+        self._container.resources.require_calendar(account.account_id, account.resource_sets)
         filled = replace(request, account_id=account.account_id)
         return PreparedWrite(filled, account.account_id, calendar, guards.list_concerns(calendar))
 
@@ -113,4 +114,4 @@ class CalendarWrites:
         )
 
     def _live_days(self, account_id: int, source: Client) -> LiveDays:
-        return LiveDays(self._database, source, account_id, self._container.calendar_options)
+        return LiveDays(self._database, source, account_id, self._container.mirrored_resources(account_id).calendar)

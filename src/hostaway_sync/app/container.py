@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.app.resources import choose_by_settings
-from hostaway_sync.model.calendar.facts import CalendarTerms
+from hostaway_sync.app.resources import ResourceChoices
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
 from hostaway_sync.platforms.hostaway.http.config import ClientConfig, ConnectionConfig
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from hostaway_sync.app.resources import MirroredResources
     from hostaway_sync.model.api_calls import ApiCall, Bucket, CallObserver
+    from hostaway_sync.model.calendar.facts import CalendarTerms
     from hostaway_sync.model.redaction import Redaction
     from hostaway_sync.model.status import Overview
     from hostaway_sync.observability.meter import Sample
@@ -65,8 +66,7 @@ class Container:
     Attributes:
         meter: measures requests and statements.
         vocabulary: the keys and statuses of the source's payloads.
-        calendar_options: how calendars are read.
-        kinds: the other kinds that are mirrored.
+        resources: which resources each account mirrors.
 
     Raises:
         ConfigurationError: the settings describe nothing that runs.
@@ -78,7 +78,7 @@ class Container:
     ) -> None:
         self.settings = settings
         self.vocabulary = VOCABULARY
-        self.kinds, self.calendar_options = choose_by_settings(settings)
+        self.resources = ResourceChoices(settings)
         register_private_fields(VOCABULARY.private_keys)
         self._rules = payload_rule.parse_own_rules(settings.payload_fields, VOCABULARY)
         self.meter = Meter()
@@ -216,18 +216,24 @@ class Container:
         from hostaway_sync.store.status.metrics import read_metrics
 
         address = self.buckets(0)[0]  # the address's limit is every account's
-        return read_metrics(database or self.database, address, self.calendar_terms)
+        database = database or self.database
+        terms = self.resources.calendar_terms(account_queries.find_resource_sets(database))
+        return read_metrics(database, address, terms)
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Return what the tables know of every account, or of one, and of the source as this machine reaches it."""
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
-        known = read_overview(self.database, self.buckets, account_id=account_id, calendars=self.calendar_terms)
+        known = read_overview(self.database, self.buckets, account_id=account_id, calendars=self.calendar_terms())
         return replace(known, outage=outage)
 
-    @property
+    def mirrored_resources(self, account_id: int) -> MirroredResources:
+        """Return which resources a stored account mirrors; of an unknown one, those of the settings."""
+        account = account_queries.find_account(self.database, account_id)
+        return self.resources.choose(None if account is None else account.resource_sets)
+
     def calendar_terms(self) -> CalendarTerms:
-        """How calendars are mirrored."""
-        return CalendarTerms(self.calendar_options.horizon, timedelta(hours=self.settings.calendar_after_hours))
+        """Return how the calendars of each account are mirrored."""
+        return self.resources.calendar_terms(account_queries.find_resource_sets(self.database))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

@@ -1,12 +1,14 @@
-"""Which resources are mirrored: by the setting, and by the names that a person asks for."""
+"""Which resources are mirrored: by the setting, by the account, and by the names that a person asks for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import ConfigurationError
-from hostaway_sync.model.kinds.choice import choose_resources
+from hostaway_sync.model.calendar.facts import CalendarTerms
+from hostaway_sync.model.kinds.choice import choose_known_resources, choose_resources
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
@@ -14,25 +16,76 @@ from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from hostaway_sync.model.kinds.kind import Kind
     from hostaway_sync.settings import Settings
 
 
-def choose_by_settings(settings: Settings) -> tuple[tuple[Kind, ...], CalendarOptions]:
-    """Return the other kinds that are mirrored, and how calendars are read.
+@dataclass(frozen=True, slots=True)
+class MirroredResources:
+    """The resources beyond the first four that an account mirrors: the other kinds, and how calendars are read."""
+
+    kinds: tuple[Kind, ...]
+    calendar: CalendarOptions
+
+
+class ResourceChoices:
+    """Which resources each account mirrors: those that it chooses itself, else those of the settings.
+
+    Args:
+        settings: what accounts mirror that choose nothing themselves, and how calendars are read.
 
     Raises:
         ConfigurationError: a setting names an unknown resource.
     """
-    try:
-        choice = choose_resources(settings.resources, list_kinds())
-    except ValueError as error:
-        raise ConfigurationError(f"settings: HOSTAWAY_SYNC_RESOURCES {error}") from None
-    period = timedelta(hours=settings.calendar_after_hours)
-    horizon = settings.calendar_days if choice.has_calendar else 0
-    return choice.kinds, CalendarOptions(horizon, period, VOCABULARY.archived_listing, VOCABULARY.linked_listing_paths)
+
+    def __init__(self, settings: Settings) -> None:
+        try:
+            self._usual = choose_resources(settings.resources, list_kinds())
+        except ValueError as error:
+            raise ConfigurationError(f"settings: HOSTAWAY_SYNC_RESOURCES {error}") from None
+        self._horizon = settings.calendar_days
+        self._period = timedelta(hours=settings.calendar_after_hours)
+
+    def choose(self, own: Collection[str] | None) -> MirroredResources:
+        """Return what an account mirrors; `own` are the names that it chooses itself, None: those of the settings."""
+        choice = self._usual if own is None else choose_known_resources(own, list_kinds())
+        horizon = self._horizon if choice.has_calendar else 0
+        paths = VOCABULARY.linked_listing_paths
+        options = CalendarOptions(horizon, self._period, VOCABULARY.archived_listing, paths)
+        return MirroredResources(choice.kinds, options)
+
+    def require_calendar(self, account_id: int, own: Collection[str] | None) -> CalendarOptions:
+        """Return how the calendars of an account are read.
+
+        Raises:
+            ConfigurationError: they are not mirrored.
+        """
+        options = self.choose(own).calendar
+        if options.horizon:
+            return options
+        if not self._horizon:
+            raise ConfigurationError(
+                "calendars are not mirrored: HOSTAWAY_SYNC_CALENDAR_DAYS is 0; set it, and sync once"
+            )
+        where = "HOSTAWAY_SYNC_RESOURCES does" if own is None else "its resources do"
+        raise ConfigurationError(
+            f"calendars of account {account_id} are not mirrored: {where} not name them; "
+            f"use `hostaway-sync account update {account_id} --resources default`, and sync once"
+        )
+
+    def calendar_terms(self, own: Mapping[int, Collection[str]]) -> CalendarTerms:
+        """Return how calendars are mirrored, given the names of each account that chooses its resources itself."""
+        is_usual = self._usual.has_calendar
+        chosen = {number: choose_known_resources(names, list_kinds()).has_calendar for number, names in own.items()}
+        exceptions = frozenset(number for number, has_calendar in chosen.items() if has_calendar != is_usual)
+        return CalendarTerms(self._horizon, self._period, is_usual, exceptions)
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raise ValueError if the names of sets or resources are not all known; the message lists those that are."""
+    choose_resources(names, list_kinds())
 
 
 def list_view_names() -> list[str]:

@@ -12,7 +12,6 @@ from hostaway_sync.app.calendar_writes import CalendarWrites
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages.messages import Messages
 from hostaway_sync.app.resources import find_resources
-from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.runs.estimates import list_outlooks
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.api_calls import CallObserver
     from hostaway_sync.model.records import RunReport
+    from hostaway_sync.store.accounts.queries import Account
     from hostaway_sync.sync.fleet import FleetProgress
     from hostaway_sync.sync.progress import Progress
     from hostaway_sync.sync.refresh import RefreshResult
@@ -85,7 +85,7 @@ class Sync:
             HostawaySyncError: nothing at all could be done.
         """
         account = account_queries.get_active_account(self._database, account_id)
-        options = self._run_options(resources, full=full, dry_run=dry_run)
+        options = self._run_options(account, resources, full=full, dry_run=dry_run)
         run = Run(self._database, account, replace(options, accept_missing=accept_missing, will_retry=will_retry))
         with (
             self._messages.settle_around(account_id, dry_run=dry_run),
@@ -126,11 +126,13 @@ class Sync:
         """
         known, now = list_outlooks(self._database)
         sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311  (no secret)
-        options = self._run_options(full=full, dry_run=dry_run, max_retries=1)
-        options = replace(options, unless_since=None if dry_run else now)
+        since = None if dry_run else now
         active = {account.account_id: account for account in account_queries.list_mirrored_accounts(self._database)}
-        ranked = order_shortest_first(known, now, full=full, sweep_after=options.sweep_after)
-        runs = {number: Run(self._database, active[number], options) for number in ranked if number in active}
+        ranked = order_shortest_first(known, now, full=full, sweep_after=self._sweep_after)
+        runs: dict[int, Run] = {}
+        for number in (number for number in ranked if number in active):
+            options = self._run_options(active[number], full=full, dry_run=dry_run, max_retries=1)
+            runs[number] = Run(self._database, active[number], replace(options, unless_since=since))
         running = RunningRuns()
 
         def attempt(account_id: int) -> RunReport:
@@ -186,34 +188,35 @@ class Sync:
             HostawaySyncError: nothing at all could be compared.
         """
         account = account_queries.get_active_account(self._database, account_id)
-        if calendar and not self._container.calendar_options.horizon:
-            raise ConfigurationError(
-                "calendars are not mirrored: HOSTAWAY_SYNC_CALENDAR_DAYS is 0; set it, and sync once"
-            )
+        choices, own = self._container.resources, account.resource_sets
         options = VerifyOptions(
             deep=deep,
             repair=repair,
             in_flight=self._container.settings.requests_in_flight,
-            calendar=self._container.calendar_options if calendar else None,
+            calendar=choices.require_calendar(account_id, own) if calendar else None,
         )
         with self._container.source(account_id) as source:
             return Verifier(self._database, account, options, source, progress or NullProgress()).certify()
 
+    @property
+    def _sweep_after(self) -> timedelta:
+        return timedelta(hours=self._container.settings.sweep_after_hours)
+
     def _run_options(
-        self, names: Collection[str] = (), *, full: bool, dry_run: bool, max_retries: int = 0
+        self, account: Account, names: Collection[str] = (), *, full: bool, dry_run: bool, max_retries: int = 0
     ) -> RunOptions:
         self._container.require_payload_rule()
-        settings = self._container.settings
-        resources, kinds = find_resources(names) if names else (tuple(Resource), self._container.kinds)
+        settings, mirrored = self._container.settings, self._container.resources.choose(account.resource_sets)
+        resources, kinds = find_resources(names) if names else (tuple(Resource), mirrored.kinds)
         return RunOptions(
             resources=resources,
             full=full,
             dry_run=dry_run,
             in_flight=settings.requests_in_flight,
             max_retries=max_retries,
-            sweep_after=timedelta(hours=settings.sweep_after_hours),
+            sweep_after=self._sweep_after,
             threads_after=timedelta(days=settings.threads_after_days),
-            calendar=self._container.calendar_options,
+            calendar=mirrored.calendar,
             kinds=kinds,
             asks_kinds=bool(names),
         )

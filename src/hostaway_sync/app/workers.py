@@ -172,8 +172,8 @@ class Work:
         return self._sync.run(account.account_id, full=full, will_retry=True)
 
     def _read_marked_days(self, sources: Sources, account_id: int) -> None:
-        """Read the days of an account that stays have changed, unless calendars are switched off."""
-        calendar = self._container.calendar_options
+        """Read the days of an account that stays have changed, unless its calendars are not mirrored."""
+        calendar = self._container.mirrored_resources(account_id).calendar
         if calendar.horizon > 0:
             with sources.use(account_id) as source:
                 read_marked_days(self._database, account_id, source, calendar)

@@ -167,7 +167,7 @@ def estimate_need(
         return None
     threads = facts.live(Resource.CONVERSATIONS)
     lists = count_list_calls(facts, terms)
-    calendar = estimate_calendar_need(facts, terms, figures) if terms.calendars.is_on else None
+    calendar = estimate_calendar_need(facts, terms, figures) if terms.calendars.is_on_for(facts.account_id) else None
     first_sync = lists + threads + (facts.live(Resource.LISTINGS) if calendar else 0)
     slowest = max(1 / terms.rate, facts.recent.seconds_per_call or 0.0)
     runs, sweeps = count_runs_per_day(terms)

@@ -24,6 +24,7 @@ def account_document(account: Account) -> dict[str, Any]:
         "last_sync_at": iso(account.last_sync_at),
         "created_at": account.created_at.isoformat(),
         "removed_at": iso(account.removed_at),
+        "resource_sets": None if account.resource_sets is None else list(account.resource_sets),
     }
 
 

@@ -23,11 +23,13 @@ from hostaway_sync.cli.ui.options import AccountId, Json
 from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
+    from hostaway_sync.store.accounts.changes import FieldValue
     from hostaway_sync.store.audit_log import AuditEntry
 
 app = typer.Typer(help="Add, change and remove accounts.", no_args_is_help=True, rich_markup_mode=None)
 
 _NO_CUSTOMER = "none"
+_OF_SETTING = "setting"
 
 
 @app.command()
@@ -78,11 +80,7 @@ def show(account_id: AccountId, *, json: Json = False) -> None:
         return
     for name, value in document.items():
         if value is not None:
-            terminal.show(
-                terminal.plain_text(
-                    f"{name.replace('_', ' '):18}{str(value).lower() if isinstance(value, bool) else value}"
-                )
-            )
+            terminal.show(terminal.plain_text(f"{name.replace('_', ' '):18}{_shown(value)}"))
     if entries:
         rows = [[f"{one.changed_at:%Y-%m-%d %H:%M}", one.action.value, _who(one), _what(one)] for one in entries]
         reports.print_rows(["changed at (UTC)", "action", "by", "what"], rows)
@@ -96,25 +94,34 @@ def update(
     customer_id: Annotated[
         str | None, typer.Option(metavar="UUID|none", help="Change the customer, in every row, too; none removes it.")
     ] = None,
+    resources: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES|setting",
+            help="Mirror these sets and resources, separated by commas; setting: those of HOSTAWAY_SYNC_RESOURCES.",
+        ),
+    ] = None,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read a new client secret from stdin.")] = False,
     secret: Annotated[
         bool, typer.Option("--secret", help="Take a new client secret from HOSTAWAY_SYNC_CLIENT_SECRET, or a prompt.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Change an account: its name, its customer, its client secret.
+    """Change an account: its name, its customer, its resources, its client secret.
 
     A new secret is checked with Hostaway before it replaces the old one. The customer is changed in every mirrored row
     at once; a run under way waits for that, and goes on with the new one.
     """
-    fields: dict[str, str | UUID | None] = {}
+    fields: dict[str, FieldValue] = {}
     if name is not None:
         prompts.require_text(name, "the name")
         fields["name"] = name or None
     if customer_id is not None:
         fields["customer_id"] = customer(customer_id)
+    if resources is not None:
+        fields["resource_sets"] = _resource_sets(resources)
     if not fields and not secret and not secret_stdin:
-        raise UsageError("nothing to change: give --name, --customer-id, --secret or --secret-stdin")
+        raise UsageError("nothing to change: give --name, --customer-id, --resources, --secret or --secret-stdin")
     new_secret = prompts.read_client_secret(from_stdin=secret_stdin) if secret or secret_stdin else None
     with open_mirror() as mirror:
         changed = mirror.accounts.update(account_id, fields, new_secret)
@@ -159,6 +166,32 @@ def customer(text: str) -> UUID | None:
         return None if text.lower() == _NO_CUSTOMER else UUID(text)
     except ValueError:
         raise UsageError(f"the customer id must be a UUID, or {_NO_CUSTOMER}") from None
+
+
+def _resource_sets(text: str) -> list[str] | None:
+    """Return the names of sets and resources; None: those of the setting.
+
+    Raises:
+        UsageError: a name is unknown, or there is none.
+    """
+    from hostaway_sync.app.resources import check_names
+
+    names = list(dict.fromkeys(text.replace(",", " ").split()))
+    if names == [_OF_SETTING]:
+        return None
+    if not names:
+        raise UsageError(f"--resources names nothing: give sets or resources, `none`, or `{_OF_SETTING}`")
+    try:
+        check_names(names)
+    except ValueError as error:
+        raise UsageError(f"--resources {error}, or `{_OF_SETTING}`") from None
+    return names
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _print_state(account_id: int, state: str, *, changed: bool, json: bool) -> None:

@@ -20,15 +20,23 @@ class CalendarTerms:
     Attributes:
         horizon: how many days ahead; 0: none.
         period: all days of a listing are read once in this time; 0: in every run.
+        is_usual: an account that chooses no resources of its own mirrors them.
+        exceptions: the accounts for which it is the other way round.
     """
 
     horizon: int
     period: timedelta = timedelta(0)
+    is_usual: bool = True
+    exceptions: frozenset[int] = frozenset()
 
     @property
     def is_on(self) -> bool:
-        """Whether calendars are mirrored at all."""
-        return self.horizon > 0
+        """Whether calendars of any account are mirrored."""
+        return self.horizon > 0 and (self.is_usual or bool(self.exceptions))
+
+    def is_on_for(self, account_id: int) -> bool:
+        """Whether the calendars of an account are mirrored."""
+        return self.horizon > 0 and self.is_usual != (account_id in self.exceptions)
 
     @property
     def overdue_after(self) -> timedelta:

@@ -43,6 +43,12 @@ def choose_resources(names: Iterable[str], known: Sequence[Kind]) -> ResourceCho
             f"names {unknown[0]!r}, but there are only the sets {', '.join(sorted(sets))}, the resources "
             f"{', '.join([CALENDAR, *sorted(kinds)])}, and `{NONE}` alone"
         )
+    return choose_known_resources(wanted, known)
+
+
+def choose_known_resources(names: Iterable[str], known: Sequence[Kind]) -> ResourceChoice:
+    """Return the resources that stored names choose; a name that only another version knows chooses none."""
+    wanted = frozenset(names)
     return ResourceChoice(
         tuple(kind for kind in known if kind.name in wanted or kind.resource_set.value in wanted),
         has_calendar=bool(wanted & {CALENDAR, ResourceSet.DEFAULT.value}),

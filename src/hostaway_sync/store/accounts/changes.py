@@ -8,7 +8,7 @@ nothing ──insert──► active ◄──set_active──► disabled ─�
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from hostaway_sync.store.secrets.vault import run_secret_transaction
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import SecretStr
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hostaway_sync.secrets import SecretReader, SecretWriter
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.store.secrets.vault import Vault
+
+    FieldValue = str | UUID | Sequence[str] | None
 
 SECRET: Final = "client_secret"  # noqa: S105  (a column)
 # All secrets of an account, and the columns that are of no use without them.
@@ -50,6 +52,8 @@ _ERASED: Final = (
     "webhook_url",
 )
 _AUDITED: Final = ("name", "customer_id")
+_RESOURCES: Final = "resource_sets"
+_OF_SETTING: Final = "setting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,12 @@ class AccountChanges:
     """The new values of an account; a value that is not given stays.
 
     Attributes:
-        fields: new values of `name` and `customer_id`.
+        fields: new values of `name`, `customer_id` and `resource_sets`.
         client_secret: the new secret, which the source has accepted; None: the stored one stays.
         token: a token that was issued for the new secret.
     """
 
-    fields: Mapping[str, str | UUID | None] = field(default_factory=dict)
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
     client_secret: SecretStr | None = None
     token: AccessToken | None = None
 
@@ -125,7 +129,8 @@ def change_account(
         stored = _lock_account(connection, account_id)
         values: dict[str, Any] = {name: new for name, new in requested.fields.items() if new != getattr(stored, name)}
         changes: dict[str, Any] = {
-            name: {"old": _as_text(getattr(stored, name)), "new": _as_text(new)} for name, new in values.items()
+            name: {"old": _as_entry(name, getattr(stored, name)), "new": _as_entry(name, new)}
+            for name, new in values.items()
         }
         secret = requested.client_secret
         if secret is not None and not _is_stored(store, account_id, secret, stored.client_secret):
@@ -189,7 +194,7 @@ def remove_account(database: Database, vault: Vault | SecretWriter, account_id: 
 
 def _lock_account(connection: sa.Connection, account_id: int) -> sa.Row[Any]:
     """Return the row of an account, locked until the transaction ends; foreign keys may still refer to it."""
-    columns = (accounts.c[name] for name in (*_AUDITED, SECRET, "is_active", "removed_at"))
+    columns = (accounts.c[name] for name in (*_AUDITED, _RESOURCES, SECRET, "is_active", "removed_at"))
     query = sa.select(*columns).where(accounts.c.account_id == account_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -212,6 +217,12 @@ def _upsert(account_id: int, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 
     was_removed = accounts.c.removed_at.is_not(None)
     upsert = statement.on_conflict_do_update(index_elements=[accounts.c.account_id], set_=restored, where=was_removed)
     return upsert.returning(accounts.c.account_id)
+
+
+def _as_entry(name: str, value: FieldValue) -> str | None:
+    if name == _RESOURCES:
+        return _OF_SETTING if value is None else ",".join(cast("Sequence[str]", value))
+    return _as_text(cast("str | UUID | None", value))
 
 
 def _as_text(value: str | UUID | None) -> str | None:

@@ -16,6 +16,7 @@ from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_tra
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from uuid import UUID
@@ -37,6 +38,7 @@ _VISIBLE = (
     accounts.c.removed_at,
     accounts.c.token_expires_at,
     accounts.c.webhook_url,
+    accounts.c.resource_sets,
 )
 
 
@@ -55,6 +57,7 @@ class Account:
         removed_at: when its secrets were erased; None: the account was not removed.
         token_expires_at: when the stored token expires; None: no token is stored.
         webhook_url: public URL of the receiver; None: no webhook was ever registered.
+        resource_sets: the names of the resources that it mirrors beside the first four; None: those of the setting.
     """
 
     account_id: int
@@ -67,6 +70,7 @@ class Account:
     removed_at: datetime | None = None
     token_expires_at: datetime | None = None
     webhook_url: str | None = None
+    resource_sets: Sequence[str] | None = None
 
 
 def list_accounts(database: Database, *, only_active: bool = False) -> list[Account]:
@@ -94,6 +98,13 @@ def find_account(database: Database, account_id: int) -> Account | None:
     query = sa.select(*_VISIBLE).where(accounts.c.account_id == account_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none())
     return Account(**row._asdict()) if row else None
+
+
+def find_resource_sets(database: Database) -> dict[int, Sequence[str]]:
+    """Return which resources each account mirrors that chooses them itself, by name."""
+    query = sa.select(accounts.c.account_id, accounts.c.resource_sets).where(accounts.c.resource_sets.is_not(None))
+    rows = database.transaction(lambda connection: connection.execute(query).all(), is_one_statement=True)
+    return {row.account_id: row.resource_sets for row in rows}
 
 
 def get_active_account(database: Database, account_id: int) -> Account:

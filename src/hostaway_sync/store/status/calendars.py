@@ -36,7 +36,7 @@ def read_calendar_facts(
 ) -> dict[int, CalendarFacts]:
     """Return the facts about the calendars of every account with live listings, or of one account, by account.
 
-    While calendars are switched off, accounts are left out of which none was ever read.
+    Where calendars are not mirrored, accounts are left out of which none was ever read.
     """
     query = _select_facts(terms)
     if account_id is not None:
@@ -44,9 +44,9 @@ def read_calendar_facts(
     rows = (row._mapping for row in connection.execute(query))  # noqa: SLF001  (the public name of it)
     found = {row["account_id"]: {name: row[name] for name in row if name != "account_id"} for row in rows}
     return {
-        number: CalendarFacts(is_on=terms.is_on, **figures)
+        number: CalendarFacts(is_on=terms.is_on_for(number), **figures)
         for number, figures in found.items()
-        if terms.is_on or figures["read"]
+        if terms.is_on_for(number) or figures["read"]
     }
 
 

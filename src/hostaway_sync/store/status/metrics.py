@@ -164,7 +164,8 @@ def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Samp
     now = connection.scalars(sa.select(sa.func.now())).one()
     known = read_calendar_facts(connection, terms) if terms.is_on else {}
     for account_id in active:
-        facts, account = known.get(account_id, EMPTY), str(account_id)
+        facts = known.get(account_id, EMPTY) if terms.is_on_for(account_id) else EMPTY
+        account = str(account_id)
         yield _sample(metric_catalog.CALENDAR_DUE, facts.due_listings, account)
         yield _sample(metric_catalog.CALENDAR_DUE_AGE, _age(facts.due_since, now), account)
         yield _sample(metric_catalog.CALENDAR_UNREAD, facts.never_read, account)

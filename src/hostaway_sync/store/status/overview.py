@@ -104,7 +104,7 @@ def read_overview(
                 certificate=proofs.get(row.account_id),
                 alarms=wrong.get(row.account_id, ()),
                 doubts=doubted[row.account_id],
-                calendar=days.get(row.account_id, EMPTY if calendars.is_on else None),
+                calendar=days.get(row.account_id, EMPTY if calendars.is_on_for(row.account_id) else None),
             )
             for row in found
         )

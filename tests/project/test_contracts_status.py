@@ -17,6 +17,8 @@ from hostaway_sync.model.calendar.facts import CalendarFacts
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import assess_health
+from hostaway_sync.model.kinds.facts import KindFacts
+from hostaway_sync.model.kinds.kind import Kind
 from hostaway_sync.model.records import OBJECTS, ChangeCounts, Mark, Mode, Resource, RunReport, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
@@ -92,7 +94,10 @@ RUNS = (
     f"watermarks{{{EACH.format('watermark_at swept_at')}}} "
     f"runs[{PAST} resources{{{EACH.format(f'state {COUNTS} error')}}}]"
 )
-DETAILS = f"calendar {RUNS}"
+KIND = (
+    "is_on live missing lists read oldest_read_at due_at unavailable{lists since error} failed{lists error} overdue_at"
+)
+DETAILS = f"calendar other_resources{{}} {RUNS}"
 
 
 def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
@@ -126,8 +131,10 @@ def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -
     history = [RunDetail(RUN, dict.fromkeys(OBJECTS, part))]
     print_json(details_document(marks, history))
     assert outline(json.loads(capsys.readouterr().out)) == DETAILS
-    print_json(details_document(marks, history, CalendarFacts(known_until=NOON.date())))
-    assert outline(json.loads(capsys.readouterr().out)) == f"calendar{{{CALENDAR}}} {RUNS}"
+    kinds = [KindFacts(Kind("reviews"))]
+    print_json(details_document(marks, history, CalendarFacts(known_until=NOON.date()), kinds))
+    told = outline(json.loads(capsys.readouterr().out))
+    assert told == f"calendar{{{CALENDAR}}} other_resources{{reviews{{{KIND}}}}} {RUNS}"
 
 
 def test_keys_of_a_run_while_an_alarm_stands() -> None:

@@ -114,4 +114,9 @@ class CalendarWrites:
         )
 
     def _live_days(self, account_id: int, source: Client) -> LiveDays:
-        return LiveDays(self._database, source, account_id, self._container.mirrored_resources(account_id).calendar)
+        return LiveDays(
+            self._database,
+            source,
+            account_id,
+            self._container.resources.mirrored_by(self._database, account_id).calendar,
+        )

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from hostaway_sync.app.resources import MirroredResources
     from hostaway_sync.model.api_calls import ApiCall, Bucket, CallObserver
-    from hostaway_sync.model.calendar.facts import CalendarTerms
     from hostaway_sync.model.redaction import Redaction
     from hostaway_sync.model.status import Overview
     from hostaway_sync.observability.meter import Sample
@@ -217,23 +215,15 @@ class Container:
 
         address = self.buckets(0)[0]  # the address's limit is every account's
         database = database or self.database
-        terms = self.resources.calendar_terms(account_queries.find_resource_sets(database))
-        return read_metrics(database, address, terms)
+        calendars, _ = self.resources.terms(database)
+        return read_metrics(database, address, calendars)
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Return what the tables know of every account, or of one, and of the source as this machine reaches it."""
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
-        known = read_overview(self.database, self.buckets, account_id=account_id, calendars=self.calendar_terms())
+        calendars, kinds = self.resources.terms(self.database)
+        known = read_overview(self.database, self.buckets, account_id=account_id, calendars=calendars, kinds=kinds)
         return replace(known, outage=outage)
-
-    def mirrored_resources(self, account_id: int) -> MirroredResources:
-        """Return which resources a stored account mirrors; of an unknown one, those of the settings."""
-        account = account_queries.find_account(self.database, account_id)
-        return self.resources.choose(None if account is None else account.resource_sets)
-
-    def calendar_terms(self) -> CalendarTerms:
-        """Return how the calendars of each account are mirrored."""
-        return self.resources.calendar_terms(account_queries.find_resource_sets(self.database))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

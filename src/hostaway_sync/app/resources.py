@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.calendar.facts import CalendarTerms
 from hostaway_sync.model.kinds.choice import choose_known_resources, choose_resources
+from hostaway_sync.model.kinds.facts import KindTerms
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from hostaway_sync.model.kinds.kind import Kind
     from hostaway_sync.settings import Settings
+    from hostaway_sync.store.postgres.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,26 @@ class ResourceChoices:
             f"use `hostaway-sync account update {account_id} --resources default`, and sync once"
         )
 
-    def calendar_terms(self, own: Mapping[int, Collection[str]]) -> CalendarTerms:
-        """Return how calendars are mirrored, given the names of each account that chooses its resources itself."""
-        is_usual = self._usual.has_calendar
-        chosen = {number: choose_known_resources(names, list_kinds()).has_calendar for number, names in own.items()}
-        exceptions = frozenset(number for number, has_calendar in chosen.items() if has_calendar != is_usual)
-        return CalendarTerms(self._horizon, self._period, is_usual, exceptions)
+    def mirrored_by(self, database: Database, account_id: int) -> MirroredResources:
+        """Return what a stored account mirrors; an unknown one what the settings say."""
+        account = account_queries.find_account(database, account_id)
+        return self.choose(None if account is None else account.resource_sets)
+
+    def terms(self, database: Database) -> tuple[CalendarTerms, KindTerms]:
+        """Return how calendars are mirrored, and which other kinds, by account; kinds that none owns are left out."""
+        usual, names = self.choose(None), account_queries.find_resource_sets(database)
+        own = {number: self.choose(of_account) for number, of_account in names.items()}
+        is_usual = usual.calendar.horizon > 0
+        exceptions = frozenset(number for number, chosen in own.items() if (chosen.calendar.horizon > 0) != is_usual)
+        calendars = CalendarTerms(self._horizon, self._period, is_usual, exceptions)
+        known = tuple(kind for kind in list_kinds() if kind.scope is not Scope.INSTALLATION)
+        return calendars, KindTerms(
+            known, _names(usual), {number: _names(of_account) for number, of_account in own.items()}
+        )
+
+
+def _names(chosen: MirroredResources) -> frozenset[str]:
+    return frozenset(kind.name for kind in chosen.kinds)
 
 
 def check_names(names: Collection[str]) -> None:

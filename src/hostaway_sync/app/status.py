@@ -90,5 +90,5 @@ class Status:
             account_rate=account.requests / account.window.total_seconds(),
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
-            calendars=self._container.calendar_terms(),
+            calendars=self._container.resources.terms(self._database)[0],
         )

@@ -173,7 +173,7 @@ class Work:
 
     def _read_marked_days(self, sources: Sources, account_id: int) -> None:
         """Read the days of an account that stays have changed, unless its calendars are not mirrored."""
-        calendar = self._container.mirrored_resources(account_id).calendar
+        calendar = self._container.resources.mirrored_by(self._database, account_id).calendar
         if calendar.horizon > 0:
             with sources.use(account_id) as source:
                 read_marked_days(self._database, account_id, source, calendar)

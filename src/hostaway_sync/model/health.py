@@ -11,10 +11,11 @@ from hostaway_sync.model.alarms import AlarmKind
 from hostaway_sync.model.records import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from hostaway_sync.model.calendar.facts import CalendarFacts
+    from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.status import AccountFacts, BucketUsage, Certificate
 
 # A day and two hours: a single daily line in a crontab may be late once, however often sweeps are due.
@@ -148,6 +149,7 @@ def _minor_problems(facts: AccountFacts, now: datetime) -> Iterator[str]:
         yield f"{format_count(sum(mark.threads for mark in due), 'thread')} not read yet, the oldest marked {waits}"
     if facts.lease is None:
         yield from _calendar_problems(facts.calendar, ran_at, now)
+        yield from _kind_problems(facts.kinds, ran_at, now)
     if facts.limit is not None:
         yield from describe_limit_troubles(facts.limit, now)
     if facts.recent.abandoned:
@@ -162,6 +164,18 @@ def _calendar_problems(calendar: CalendarFacts | None, ran_at: datetime | None, 
         waits = format_age(now - calendar.turn_at) if calendar.turn_at else "long"
         calendars = format_count(calendar.overdue, "calendar")
         yield f"{calendars} not read again in time, the first has been waiting for {waits}"
+
+
+def _kind_problems(kinds: Sequence[KindFacts], ran_at: datetime | None, now: datetime) -> Iterator[str]:
+    """Yield the other kinds of which the last run should have read a list: it was overdue when the run began."""
+    late = [
+        (kind.turn_at, kind.kind.name)
+        for kind in kinds
+        if ran_at is not None and kind.turn_at is not None and kind.overdue_at is not None and kind.overdue_at < ran_at
+    ]
+    if late:
+        waits = format_age(now - min(turn_at for turn_at, _ in late))
+        yield f"{', '.join(name for _, name in late)} not read again in time, the first has been waiting for {waits}"
 
 
 def count_unattended_messages(facts: AccountFacts, now: datetime) -> int:

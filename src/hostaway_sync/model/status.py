@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.alarms import Alarm
     from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.circuit_breaker import Outage
+    from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.records import Mode, Resource, RunState
 
 
@@ -209,6 +210,7 @@ class AccountFacts:
         limit: usage of its own request limit; None if it never sent a request.
         announcements: changes with and without a webhook; None without any change, or without a registered webhook.
         calendar: how its calendars are mirrored; None: they are not, and none was ever read.
+        kinds: how the other kinds are mirrored; a kind that is not, and has no rows, is left out.
     """
 
     account_id: int
@@ -233,6 +235,7 @@ class AccountFacts:
     alarms: tuple[Alarm, ...] = ()
     doubts: Doubts = field(default_factory=Doubts)
     calendar: CalendarFacts | None = None
+    kinds: tuple[KindFacts, ...] = ()
 
     def live(self, resource: Resource) -> int:
         """Return the number of rows of a resource whose object the platform still has."""

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.deliveries import deliver
-from tests.support.processes import read_terminal
+from tests.support.terminal import read_on_terminal
 
 from hostaway_sync.model.records import Mode, RunState
 from hostaway_sync.sandbox import AccountSpec
@@ -59,23 +55,6 @@ def fail_a_run(env: SyncEnv, account_id: int = 70001) -> None:
     run_states.finish_run(
         env.database, run_id, RunState.FAILED, account_id=account_id, last_sync_at=None, error=ERROR, api_calls=7
     )
-
-
-def on_a_terminal(env: SyncEnv, *arguments: str, columns: int) -> list[str]:
-    """Return the lines of a terminal of this width, without colours."""
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=env.environment() | {"TERM": "xterm", "COLUMNS": str(columns)},
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
-    os.close(side)
-    seen = read_terminal(main)
-    assert process.wait(timeout=30) == 0
-    assert "\x1b[" in seen
-    return re.sub(r"\x1b\[[0-9;]*m", "", seen).replace("\r", "").splitlines()
 
 
 def test_status_without_accounts_says_how_to_add_one(sync_env: Build, program: Program) -> None:
@@ -187,7 +166,7 @@ def test_json_of_one_account_has_its_history(sync_env: Build, program: Program) 
     env = sync_env()
     env.mirror().sync.run(70001)
     (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
-    assert account.keys() == ACCOUNT_KEYS | {"calendar", "watermarks", "runs"}
+    assert account.keys() == ACCOUNT_KEYS | {"calendar", "other_resources", "watermarks", "runs"}
     assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
     assert account["watermarks"]["reservations"].keys() == {"watermark_at", "swept_at"}
     (run,) = account["runs"]
@@ -255,7 +234,7 @@ def test_terminal_shows_each_account_on_one_line(sync_env: Build, columns: int) 
         connection.exec_driver_sql("UPDATE hostaway.accounts SET is_active = false WHERE account_id = 70004")
         connection.exec_driver_sql("UPDATE hostaway.accounts SET last_sync_at = now() WHERE account_id <> 70001")
     fail_a_run(env, 70005)
-    lines = on_a_terminal(env, "status", columns=columns)
+    lines = read_on_terminal(env, "status", columns=columns)
     assert max(map(len, lines)) <= columns
     rows = lines[1:6]
     assert [line.split()[0] for line in rows] == ["70001", "70002", "70003", "70004", "70005"]
@@ -269,5 +248,5 @@ def test_terminal_shows_complete_errors_of_one_account(sync_env: Build) -> None:
     """A user who names one account wants to read all of it."""
     env = sync_env()
     fail_a_run(env)
-    shown = " ".join(on_a_terminal(env, "status", "70001", columns=80))
+    shown = " ".join(read_on_terminal(env, "status", "70001", columns=80))
     assert re.sub(r"\s+", " ", shown).count(ERROR) == 2

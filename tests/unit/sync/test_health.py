@@ -18,6 +18,8 @@ from hostaway_sync.model.health import (
     is_webhook_silent,
     severity_rank,
 )
+from hostaway_sync.model.kinds.facts import KindFacts
+from hostaway_sync.model.kinds.kind import Kind
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.model.status import (
     AccountFacts,
@@ -298,6 +300,39 @@ def test_overdue_calendars_count_after_a_run_left_them() -> None:
     assert words(calendar=replace(late, overdue_since=NOON - HOUR)) == (Condition.OK, ())
     assert words(calendar=replace(late, is_on=False)) == (Condition.OK, ())
     assert words(calendar=CalendarFacts(turn_at=NOON - HOUR)) == (Condition.OK, ())
+
+
+def test_overdue_kinds_count_after_a_run_left_them() -> None:
+    """In one sentence; not during a command, not when they became overdue since, and not while they are off."""
+    read = KindFacts(Kind("reviews", every=20 * HOUR), oldest_read_at=NOON - 62 * HOUR, due_at=NOON - 42 * HOUR)
+    tasks = replace(read, kind=Kind("tasks", every=20 * HOUR), due_at=NOON - 48 * HOUR)
+    said = "reviews, tasks not read again in time, the first has been waiting for 2 d"
+    assert words(kinds=(read, tasks)) == (Condition.CHECK, (said,))
+    assert words(kinds=(read, tasks), lease=LEASE) == (Condition.RUNNING, ())
+    assert words(kinds=(read, tasks), last_run=None) == (Condition.OK, ())
+    assert words(kinds=(replace(read, is_on=False), replace(tasks, oldest_read_at=None, due_at=None))) == (
+        Condition.OK,
+        (),
+    )
+    since = replace(read, due_at=NOON - 41 * HOUR, oldest_read_at=NOON - 61 * HOUR)
+    assert words(kinds=(since,)) == (Condition.OK, ())
+
+
+@pytest.mark.parametrize(
+    ("every", "read", "due", "overdue"),
+    [
+        (20, 0, 10, 50),
+        (20, 0, 20, 60),
+        # A failure moves the next attempt, not the time at which the list should have been read.
+        (20, 0, 90, 60),
+        (5, 0, 5, 31),
+        (168, 0, 168, 504),
+    ],
+)
+def test_kind_is_overdue_two_periods_after_its_turn(every: int, read: int, due: int, overdue: int) -> None:
+    """Never sooner than a daily run may come."""
+    facts = KindFacts(Kind("tasks", every=every * HOUR), oldest_read_at=NOON + read * HOUR, due_at=NOON + due * HOUR)
+    assert facts.overdue_at == NOON + overdue * HOUR
 
 
 @pytest.mark.parametrize(("period", "hours"), [(20, 40), (0, 26), (5, 26), (24, 48)])

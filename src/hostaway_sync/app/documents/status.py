@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.circuit_breaker import Outage
     from hostaway_sync.model.doubts import Doubt
     from hostaway_sync.model.health import Health
+    from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.records import Mark
     from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import (
@@ -45,11 +46,15 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
 
 
 def details_document(
-    marks: Mapping[Resource, Mark], history: Sequence[RunDetail], calendar: CalendarFacts | None = None
+    marks: Mapping[Resource, Mark],
+    history: Sequence[RunDetail],
+    calendar: CalendarFacts | None = None,
+    kinds: Sequence[KindFacts] = (),
 ) -> dict[str, Any]:
     """Return what the document of one account has besides."""
     return {
         "calendar": _calendar(calendar) if calendar else None,
+        "other_resources": {facts.kind.name: _kind(facts) for facts in kinds},
         "watermarks": {
             resource.value: {"watermark_at": iso(mark.watermark_at), "swept_at": iso(mark.swept_at)}
             for resource, mark in marks.items()
@@ -137,6 +142,25 @@ def _calendar(calendar: CalendarFacts) -> dict[str, Any]:
             "error": calendar.refusal,
         },
         "overdue": {"listings": calendar.overdue, "since": iso(calendar.overdue_since)},
+    }
+
+
+def _kind(facts: KindFacts) -> dict[str, Any]:
+    return {
+        "is_on": facts.is_on,
+        "live": facts.live,
+        "missing": facts.missing,
+        "lists": facts.lists,
+        "read": facts.read,
+        "oldest_read_at": iso(facts.oldest_read_at),
+        "due_at": iso(facts.due_at),
+        "unavailable": {
+            "lists": facts.refused,
+            "since": iso(facts.refused_since),
+            "error": facts.refusal,
+        },
+        "failed": {"lists": facts.failed, "error": facts.failure},
+        "overdue_at": iso(facts.overdue_at),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.status.words import calendar_words, run_words, styled_condition, waiting_words
+from hostaway_sync.cli.status.words import calendar_words, kind_words, run_words, styled_condition, waiting_words
 from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 from hostaway_sync.model.health import format_age, format_ago, format_count
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.model.health import Health
+    from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.run_history import RunDetail
     from hostaway_sync.model.status import AccountFacts
 
@@ -33,6 +34,9 @@ def print_account(
         print_paragraph(f"{name:<16}{words}")
     print_paragraph("")
     _print_resources(facts, marks)
+    if facts.kinds:
+        print_paragraph("")
+        _print_kinds(facts.kinds, now)
     if history:
         print_paragraph("")
         _print_history(history)
@@ -97,6 +101,25 @@ def _print_resources(facts: AccountFacts, marks: Mapping[Resource, Mark]) -> Non
             ]
         )
     grid.show()
+
+
+def _print_kinds(kinds: Sequence[KindFacts], now: datetime) -> None:
+    """Print a line for each of the other kinds that has rows, and one for all that have none and are well."""
+    numbers = [Column(name, is_number=True) for name in ("live", "missing")]
+    times = [Column("read (UTC)"), Column("due (UTC)", is_spare=True)]
+    grid = Grid([Column("other resource", least=14), *numbers, *times], is_brief=False)
+    empty: list[str] = []
+    for facts in kinds:
+        note = kind_words(facts, now)
+        if not note and not facts.live and not facts.missing:
+            empty.append(facts.kind.name)
+            continue
+        counts = (f"{number:,}" for number in (facts.live, facts.missing))
+        grid.add([facts.kind.name, *counts, *map(_stamp, (facts.oldest_read_at, facts.due_at))], note)
+    if grid.rows:
+        grid.show()
+    if empty:
+        print_paragraph(f"read, and empty: {', '.join(empty)}")
 
 
 def _print_history(history: Sequence[RunDetail]) -> None:

@@ -54,7 +54,8 @@ def status(
     if json:
         document = overview_document(overview, verdicts)
         if account_id is not None:
-            document["accounts"][0] |= details_document(marks, history, verdicts[0][0].calendar)
+            facts, _ = verdicts[0]
+            document["accounts"][0] |= details_document(marks, history, facts.calendar, facts.kinds)
         terminal.print_json(document)
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)

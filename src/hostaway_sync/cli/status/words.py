@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.health import Condition
+    from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.status import AccountFacts, BucketUsage
 
 
@@ -91,4 +92,24 @@ def calendar_words(calendar: CalendarFacts, now: datetime) -> str:
     if calendar.refused:
         refused = f"{calendar.refused:,} refused since {moment(calendar.refused_since)}"
         words.append(f"{refused}: {calendar.refusal}" if calendar.refusal else refused)
+    return "; ".join(words)
+
+
+def kind_words(facts: KindFacts, now: datetime) -> str:
+    """Return what there is to say of one of the other kinds besides its figures; empty: nothing."""
+    from hostaway_sync.model.health import format_ago, format_count
+
+    def number(lists: int) -> str:
+        return f"{lists:,} of {format_count(facts.lists, 'listing')} " if facts.is_per_listing else ""
+
+    words = [] if facts.is_on else ["not mirrored any more"]
+    if facts.refused_since is not None:
+        since = f"since {facts.refused_since:%Y-%m-%d %H:%M} UTC, {format_ago(facts.refused_since, now)}"
+        unavailable = f"{'' if facts.is_unavailable else number(facts.refused)}unavailable {since}"
+        words.append(f"{unavailable}: {facts.refusal}" if facts.refusal else unavailable)
+    if facts.failed:
+        words.append(f"{number(facts.failed)}failed: {facts.failure}")
+    unread = facts.lists - facts.read - facts.refused - facts.failed
+    if facts.is_on and not facts.is_unavailable and unread > 0:
+        words.append(f"{number(unread)}never read")
     return "; ".join(words)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.model.calendar.facts import CALENDARS_OFF, EMPTY
+from hostaway_sync.model.kinds.facts import KINDS_OFF
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.model.run_history import ResourceSummary, RunDetail
 from hostaway_sync.model.status import (
@@ -31,6 +32,7 @@ from hostaway_sync.store.records.doubtful_rows import count_doubts
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.runs.leases import is_running
 from hostaway_sync.store.status.calendars import calendar_calls, read_calendar_facts
+from hostaway_sync.store.status.kinds import read_kind_facts
 from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.api_calls import Bucket
     from hostaway_sync.model.calendar.facts import CalendarTerms
+    from hostaway_sync.model.kinds.facts import KindTerms
     from hostaway_sync.store.postgres.database import Database
 
 _OPEN = ("triggered", "running", "retrying")
@@ -73,6 +76,7 @@ def read_overview(
     *,
     account_id: int | None = None,
     calendars: CalendarTerms = CALENDARS_OFF,
+    kinds: KindTerms = KINDS_OFF,
 ) -> Overview:
     """Return the overview of every account, or of one account; it is empty if that account is unknown.
 
@@ -89,6 +93,12 @@ def read_overview(
         sending, proofs = count_by_account(connection, account_id), certificates.find_effective(connection, account_id)
         wrong, doubted = alarms.list_standing(connection, account_id), count_doubts(connection, account_id)
         days = read_calendar_facts(connection, calendars, account_id)
+        live = {
+            number: counted[Resource.LISTINGS].live for number, counted in rows.items() if Resource.LISTINGS in counted
+        }
+        others = read_kind_facts(
+            connection, kinds, {row.account_id: live.get(row.account_id, 0) for row in found}, account_id
+        )
         buckets = {row.account_id: buckets_of(row.account_id) for row in found}
         uses = read_bucket_uses(connection, {bucket.key: bucket for pair in buckets.values() for bucket in pair})
         facts = (
@@ -105,6 +115,7 @@ def read_overview(
                 alarms=wrong.get(row.account_id, ()),
                 doubts=doubted[row.account_id],
                 calendar=days.get(row.account_id, EMPTY if calendars.is_on_for(row.account_id) else None),
+                kinds=others.get(row.account_id, ()),
             )
             for row in found
         )

@@ -39,6 +39,7 @@ def test_demo_shows_commands_and_leaves_no_process(program: Program, data_dir: P
         "last read whole on",
         "which guests wait for an answer?",
         "GROUP BY month",
+        "which are the two worst reviews?",
         "crontab.example",
     ):
         assert expected in shown

@@ -153,6 +153,34 @@ def test_bound_reader_sees_only_days_of_its_accounts(rows: Database, db_roles: D
         db_roles.rows(tenant, "SELECT account_id FROM calendar_due")
 
 
+def test_bound_reader_sees_only_objects_of_its_accounts(rows: Database, db_roles: DbRoles) -> None:
+    """Reviews, tasks and all other kinds; through the view of a kind, too, which asks with the rights of its reader."""
+    rest = "observed_at, payload_hash, raw_payload) VALUES"
+    for account_id, owner in ((1, BLUE), (2, BLUE), (3, RED)):
+        of_one = f"{account_id}, '{owner}'"
+        for table in ("reviews", "tasks"):
+            sql.execute(
+                rows, f"INSERT INTO {table} (account_id, customer_id, id, {rest} ({of_one}, 10, now(), '', '{{}}')"
+            )
+        place = f"INSERT INTO resources (account_id, customer_id, kind, source_id, {rest}"
+        sql.execute(rows, f"{place} ({of_one}, 'coupons', '10', now(), '', '{{}}')")
+        sql.execute(rows, f"INSERT INTO resource_readings (account_id, kind) VALUES ({account_id}, 'coupons')")
+    tenant, customer = db_roles.create_login("one"), db_roles.create_login("blue")
+    analyst = db_roles.create_login("ann", db_roles.groups.analyst)
+    idle = db_roles.create_login("idle", db_roles.groups.reader)
+    db_roles.roles.bind(tenant, [3], [])
+    db_roles.roles.bind(customer, [], [BLUE])
+    for table in ("reviews", "tasks", "resources", "resource_readings", "coupons"):
+        query = f"SELECT account_id FROM {table} ORDER BY 1"
+        assert db_roles.rows(tenant, query) == [(3,)]
+        assert db_roles.rows(customer, query) == [(1,), (2,)]
+        assert db_roles.rows(analyst, query) == [(1,), (2,), (3,)]
+        assert db_roles.rows(idle, query) == []
+        for role in (tenant, analyst):
+            with pytest.raises(sa.exc.ProgrammingError, match=REFUSED):
+                db_roles.rows(role, f"DELETE FROM {table}")
+
+
 @pytest.mark.usefixtures("rows")
 def test_bound_reader_sees_only_its_accounts(db_roles: DbRoles) -> None:
     """In each table and in the view; a customer's reader sees the customer's accounts, an analyst all."""

@@ -51,6 +51,13 @@ FROM reservations WHERE status IN ('new', 'modified')
   AND date_trunc('month', arrival_date) <= date_trunc('month', current_date)
 GROUP BY month, currency ORDER BY month DESC, revenue DESC LIMIT 6"""
 
+_WORST_REVIEWS = """\
+SELECT v.departure_date AS departed, v.rating, l.raw_payload->>'name' AS listing,
+       left(regexp_replace(v.raw_payload->>'publicReview', '\\s+', ' ', 'g'), 60) AS words
+FROM reviews v LEFT JOIN listings l ON l.account_id = v.account_id AND l.id = v.listing_id
+WHERE v.type = 'guest-to-host' AND v.rating IS NOT NULL AND v.missing_since IS NULL
+ORDER BY v.rating, v.departure_date DESC LIMIT 2"""
+
 _LIVELIEST_LISTING = """\
 SELECT listing_id FROM calendar_days WHERE date BETWEEN '{}' AND '{}'
 GROUP BY listing_id ORDER BY count(DISTINCT status) DESC, count(*) FILTER (WHERE status = 'reserved') DESC, 1 LIMIT 1"""
@@ -122,6 +129,7 @@ def _questions(mirror: Mirror) -> None:
         ("Who arrives next?", _NEXT_ARRIVALS),
         ("Which guests wait for an answer?", _UNANSWERED_GUESTS),
         ("What does each month earn?", _REVENUE_BY_MONTH),
+        ("Which are the two worst reviews?", _WORST_REVIEWS),
     ):
         _say(f"Ask the database: {words[0].lower()}{words[1:]}")
         terminal.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tests.support import sql
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
 
 OWN_TABLES = ("reviews", "tasks")
+# The lists of the sandbox that are one kind of ours, and how the ids of each begin.
+CHANNEL_POLICIES = {f"{one}_cancellation_policies": f"{one}:" for one in ("airbnb", "booking", "marriott", "vrbo")}
 SETTINGS = {"resources": ("default", "texts", "people")}
 
 
@@ -39,11 +42,12 @@ def true(env: SyncEnv, kind: str) -> dict[str, Any]:
     """Return the sandbox's objects of a kind, by id, without keys that are never stored."""
     spec, world = KINDS[kind], env.sandbox.world
     owners = world.listing_ids if "{parent}" in spec.path else [0]
+    parts = CHANNEL_POLICIES if kind == "channel_cancellation_policies" else {kind: ""}
     found: dict[str, Any] = {}
-    for owner in owners:
-        for code, row in world.objects(kind, owner).items():
+    for owner, (part, prefix) in product(owners, parts.items()):
+        for code, row in world.objects(part, owner).items():
             text = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
-            record = as_kind_record(text, spec, str(code) if spec.form is Form.MAP else None)
+            record = as_kind_record(text, spec, str(code) if spec.form is Form.MAP else None, prefix=prefix)
             found[str(record.source_id)] = without_keys(json.loads(record.payload), NEVER_STORED)
     return found
 

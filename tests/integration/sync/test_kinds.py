@@ -235,3 +235,29 @@ def test_dry_run_of_kinds_writes_nothing(sync_env: Build) -> None:
     assert report.resources["reviews"].counts.inserted == len(true(env, "reviews"))
     for table in ("reviews", "tasks", "resources", "resource_readings"):
         assert sql.rows(env.database, f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_policies_of_all_channels_are_one_kind(sync_env: Build) -> None:
+    """Though their ids collide; a channel that the account may not read costs the others nothing."""
+    paths = [f"/cancellationPolicies/{channel}" for channel in ("marriott", "vrbo")]
+    env = sync_env(listings=2, reservations=10, switches=Switches(gate_403=tuple(paths)))
+    mirror = env.mirror(resources=("channel_cancellation_policies",))
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
+    ids = stored(env, "channel_cancellation_policies")
+    assert {name.partition(":")[0] for name in ids} == {"airbnb", "booking"}
+    assert len({name.partition(":")[2] for name in ids}) < len(ids)
+    env.sandbox.world.switches = Switches()
+    make_due(env, "channel_cancellation_policies", age="8 days")
+    mirror.sync.run(env.account_id)
+    assert wrong_kinds(env, ["channel_cancellation_policies"]) == {}
+
+
+def test_channel_policies_that_none_may_be_read_are_refused(sync_env: Build) -> None:
+    """Of all channels: then they are asked for once a week."""
+    paths = [f"/cancellationPolicies/{channel}" for channel in ("airbnb", "booking", "marriott", "vrbo")]
+    env = sync_env(listings=2, reservations=10, switches=Switches(gate_403=tuple(paths)))
+    mirror = env.mirror(resources=("channel_cancellation_policies",))
+    assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
+    assert sql.rows(env.database, "SELECT kind, refused_at IS NULL FROM resource_readings") == [
+        ("channel_cancellation_policies", False)
+    ]

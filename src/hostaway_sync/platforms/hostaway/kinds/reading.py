@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hostaway_sync.errors import Forbidden, NotFound
 from hostaway_sync.model.kinds.kind import KindPage, KindRecord, Scope
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.platforms.hostaway.http.request import Cause
@@ -19,11 +20,11 @@ from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
-    from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec
+    from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec, ListToRead
 
 
 class KindReader:
@@ -47,25 +48,32 @@ class KindReader:
         spec = KINDS[kind]
         if spec.scope is Scope.LISTING and parent is None:
             raise ValueError(f"{kind} are read from a listing")
-        path = spec.path.format(parent=parent)
-        window = {} if spec.window is None or around is None else spec.window.params(around)
         met: set[str] = set()
-        for variant in spec.variants:
-            for page in self._read_list(spec, path, {**spec.params, **window, **variant}, why):
-                records = [record for record in page.records if record.source_id not in met]
-                met.update(record.source_id for record in records if record.source_id is not None)
-                yield replace(page, records=records)
+        refusals: list[Forbidden | NotFound] = []
+        lists = list(spec.lists(parent, around))
+        for one in lists:
+            try:
+                for page in self._read_list(spec, one, why):
+                    records = [record for record in page.records if record.source_id not in met]
+                    met.update(record.source_id for record in records if record.source_id is not None)
+                    yield replace(page, records=records)
+            except (Forbidden, NotFound) as refusal:
+                refusals.append(refusal)
+                if not one.is_optional or len(refusals) == len(lists):
+                    raise
 
-    def _read_list(self, spec: KindSpec, path: str, params: Mapping[str, int | str], why: str) -> Iterator[KindPage]:
+    def _read_list(self, spec: KindSpec, one: ListToRead, why: str) -> Iterator[KindPage]:
         state = ListState()
         while not state.is_over:
-            asked = {"limit": LIMIT, "offset": state.offset, **params}
+            asked = {"limit": LIMIT, "offset": state.offset, **one.params}
             with start_span(f"page {spec.name}", resource=spec.name) as page:
-                listing, observed_at = self._api.get_list(path, asked, Cause(why), may_be_object=True)
+                listing, observed_at = self._api.get_list(one.path, asked, Cause(why), may_be_object=True)
                 page.set_attributes(rows=len(listing.rows))
             # Only the keys of a map are ids; a list that came as an object has its ids in its rows.
             keys = listing.keys if spec.form is Form.MAP and listing.keys else [None] * len(listing.rows)
-            records = [as_kind_record(raw, spec, key) for raw, key in zip(listing.rows, keys, strict=True)]
+            records = [
+                as_kind_record(raw, spec, key, prefix=one.prefix) for raw, key in zip(listing.rows, keys, strict=True)
+            ]
             state.add([record.source_id or record.payload_hash.hex() for record in records], listing.count)
             yield KindPage(_first_of_each(records), observed_at, listing.count, state.doubt)
             if spec.form is Form.MAP:

@@ -42,8 +42,8 @@ _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
 
 
-def as_kind_record(raw: bytes, spec: KindSpec, key: str | None = None) -> KindRecord:
-    """Return one object as it will be stored; `key` is its id where the list is a map.
+def as_kind_record(raw: bytes, spec: KindSpec, key: str | None = None, *, prefix: str = "") -> KindRecord:
+    """Return one object as it will be stored; `key` is its id where the list is a map, `prefix` the start of its id.
 
     A value of a map need not be an object; it is stored as `{"value": …}` then.
     """
@@ -63,16 +63,18 @@ def as_kind_record(raw: bytes, spec: KindSpec, key: str | None = None) -> KindRe
         members = {"value": msgspec.Raw(text.encode())}
     dropped = NEVER_STORED | spec.dropped
     kept = {name: _drop(value, dropped) for name, value in members.items() if name not in dropped}
-    return _record(kept, spec, key, changes)
+    source_id = key if key is not None else _read_id(kept, spec)
+    return _record(kept, spec, None if source_id is None else prefix + source_id, changes)
 
 
-def _record(members: Mapping[str, msgspec.Raw], spec: KindSpec, key: str | None, changes: str | None) -> KindRecord:
+def _record(
+    members: Mapping[str, msgspec.Raw], spec: KindSpec, source_id: str | None, changes: str | None
+) -> KindRecord:
     payload = _join(members)
     compared = [
         part for name in sorted(members) if name not in spec.volatile for part in (name.encode(), bytes(members[name]))
     ]
     digest = HASH_RULE + blake2b(b"\0".join(compared), digest_size=_DIGEST_BYTES).digest()
-    source_id = key if key is not None else _read_id(members, spec)
     if spec.columns and source_id is not None:
         # The ids of a table of its own are numbers.
         number = as_id(source_id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.model.kinds.kind import DAILY, MONTHLY, Kind, ResourceSet, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from hostaway_sync.platforms.hostaway.parsing.casts import Cast
 
@@ -52,6 +52,31 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """One of the lists that make up the whole one of a kind.
+
+    Attributes:
+        params: sent with its requests.
+        path: its own; empty: that of the kind. Where the account may not read some of these paths, it reads the others.
+        prefix: of its objects' ids, which are not unique among the lists; empty: they are.
+    """
+
+    params: Mapping[str, int | str] = field(default_factory=dict)
+    path: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListToRead:
+    """One list to be read, page by page; see `Variant`."""
+
+    path: str
+    params: Mapping[str, int | str]
+    prefix: str = ""
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KindSpec:
     """One kind of objects.
 
@@ -63,7 +88,7 @@ class KindSpec:
         form: of the list.
         every: see `Kind`.
         params: sent with every request.
-        variants: parameters of the lists that make up the whole one, which are read one after the other.
+        variants: the lists that make up the whole one, which are read one after the other.
         window: the part that is read between two readings of the whole list; None: it is always read whole.
         id_keys: the keys whose values, joined by colons, are the id of an object.
         stamp: the key of Hostaway's own time of change; None if the objects have none.
@@ -79,13 +104,21 @@ class KindSpec:
     form: Form = Form.ROWS
     every: timedelta = DAILY
     params: Mapping[str, int | str] = field(default_factory=dict)
-    variants: tuple[Mapping[str, int | str], ...] = ({},)
+    variants: tuple[Variant, ...] = (Variant(),)
     window: Window | None = None
     id_keys: tuple[str, ...] = ("id",)
     stamp: str | None = None
     columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
+
+    def lists(self, parent: int | None, around: date | None) -> Iterator[ListToRead]:
+        """Yield the lists to be read; see `KindSource.read_kind`."""
+        window = {} if self.window is None or around is None else self.window.params(around)
+        for variant in self.variants:
+            path = (variant.path or self.path).format(parent=parent)
+            params = {**self.params, **window, **variant.params}
+            yield ListToRead(path, params, variant.prefix, is_optional=bool(variant.path))
 
     @property
     def kind(self) -> Kind:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.kinds.kind import MONTHLY, WEEKLY, ResourceSet, Scope
-from hostaway_sync.platforms.hostaway.kinds.spec import Form, KindSpec, Window
+from hostaway_sync.platforms.hostaway.kinds.spec import Form, KindSpec, Variant, Window
 from hostaway_sync.platforms.hostaway.parsing.casts import as_amount, as_date, as_integer, as_text, as_timestamp
 
 if TYPE_CHECKING:
@@ -60,9 +60,19 @@ _SPECS: Final = (
         "custom_fields",
         "/customFields",
         # Without the parameter not every deployment lists all of them.
-        variants=({"objectType": "reservation"}, {"objectType": "listing"}, {"objectType": "task"}),
+        variants=tuple(Variant({"objectType": one}) for one in ("reservation", "listing", "task")),
     ),
     KindSpec("cancellation_policies", "/cancellationPolicies"),
+    KindSpec(
+        "channel_cancellation_policies",
+        "/cancellationPolicies/{channel}",
+        every=WEEKLY,
+        # Each channel counts its policies by itself.
+        variants=tuple(
+            Variant(path=f"/cancellationPolicies/{channel}", prefix=f"{channel}:")
+            for channel in ("airbnb", "booking", "marriott", "vrbo")
+        ),
+    ),
     KindSpec("account_tax_settings", "/accountTaxSettings", stamp="updatedOn"),
     KindSpec("seasonal_rules", "/seasonalRules"),
     KindSpec("owner_statements", "/ownerStatements"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OWN_TABLES = ("reviews", "tasks")
 # The lists of the sandbox that are one kind of ours, and how the ids of each begin.
 CHANNEL_POLICIES = {f"{one}_cancellation_policies": f"{one}:" for one in ("airbnb", "booking", "marriott", "vrbo")}
-SETTINGS = {"resources": ("default", "texts", "people")}
+SETTINGS = {"resources": ("default", "finance", "texts", "people")}
 
 
 def is_shared(kind: str) -> bool:

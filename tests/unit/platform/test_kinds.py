@@ -121,11 +121,28 @@ def test_values_of_a_map_need_not_be_objects() -> None:
 
 def test_window_covers_objects_that_may_still_change() -> None:
     """It has no end if no date lies ahead."""
-    assert Window("from", before=60).params(date(2026, 3, 1)) == {"from": "2025-12-31"}
-    assert Window("from", before=1, last="to", after=2).params(date(2026, 3, 1)) == {
-        "from": "2026-02-28",
-        "to": "2026-03-03",
-    }
+    assert Window("from", before=60).params(date(2026, 3, 1)) == [{"from": "2025-12-31"}]
+    both = Window("from", before=1, last="to", after=2, also=(("begin", "end"),))
+    assert both.params(date(2026, 3, 1)) == [
+        {"from": "2026-02-28", "to": "2026-03-03"},
+        {"begin": "2026-02-28", "end": "2026-03-03"},
+    ]
+
+
+def test_no_window_is_longer_than_hostaway_answers() -> None:
+    """Charges of more than 60 days are refused."""
+    window = KINDS["charges"].window
+    assert window is not None
+    assert window.before + window.after <= 60
+
+
+@pytest.mark.parametrize(("reservations", "requests"), [(0, 2), (1, 3), (200, 3), (201, 4), (400, 4)])
+def test_charges_of_two_hundred_reservations_are_one_request(reservations: int, requests: int) -> None:
+    """Beside those of the window, by either of their dates."""
+    lists = list(KINDS["charges"].lists(None, date(2026, 3, 1), range(1, reservations + 1)))
+    assert len(lists) == requests
+    named = [number for one in lists for key, number in one.params.items() if key.startswith("reservationIds[")]
+    assert named == list(range(1, reservations + 1))
 
 
 @given(

@@ -44,6 +44,7 @@ class Kind:
         every: a list is read once in this time.
         whole_every: a list is read whole once in this time, and in part otherwise; None: it is always read whole.
         columns: the typed columns of its own table; empty: it has none, and its rows are in `resources`.
+        follows_reservations: the objects of reservations that changed are read, too, when only a part is read.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Kind:
     every: timedelta = DAILY
     whole_every: timedelta | None = None
     columns: tuple[str, ...] = ()
+    follows_reservations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,13 @@ class KindSource(Protocol):
     """The platform's API for reading the kinds of one account."""
 
     def read_kind(
-        self, kind: str, *, parent: int | None = None, around: date | None = None, why: str = ""
+        self,
+        kind: str,
+        *,
+        parent: int | None = None,
+        around: date | None = None,
+        reservations: Sequence[int] = (),
+        why: str = "",
     ) -> Iterator[KindPage]:
         """Read one list, page by page.
 
@@ -129,6 +137,7 @@ class KindSource(Protocol):
             kind: the name of the kind.
             parent: the listing that the list belongs to; None: it is the account's.
             around: read only objects that may still change on this day; None: all.
+            reservations: besides these, read the objects of these reservations, if the kind follows reservations.
             why: the reason for `ApiCall`.
 
         Raises:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.kinds.kind import KindReading
-from hostaway_sync.store.tables import listings, reference_readings, resource_readings
+from hostaway_sync.store.tables import listings, reference_readings, reservations, resource_readings
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ def find_readings(database: Database, account_id: int) -> tuple[list[KindReading
         return known, list(connection.scalars(live.order_by(listings.c.id))), now
 
     return database.transaction(read)
+
+
+def list_changed_reservations(database: Database, account_id: int, since: datetime) -> list[int]:
+    """Return the ids of the reservations whose rows changed at a moment or later."""
+    query = sa.select(reservations.c.id).where(
+        reservations.c.account_id == account_id, reservations.c.updated_at >= since
+    )
+    return database.transaction(lambda connection: list(connection.scalars(query.order_by(reservations.c.id))))
 
 
 def store_reading(connection: sa.Connection, account_id: int, reading: KindReading, error: str | None = None) -> None:

@@ -44,12 +44,14 @@ class KindTask:
         reading: how it was read last.
         is_whole: all of it is read, and not only what may still change.
         why: the reason for `ApiCall`.
+        reservations: those whose objects are read beside what may still change.
     """
 
     kind: Kind
     reading: KindReading
     is_whole: bool
     why: str
+    reservations: tuple[int, ...] = ()
 
 
 def select_tasks(

@@ -72,6 +72,8 @@ def mirror_due_lists(database: Database, context: KindContext, urge: plan.Urge) 
     tasks = plan.select_tasks(kind, known, live, now, urge=urge)
     if not tasks or not recorder.claim_task(tasks[0], is_asked=urge is not plan.Urge.DUE):
         return None
+    if kind.follows_reservations:
+        tasks = [_with_reservations(database, context.account_id, task) for task in tasks]
     context.source.lower_priority()
     outcome = _read_lists(context, tasks, now)
     recorder.close_kind(kind, live)
@@ -84,6 +86,14 @@ def mirror_due_lists(database: Database, context: KindContext, urge: plan.Urge) 
     is_excused = is_shared or not run_states.has_failed_last(database, context.account_id, kind.name)
     report = ResourceReport(state, counts, quality, error, is_excused=is_excused)
     return KindResult(report, is_braked=bool(outcome.braked))
+
+
+def _with_reservations(database: Database, account_id: int, task: KindTask) -> KindTask:
+    """Return a task that reads a part of a list, with the reservations that changed since it was read last."""
+    since = task.reading.read_at
+    if task.is_whole or since is None:
+        return task
+    return replace(task, reservations=tuple(readings.list_changed_reservations(database, account_id, since)))
 
 
 def _read_lists(context: KindContext, tasks: Sequence[KindTask], now: datetime) -> plan.Outcome:
@@ -120,7 +130,8 @@ def _read_list(context: KindContext, task: KindTask, now: datetime, outcome: pla
         asked_at: datetime | None = None
         doubt: str | None = None
         around = None if task.is_whole else now.date()
-        for page in context.source.read_kind(task.kind.name, parent=task.reading.parent, around=around, why=why):
+        name, parent, touched = task.kind.name, task.reading.parent, task.reservations
+        for page in context.source.read_kind(name, parent=parent, around=around, reservations=touched, why=why):
             context.recorder.record_page(task, page)
             met.update(record.source_id for record in page.records if record.source_id is not None)
             asked_at = asked_at or page.observed_at

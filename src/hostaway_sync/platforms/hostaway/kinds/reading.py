@@ -20,7 +20,7 @@ from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
@@ -38,7 +38,13 @@ class KindReader:
         self._api = api
 
     def read_kind(
-        self, kind: str, *, parent: int | None = None, around: date | None = None, why: str = ""
+        self,
+        kind: str,
+        *,
+        parent: int | None = None,
+        around: date | None = None,
+        reservations: Sequence[int] = (),
+        why: str = "",
     ) -> Iterator[KindPage]:
         """Read one list, page by page; see `KindSource.read_kind`.
 
@@ -50,7 +56,7 @@ class KindReader:
             raise ValueError(f"{kind} are read from a listing")
         met: set[str] = set()
         refusals: list[Forbidden | NotFound] = []
-        lists = list(spec.lists(parent, around))
+        lists = list(spec.lists(parent, around, reservations))
         for one in lists:
             try:
                 for page in self._read_list(spec, one, why):

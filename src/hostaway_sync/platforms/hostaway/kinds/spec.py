@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.kinds.kind import DAILY, MONTHLY, Kind, ResourceSet, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hostaway_sync.platforms.hostaway.parsing.casts import Cast
 
 LIMIT: Final = 500
 """Rows that one request asks for: the most that the documented lists allow (notes on resources, 2.1)."""
+
+MOST_RESERVATIONS: Final = 200
+"""Reservations that one request may name (notes on resources, 2.1)."""
 
 
 class Form(StrEnum):
@@ -37,6 +41,7 @@ class Window:
         last: the parameter that says until which day; empty: there is no end.
         after: how many days after the present one.
         whole_every: the list is read whole once in this time, because objects outside change, too.
+        also: the same two parameters for other dates of the objects, each of which is asked for by itself.
     """
 
     first: str
@@ -44,11 +49,15 @@ class Window:
     last: str = ""
     after: int = 0
     whole_every: timedelta = MONTHLY
+    also: tuple[tuple[str, str], ...] = ()
 
-    def params(self, today: date) -> dict[str, str]:
-        """Return the parameters of the window around a day."""
-        from_day = {self.first: (today - timedelta(days=self.before)).isoformat()}
-        return {**from_day, **({self.last: (today + timedelta(days=self.after)).isoformat()} if self.last else {})}
+    def params(self, today: date) -> list[dict[str, int | str]]:
+        """Return the parameters of the window around a day, for each kind of date."""
+        begin = (today - timedelta(days=self.before)).isoformat()
+        end = (today + timedelta(days=self.after)).isoformat()
+        return [
+            {first: begin, **({last: end} if last else {})} for first, last in ((self.first, self.last), *self.also)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class KindSpec:
         columns: column of the kind's own table → key and cast; empty: it has no table of its own.
         dropped: keys that are never stored, at any depth, besides `records.NEVER_STORED`.
         volatile: top-level keys that change although the object does not; comparisons ignore them.
+        by_reservation: the parameter that asks for the objects of some reservations; empty: there is none.
     """
 
     name: str
@@ -111,17 +121,31 @@ class KindSpec:
     columns: Mapping[str, tuple[str, Cast]] = field(default_factory=dict)
     dropped: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
+    by_reservation: str = ""
 
-    def lists(self, parent: int | None, around: date | None) -> Iterator[ListToRead]:
+    def lists(self, parent: int | None, around: date | None, reservations: Sequence[int] = ()) -> Iterator[ListToRead]:
         """Yield the lists to be read; see `KindSource.read_kind`."""
-        window = {} if self.window is None or around is None else self.window.params(around)
-        for variant in self.variants:
+        parts: list[dict[str, int | str]] = [{}]
+        if self.window is not None and around is not None:
+            parts = self.window.params(around)
+        for start in range(0, len(reservations), MOST_RESERVATIONS):
+            batch = reservations[start : start + MOST_RESERVATIONS]
+            parts.append({f"{self.by_reservation}[{place}]": number for place, number in enumerate(batch)})
+        for variant, part in product(self.variants, parts):
             path = (variant.path or self.path).format(parent=parent)
-            params = {**self.params, **window, **variant.params}
+            params = {**self.params, **part, **variant.params}
             yield ListToRead(path, params, variant.prefix, is_optional=bool(variant.path))
 
     @property
     def kind(self) -> Kind:
         """What the mirror must know of it."""
         whole_every = None if self.window is None else self.window.whole_every
-        return Kind(self.name, self.scope, self.resource_set, self.every, whole_every, tuple(self.columns))
+        return Kind(
+            self.name,
+            self.scope,
+            self.resource_set,
+            self.every,
+            whole_every,
+            tuple(self.columns),
+            follows_reservations=bool(self.by_reservation),
+        )

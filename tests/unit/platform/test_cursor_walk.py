@@ -70,3 +70,11 @@ def test_first_page_without_any_id_loses_the_cursor() -> None:
 
     assert run(walk_by_cursor(), answer) == WalkOutcome(CURSOR_LOST, 3)
     assert calls == [None]
+
+
+def test_end_is_proven_by_a_short_page_of_skipped_rows_alone() -> None:
+    """A page with other known rows, or a full one, may hide rows below it: the walk steps back once more."""
+    above, below = [row(9, 9), row(8, 8)], [row(7, 7), row(6, 6)]
+    assert asked(above, below, [], [row(6, 6)], count=None) == [(None,), (8,), (6,), (7,), (None,)]
+    assert asked(above, below, [], [row(9, 9)], count=None) == [(None,), (8,), (6,), (7,), (8,)]
+    assert asked(above, below, [], [], below, count=None) == [(None,), (8,), (6,), (7,), (8,), (9,)]

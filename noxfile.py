@@ -278,7 +278,8 @@ def environment(session: nox.Session, name: str, locked: Path, python: str = sys
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
         session.run(python, "-m", "venv", str(directory), external=True)
-        packages = ("--require-hashes", "--quiet", "--requirement", str(locked))
+        # What is imported is compiled then: most of what is installed never is.
+        packages = ("--require-hashes", "--no-compile", "--quiet", "--requirement", str(locked))
         session.run(programs / "python", "-m", "pip", "install", *packages, external=True)
         stamp.write_text(wanted)
     return programs

@@ -125,7 +125,12 @@ def test_quiet_run_is_exact_after_any_kill(
 def test_many_kills_lose_no_row(sync_env: Build, switches: Switches, seed: int, *, silent: bool) -> None:
     """Five kills in each of many worlds, with runs and readings between them."""
     weather(
-        sync_env, switches, ["kill", "change", "kill", "sync", "kill", "refresh", "kill", "kill"], seed, silent=silent
+        sync_env,
+        switches,
+        ["kill", "change", "kill", "sync", "kill", "refresh", "kill", "kill"],
+        seed,
+        silent=silent,
+        size=60,
     )
 
 
@@ -141,9 +146,11 @@ def test_fifty_kills_of_one_mirror_lose_no_row(sync_env: Build) -> None:
     storm.end()
 
 
-def weather(sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False) -> None:
+def weather(
+    sync_env: Build, switches: Switches, steps: Sequence[str], seed: int, *, silent: bool = False, size: int = 25
+) -> None:
     """Run these steps in a storm of changes, and compare afterwards."""
-    env = sync_env(reservations=60, listings=5, switches=switches, seed=seed, store=False)
+    env = sync_env(reservations=size, listings=5, switches=switches, seed=seed, store=False)
     env.empty_database()
     env.store_account()
     storm = SyncChaos(env, random.Random(seed), silent=silent)  # noqa: S311  (a test that can be repeated)

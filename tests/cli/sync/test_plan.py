@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 
-@pytest.mark.parametrize("reservations", [12, 620])
-def test_plan_predicts_the_requests_of_a_first_sync(sync_env: Build, reservations: int) -> None:
+@pytest.mark.parametrize(("reservations", "conversations"), [(12, True), (620, False)])
+def test_plan_predicts_the_requests_of_a_first_sync(sync_env: Build, reservations: int, *, conversations: bool) -> None:
     """Within one in a hundred, as pages overlap; for an idle run it takes the recorded number."""
-    env = sync_env(reservations=reservations)
+    env = sync_env(reservations=reservations, conversations=conversations)
     mirror = env.mirror()
     first, second = mirror.sync.run(70001), mirror.sync.run(70001)
     ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from hostaway_sync.model.redaction import Redaction, parse_rules
+from hostaway_sync.model.redaction import Redaction, parse_rules, redacted_resources
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 
 SECRET = b"s" * 32
@@ -42,3 +42,9 @@ def test_hash_of_a_value_is_that_of_its_bytes(value: str, hashed: bytes) -> None
     assert hiding is not None
     expected = f"hmac-sha256:{hmac.new(SECRET, hashed, sha256).hexdigest()[:32]}"
     assert hiding.redact(f'{{"phone":{value.replace(chr(39), chr(34))}}}') == f'{{"phone":"{expected}"}}'
+
+
+def test_rules_of_days_change_no_delivery() -> None:
+    """No delivery holds days: a field of theirs may have another meaning there."""
+    assert redacted_resources(parse_rules("calendar.note=drop"), VOCABULARY) == {"calendar"}
+    assert "deliveries" in redacted_resources(parse_rules("listings.note=drop"), VOCABULARY)

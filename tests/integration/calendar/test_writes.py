@@ -249,3 +249,46 @@ def test_forgotten_guest_leaves_no_trace_in_a_write(sync_env: Build) -> None:
     assert name not in left
     assert audited == 0
     assert case.ledger("new_values, old_values") == [({}, []), ({}, [])]
+
+
+def test_next_run_reads_days_that_the_source_blocks_again(sync_env: Build) -> None:
+    """Those outside the booking window, some hours later: the days of a write stay marked."""
+    case = calendar_case(sync_env)
+    case.edit(3, 7, isAvailable=0)
+    case.sync_all_days()
+    assert case.write(is_available=True).write is not None
+    case.edit(6, 7, isAvailable=0)
+    case.sync()
+    assert case.stored("is_available") == [True, True, True, False, False]
+    assert case.ledger() == ["done"]
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 429])
+def test_refused_write_was_not_carried_out(sync_env: Build, code: int) -> None:
+    """A listing that was archived meanwhile, a missing permission, a listing that is gone, a limit: known at once."""
+    case = calendar_case(sync_env)
+    case.add_fault(faults.status(code, b'{"status": "fail", "message": "The listing is archived"}'))
+    outcome = case.write(price=Decimal(99))
+    assert outcome.write is not None
+    assert outcome.write.state is WriteState.FAILED
+    assert f"with {code}: The listing is" in (outcome.write.error or "")
+    assert [request.route for request in case.env.sandbox.requests] == [READ, WRITE]
+
+
+def test_days_decide_about_a_write_without_an_answer(sync_env: Build) -> None:
+    """A torn answer after its effect is done; where the days cannot be read either, the next run decides."""
+    case = calendar_case(sync_env)
+    case.add_fault(faults.torn_connection())
+    outcome = case.write(price=Decimal(99))
+    assert outcome.write is not None
+    assert (outcome.write.state, case.writes()) == (WriteState.DONE, 1)
+    case.add_fault(faults.connection_reset())
+    case.add_fault(faults.bad_gateway(), READ, skip=1, times=None)
+    outcome = case.write(price=Decimal(150))
+    assert outcome.write is not None
+    assert outcome.write.state is WriteState.OUTCOME_UNKNOWN
+    assert "its days could not be read" in (outcome.write.error or "")
+    case.env.sandbox.faults.clear()
+    case.let_a_minute_pass()
+    case.sync()
+    assert case.ledger() == ["done", "failed"]

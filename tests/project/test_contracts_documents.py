@@ -101,12 +101,14 @@ def test_documents_about_runs(sync_env: Build) -> None:
     repaired = "{listings reservations conversations messages calendar}"
     with_days = certificate(repaired, more=f" calendar{{{FINDINGS}}}")
     assert keys_of(env, "verify", "70001", "--calendar", "--repair", CALENDAR_DAYS="60") == with_days
-    need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day calendar"
+    need = "first_sync first_sync_minutes sweep run is_assumed runs_a_day sweeps_a_day a_day calendar other_resources"
     assert keys_of(env, "plan") == (
         "every_minutes accounts[account_id name rows{listings reservations conversations messages} "
-        f"need{{{need}}}] address{{accounts a_day a_day_at_most fitting sweeps_minutes share calendar_a_day}}"
+        f"need{{{need}}}] address{{accounts a_day a_day_at_most fitting sweeps_minutes share calendar_a_day "
+        "other_resources_a_day}"
     )
     assert "calendar{in_turn_a_day marks_a_day a_day}" in keys_of(env, "plan", CALENDAR_DAYS="90")
+    assert "other_resources{first_sync a_day resources{tasks}}" in keys_of(env, "plan", RESOURCES="tasks")
     assert keys_of(env, "doctor") == "state findings[check grade says advice account_id]"
     assert keys_of(env, "prune", "--dry-run") == f"dry_run rows{{{PRUNED}}}"
     assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"

@@ -12,6 +12,7 @@ from hostaway_sync.model.kinds.choice import choose_known_resources, choose_reso
 from hostaway_sync.model.kinds.facts import KindTerms
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.store.accounts import queries as account_queries
@@ -91,9 +92,8 @@ class ResourceChoices:
         exceptions = frozenset(number for number, chosen in own.items() if (chosen.calendar.horizon > 0) != is_usual)
         calendars = CalendarTerms(self._horizon, self._period, is_usual, exceptions)
         known = tuple(kind for kind in list_kinds() if kind.scope is not Scope.INSTALLATION)
-        return calendars, KindTerms(
-            known, _names(usual), {number: _names(of_account) for number, of_account in own.items()}
-        )
+        names_of = {number: _names(of_account) for number, of_account in own.items()}
+        return calendars, KindTerms(known, _names(usual), names_of, LIMIT)
 
 
 def _names(chosen: MirroredResources) -> frozenset[str]:

@@ -82,6 +82,7 @@ class Status:
 
     def _forecast_terms(self, run_interval: timedelta) -> ForecastTerms:
         settings = self._container.settings
+        calendars, kinds = self._container.resources.terms(self._database)
         address, account = settings.rate_limit_ip, settings.rate_limit_account
         return ForecastTerms(
             run_interval=run_interval,
@@ -90,5 +91,6 @@ class Status:
             account_rate=account.requests / account.window.total_seconds(),
             sweep_after=timedelta(hours=settings.sweep_after_hours),
             threads_after=timedelta(days=settings.threads_after_days),
-            calendars=self._container.resources.terms(self._database)[0],
+            calendars=calendars,
+            kind_page_size=kinds.page_size,
         )

@@ -8,12 +8,14 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from hostaway_sync.model.calendar.facts import CALENDARS_OFF, NO_FIGURES
+from hostaway_sync.model.kinds.costs import estimate_kind_need
 from hostaway_sync.model.records import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hostaway_sync.model.calendar.facts import CalendarFigures, CalendarTerms
+    from hostaway_sync.model.kinds.costs import KindNeed
     from hostaway_sync.model.status import AccountFacts
 
 _DAY = timedelta(days=1)
@@ -41,6 +43,7 @@ class ForecastTerms:
         sweep_after: age of the last sweep at which a run becomes a sweep.
         threads_after: age of the last complete reading at which a sweep reads a thread again.
         calendars: how calendars are mirrored.
+        kind_page_size: rows per page of the lists of the other kinds.
     """
 
     run_interval: timedelta
@@ -50,6 +53,7 @@ class ForecastTerms:
     sweep_after: timedelta
     threads_after: timedelta
     calendars: CalendarTerms = CALENDARS_OFF
+    kind_page_size: int = 500
 
     @property
     def rate(self) -> float:
@@ -89,6 +93,7 @@ class RequestNeed:
         sweeps_per_day: sweeps a day.
         calendar: requests for calendars, which no other figure but those of the first sync and of a day holds; None:
             calendars are not mirrored.
+        kinds: requests for the other kinds, likewise; None: none is mirrored.
     """
 
     first_sync_calls: int
@@ -99,17 +104,23 @@ class RequestNeed:
     runs_per_day: float
     sweeps_per_day: float
     calendar: CalendarNeed | None = None
+    kinds: KindNeed | None = None
 
     @property
     def per_day(self) -> float:
         """Requests per day."""
         lists = self.run_calls * self.runs_per_day + self.sweep_calls * self.sweeps_per_day
-        return lists + self.calendar_per_day
+        return lists + self.calendar_per_day + self.kinds_per_day
 
     @property
     def calendar_per_day(self) -> float:
         """Requests per day for calendars."""
         return self.calendar.per_day if self.calendar else 0.0
+
+    @property
+    def kinds_per_day(self) -> float:
+        """Requests per day for the other kinds."""
+        return self.kinds.per_day if self.kinds else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,7 @@ class AddressLoad:
         accounts_that_fit: average accounts that the address can serve; None if `accounts` is 0.
         sweeps_minutes: duration of all sweeps if they start in the same hour.
         calendar_per_day: those of `per_day` that are for calendars.
+        kinds_per_day: those of `per_day` that are for the other kinds.
     """
 
     accounts: int
@@ -131,6 +143,7 @@ class AddressLoad:
     accounts_that_fit: int | None
     sweeps_minutes: float
     calendar_per_day: float = 0.0
+    kinds_per_day: float = 0.0
 
     @property
     def share(self) -> float:
@@ -168,7 +181,9 @@ def estimate_need(
     threads = facts.live(Resource.CONVERSATIONS)
     lists = count_list_calls(facts, terms)
     calendar = estimate_calendar_need(facts, terms, figures) if terms.calendars.is_on_for(facts.account_id) else None
+    kinds = estimate_kind_need(facts.kinds, terms.run_interval, terms.kind_page_size)
     first_sync = lists + threads + (facts.live(Resource.LISTINGS) if calendar else 0)
+    first_sync += kinds.first_sync_calls if kinds else 0
     slowest = max(1 / terms.rate, facts.recent.seconds_per_call or 0.0)
     runs, sweeps = count_runs_per_day(terms)
     recorded = facts.recent.incremental_calls
@@ -181,6 +196,7 @@ def estimate_need(
         runs_per_day=runs,
         sweeps_per_day=sweeps,
         calendar=calendar,
+        kinds=kinds,
     )
 
 
@@ -208,7 +224,8 @@ def sum_load(known: Sequence[RequestNeed], terms: ForecastTerms) -> AddressLoad:
     together = sum(need.sweep_calls for need in known) / (terms.address_rate * USABLE)
     alone = max((need.sweep_calls for need in known), default=0) / terms.rate
     calendars = sum(need.calendar_per_day for need in known)
-    return AddressLoad(len(known), a_day, at_most, fitting, max(together, alone) / 60, calendars)
+    kinds = sum(need.kinds_per_day for need in known)
+    return AddressLoad(len(known), a_day, at_most, fitting, max(together, alone) / 60, calendars, kinds)
 
 
 def count_list_calls(facts: AccountFacts, terms: ForecastTerms) -> int:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support import sql
 from tests.support.calendars import ahead, calendar_requests
+from tests.support.kinds import asked_paths
+from tests.support.terminal import read_on_terminal
 
 from hostaway_sync.model.capacity import ASSUMED_RUN_CALLS
 from hostaway_sync.model.records import Mode, Resource
-from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS
+from hostaway_sync.sandbox import AccountSpec, Switches
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
 
     Build = Callable[..., SyncEnv]
+
+REFERENCE_PATHS = {spec.path for spec in KINDS.values() if spec.scope == "installation"}
 
 
 @pytest.mark.parametrize(("reservations", "conversations"), [(12, True), (620, False)])
@@ -96,12 +101,13 @@ def test_plan_json_has_needs_and_load_of_the_address(sync_env: Build, program: P
     assert known.keys() == {"account_id", "name", "rows", "need"}
     assert known["need"].keys() == {
         *("first_sync", "first_sync_minutes", "sweep", "run", "is_assumed", "runs_a_day", "sweeps_a_day", "a_day"),
-        "calendar",
+        *("calendar", "other_resources"),
     }
     assert (known["need"]["runs_a_day"], known["need"]["sweeps_a_day"]) == (0, 1)
     assert unknown["need"] is None
     assert document["address"].keys() == {
-        *("accounts", "a_day", "a_day_at_most", "fitting", "sweeps_minutes", "share", "calendar_a_day")
+        *("accounts", "a_day", "a_day_at_most", "fitting", "sweeps_minutes", "share"),
+        *("calendar_a_day", "other_resources_a_day"),
     }
     assert document["address"]["accounts"] == 1
     assert document["address"]["a_day_at_most"] == pytest.approx(20 * 0.975 * 86_400)
@@ -171,3 +177,64 @@ def test_plan_counts_partly_read_calendars(sync_env: Build) -> None:
     ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert need.run_calls == run.api_calls - 1
+
+
+@pytest.mark.parametrize("refused", [(), ("/reviews", "/listingFeeSettings/{id}")])
+def test_plan_predicts_the_requests_for_other_resources(sync_env: Build, refused: tuple[str, ...]) -> None:
+    """Nearly: a list without a count may be asked for its end, and a refusal twice; the usual run reads none."""
+    env = sync_env(listings=5, reservations=60, switches=Switches(gate_403=refused))
+    mirror = env.mirror(resources=("default",))
+    first = mirror.sync.run(70001)
+    paths = asked_paths(env)
+    asked = [path for path in paths if path not in REFERENCE_PATHS]
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert need.kinds is not None
+    assert need.kinds.first_sync_calls == pytest.approx(len(asked), abs=1 + len(refused))
+    assert need.first_sync_calls == pytest.approx(first.api_calls - (len(paths) - len(asked)), abs=1 + 3 * len(refused))
+    sql.execute(env.database, "UPDATE resource_readings SET due_at = now() WHERE kind = 'listing_tax_settings'")
+    costly, idle = mirror.sync.run(70001), mirror.sync.run(70001)
+    assert costly.api_calls - idle.api_calls == 5
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run_calls, need.is_assumed) == (idle.api_calls, False)
+
+
+def test_requests_for_other_resources_are_no_part_of_a_run(sync_env: Build) -> None:
+    """Where each run reads some, those that its objects need are left out."""
+    env = sync_env(listings=2, reservations=20)
+    mirror = env.mirror(resources=("seasonal_rules",))
+    mirror.sync.run(70001)
+    for _ in range(3):
+        sql.execute(env.database, "UPDATE resource_readings SET due_at = now()")
+        run = mirror.sync.run(70001)
+        assert "seasonal_rules" in run.resources
+    ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
+    assert need is not None
+    assert (need.run_calls, need.is_assumed) == (run.api_calls - 1, False)
+
+
+def test_plan_prints_the_part_of_other_resources(sync_env: Build, program: Program) -> None:
+    """A column and a part of the sum, in 80 columns; each resource by name in the document."""
+    env = sync_env(accounts=[AccountSpec(number, reservations=10, listings=4) for number in (70001, 70002)])
+    names = ("tasks", "listing_fee_settings", "calendar")
+    on = {"RESOURCES": ",".join(names), "CALENDAR_DAYS": "30"}
+    mirror = env.mirror(resources=names, calendar_days=30)
+    mirror.accounts.update(70002, {"resource_sets": ["none"], "name": "Harbour Stays of the North Sea"})
+    mirror.sync.run_all()
+    document = json.loads(program(env, "plan", "--json", **on).stdout)
+    one, two = (account["need"] for account in document["accounts"])
+    assert one["other_resources"] == {
+        "first_sync": 5,
+        "a_day": pytest.approx(1.2 + 4 / 7),
+        "resources": {"tasks": pytest.approx(1.2), "listing_fee_settings": pytest.approx(4 / 7)},
+    }
+    assert (two["other_resources"], two["calendar"]) == (None, None)
+    assert document["address"]["other_resources_a_day"] == one["other_resources"]["a_day"]
+    lines = read_on_terminal(env, "plan", columns=80, **on)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[-4:] == ["calendars", "others", "a", "day"]
+    assert lines[1].split()[-2] == "2"
+    assert "2 at most for other resources," in " ".join(line.strip() for line in lines)
+    lines = program(env, "plan", RESOURCES="none").stdout.splitlines()
+    assert "others" not in lines[0]

@@ -197,3 +197,9 @@ def test_kinds_have_names_for_views_and_distinct_paths() -> None:
     assert all(kind.name.replace("_", "").isalpha() and kind.name.islower() for kind in kinds)
     assert len({spec.path for spec in KINDS.values()}) == len(kinds)
     assert [kind.name for kind in kinds if kind.columns] == ["reviews", "tasks"]
+
+
+@pytest.mark.parametrize(("name", "requests"), [("tasks", 1), ("custom_fields", 3), ("coupons", 1), ("charges", 3)])
+def test_kind_knows_how_many_requests_read_it(name: str, requests: int) -> None:
+    """The lists that make it up, or the parts of them that may still change."""
+    assert KINDS[name].kind.requests == requests

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,9 @@ from hostaway_sync.model.capacity import (
     forecast_capacity,
     sum_load,
 )
+from hostaway_sync.model.kinds.costs import count_reading_calls, estimate_kind_need
+from hostaway_sync.model.kinds.facts import KindFacts
+from hostaway_sync.model.kinds.kind import Kind, Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.model.status import AccountFacts, AnnouncementCounts, RecentRuns, RowCounts
 
@@ -190,6 +194,7 @@ def test_more_frequent_sweeps_read_a_smaller_share() -> None:
     assert count_threads_per_sweep(900, TERMS) == 34
 
 
+FEES = Kind("listing_fee_settings", Scope.LISTING, every=timedelta(days=7))
 DAILY = replace(TERMS, calendars=CalendarTerms(365, 20 * HOUR))
 
 
@@ -222,6 +227,57 @@ def test_listings_are_read_once_a_period_and_archived_ones_weekly(period: int, i
     assert need is not None
     assert need.calendar is not None
     assert need.calendar.in_turn_per_day == pytest.approx(in_turn)
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "calls"),
+    [
+        (Kind("tasks"), {}, 1),
+        (Kind("tasks"), {"live": 501}, 2),
+        (Kind("custom_fields", requests=3), {"live": 12}, 3),
+        (FEES, {"lists": 50, "live": 90}, 50),
+        (FEES, {"lists": 2, "live": 1001}, 4),
+        (FEES, {"lists": 50, "refused": 1}, 3),
+        (FEES, {"lists": 2, "refused": 1}, 2),
+        (FEES, {"lists": 50, "refused": 1, "last_read_at": NOON}, 50),
+        (Kind("tasks"), {"refused": 1}, 1),
+    ],
+)
+def test_lists_of_a_kind_need_a_request_a_page(kind: Kind, facts: dict[str, Any], calls: int) -> None:
+    """One at least, and few where the account's plan lacks the kind."""
+    assert count_reading_calls(KindFacts(kind, **facts), 500) == calls
+
+
+def test_kinds_cost_a_day_what_their_periods_allow() -> None:
+    """What is refused is asked for weekly; no list is read twice in a run; what is off costs nothing."""
+    kinds = (
+        KindFacts(Kind("tasks", every=20 * HOUR), live=600),
+        KindFacts(Kind("reviews", every=20 * HOUR), refused=1),
+        KindFacts(FEES, lists=70),
+        KindFacts(Kind("coupons"), is_on=False, live=4),
+    )
+    need = estimate_kind_need(kinds, HOUR, 500)
+    assert need is not None
+    assert need.first_sync_calls == 2 + 1 + 70
+    assert need.by_kind == {"tasks": pytest.approx(2.4), "reviews": pytest.approx(1 / 7), FEES.name: 10.0}
+    seldom = estimate_kind_need(kinds, 48 * HOUR, 500)
+    assert seldom is not None
+    assert seldom.by_kind["tasks"] == 1.0
+    assert estimate_kind_need(kinds[3:], HOUR, 500) is None
+
+
+def test_kinds_are_part_of_all_sums() -> None:
+    """Of the first sync, of an account's day and of the address's."""
+    without = account(50, 5000, 4000)
+    facts = replace(without, kinds=(KindFacts(Kind("tasks", every=24 * HOUR)), KindFacts(FEES, lists=70)))
+    plain, need = estimate_need(without, TERMS), estimate_need(facts, TERMS)
+    assert plain is not None
+    assert need is not None
+    assert (plain.kinds, plain.kinds_per_day, need.kinds_per_day) == (None, 0.0, 11.0)
+    assert need.per_day == pytest.approx(plain.per_day + 11)
+    assert need.first_sync_calls == plain.first_sync_calls + 71
+    load = forecast_capacity([facts], TERMS).load
+    assert (load.kinds_per_day, load.per_day) == (11.0, need.per_day)
 
 
 def test_changed_stays_come_from_the_webhook_or_the_runs() -> None:

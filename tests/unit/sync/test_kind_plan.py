@@ -9,12 +9,20 @@ from hypothesis import strategies as st
 
 from hostaway_sync.model.kinds.absences import UNLISTED_FOR, LiveObject, judge_absences
 from hostaway_sync.model.kinds.choice import ResourceChoice, choose_resources
-from hostaway_sync.model.kinds.kind import DAILY, MONTHLY, WEEKLY, Kind, KindReading, ResourceSet, Scope
+from hostaway_sync.model.kinds.kind import (
+    DAILY,
+    MONTHLY,
+    REFUSED_LISTS,
+    REFUSED_PERIOD,
+    WEEKLY,
+    Kind,
+    KindReading,
+    ResourceSet,
+    Scope,
+)
 from hostaway_sync.sync import plan as run_plan
 from hostaway_sync.sync.kinds.plan import (
     FAILED_PERIOD,
-    REFUSED_LISTS,
-    REFUSED_PERIOD,
     KindTask,
     Outcome,
     Urge,

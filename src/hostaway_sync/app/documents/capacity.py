@@ -8,6 +8,7 @@ from hostaway_sync.model.records import OBJECTS
 
 if TYPE_CHECKING:
     from hostaway_sync.model.capacity import AddressLoad, CalendarNeed, Forecast, RequestNeed
+    from hostaway_sync.model.kinds.costs import KindNeed
 
 
 def forecast_document(forecast: Forecast, *, every_minutes: int) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def _need(need: RequestNeed) -> dict[str, Any]:
         "sweeps_a_day": need.sweeps_per_day,
         "a_day": need.per_day,
         "calendar": _calendar(need.calendar) if need.calendar else None,
+        "other_resources": _kinds(need.kinds) if need.kinds else None,
     }
 
 
@@ -46,6 +48,14 @@ def _calendar(need: CalendarNeed) -> dict[str, Any]:
         "in_turn_a_day": need.in_turn_per_day,
         "marks_a_day": need.marks_per_day,
         "a_day": need.per_day,
+    }
+
+
+def _kinds(need: KindNeed) -> dict[str, Any]:
+    return {
+        "first_sync": need.first_sync_calls,
+        "a_day": need.per_day,
+        "resources": dict(need.by_kind),
     }
 
 
@@ -58,4 +68,5 @@ def _load(load: AddressLoad) -> dict[str, Any]:
         "sweeps_minutes": load.sweeps_minutes,
         "share": load.share,
         "calendar_a_day": load.calendar_per_day,
+        "other_resources_a_day": load.kinds_per_day,
     }

@@ -43,13 +43,13 @@ def _print_forecast(forecast: Forecast, every: int) -> None:
     from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 
     sizes = [Column(name, is_number=True, is_spare=True) for name in ("listings", "reservations", "threads")]
-    has_calendars = any(need.calendar for _, need in forecast.needs if need is not None)
-    names = ("first sync", "minutes", "sweep", "run", *(["calendars"] if has_calendars else []), "a day")
+    # A column that is empty in each row is not shown.
+    names = ("first sync", "minutes", "sweep", "run", "calendars", "others", "a day")
     numbers = [Column(name, is_number=True) for name in names]
     grid = Grid([Column("account"), Column("name", least=6, most=20), *sizes, *numbers])
     for facts, need in forecast.needs:
         known = (f"{facts.live(resource):,}" for resource in list(Resource)[:3])
-        cells = _cells(need) if need else ["?"] * len(numbers)
+        cells = _cells(need) if need else ["?"] * 4 + [""] * 2 + ["?"]
         grid.add([str(facts.account_id), facts.name or "", *known, *cells], "" if need else _unknown(facts))
     grid.show()
     print_paragraph("")
@@ -64,7 +64,8 @@ def _cells(need: RequestNeed) -> list[str]:
         _minutes(need.first_sync_minutes),
         f"{need.sweep_calls:,}",
         run,
-        *([_calendars(need.calendar)] if need.calendar else []),
+        _calendars(need.calendar) if need.calendar else "",
+        f"{need.kinds_per_day:,.0f}" if need.kinds else "",
         f"{need.per_day:,.0f}",
     ]
 
@@ -83,7 +84,7 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
         said += [
             f"Every {every} min: {runs:.1f} incremental runs and {sweeps:.1f} sweeps of each account a day.",
             f"Together {load.per_day:,.0f} calls a day: {load.share:.2%} of an address's {load.max_per_day:,.0f}.",
-            *_calendar_sentences(needs, load),
+            *_part_sentences(needs, load),
             f"About {load.accounts_that_fit:,} accounts like these fit one address.",
             f"The busiest hour, when all sweeps fall together: {_minutes(load.sweeps_minutes)} min of calls.",
         ]
@@ -93,12 +94,17 @@ def _sentences(forecast: Forecast, every: int) -> list[str]:
     return said
 
 
-def _calendar_sentences(needs: list[RequestNeed], load: AddressLoad) -> list[str]:
-    """Return what of a day's calls is for calendars."""
+def _part_sentences(needs: list[RequestNeed], load: AddressLoad) -> list[str]:
+    """Return what of a day's calls is for calendars and other resources."""
     known = [need.calendar for need in needs if need.calendar is not None]
-    if not known:
+    has_kinds = any(need.kinds for need in needs)
+    if not known and not has_kinds:
         return []
-    lists = f"{load.per_day - load.calendar_per_day:,.0f} of them for lists and threads"
+    lists = f"{load.per_day - load.calendar_per_day - load.kinds_per_day:,.0f} of them for lists and threads"
+    if has_kinds:
+        lists += f", {load.kinds_per_day:,.0f} at most for other resources"
+    if not known:
+        return [f"{lists}."]
     in_turn = sum(need.in_turn_per_day for need in known)
     marks = sum(need.marks_per_day or 0 for need in known)
     said = (

@@ -24,11 +24,13 @@ class KindTerms:
         known: all kinds of the platform, in the order in which they are read.
         usual: the names of those that an account mirrors that chooses nothing itself.
         own: the names that other accounts choose.
+        page_size: rows that one request brings at most.
     """
 
     known: tuple[Kind, ...] = ()
     usual: frozenset[str] = frozenset()
     own: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    page_size: int = 500
 
     def chosen_by(self, account_id: int) -> frozenset[str]:
         """Return the names of the kinds that an account mirrors."""

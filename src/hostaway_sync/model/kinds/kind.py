@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 DAILY: Final = timedelta(hours=20)
 WEEKLY: Final = timedelta(days=7)
 MONTHLY: Final = timedelta(days=30)
+# A list that the account may not read is asked for again after this time: its plan may have changed.
+REFUSED_PERIOD: Final = timedelta(days=7)
+# If the lists of so many listings are refused and none is read, the account's plan lacks the kind.
+REFUSED_LISTS: Final = 3
 
 
 class Scope(StrEnum):
@@ -45,6 +49,7 @@ class Kind:
         whole_every: a list is read whole once in this time, and in part otherwise; None: it is always read whole.
         columns: the typed columns of its own table; empty: it has none, and its rows are in `resources`.
         follows_reservations: the objects of reservations that changed are read, too, when only a part is read.
+        requests: how many requests read one of its lists, however short it is.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Kind:
     whole_every: timedelta | None = None
     columns: tuple[str, ...] = ()
     follows_reservations: bool = False
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from hostaway_sync.model.kinds.facts import KindFacts
 from hostaway_sync.model.kinds.kind import Scope
-from hostaway_sync.store.tables import OWN_TABLES, listings, resource_readings, resources
+from hostaway_sync.model.records import Resource
+from hostaway_sync.store.tables import OWN_TABLES, listings, resource_readings, resources, sync_run_resources
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
@@ -124,4 +125,15 @@ def _select_readings() -> sa.Select[Any]:
         )
         .where(is_accounts | (listings.c.id.is_not(None) & listings.c.missing_since.is_(None)))
         .group_by(reading.account_id, reading.kind, is_accounts)
+    )
+
+
+def count_kind_calls(run_id: sa.ColumnElement[Any], terms: KindTerms) -> sa.ColumnElement[int]:
+    """Return how many requests of a run were for other kinds at least, by the objects that it met."""
+    part = sync_run_resources.alias("kind_part")
+    pages = sa.func.greatest(1, sa.func.ceil(part.c.seen / sa.cast(terms.page_size, sa.Numeric)))
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(pages), 0))
+        .where(part.c.run_id == run_id, part.c.resource.not_in([resource.value for resource in Resource]))
+        .scalar_subquery()
     )

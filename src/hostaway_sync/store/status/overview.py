@@ -32,7 +32,7 @@ from hostaway_sync.store.records.doubtful_rows import count_doubts
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.runs.leases import is_running
 from hostaway_sync.store.status.calendars import calendar_calls, read_calendar_facts
-from hostaway_sync.store.status.kinds import read_kind_facts
+from hostaway_sync.store.status.kinds import count_kind_calls, read_kind_facts
 from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     MIRRORED,
@@ -85,7 +85,7 @@ def read_overview(
 
     def read(connection: sa.Connection) -> Overview:
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        found = connection.execute(_accounts(account_id, calendars)).all()
+        found = connection.execute(_accounts(account_id, calendars, kinds)).all()
         rows = _rows(connection, account_id)
         due = _due(connection, account_id)
         broken = {number: QuarantineCounts(*counts) for number, *counts in connection.execute(_quarantined(account_id))}
@@ -149,7 +149,7 @@ def read_history(database: Database, account_id: int, *, runs: int) -> list[RunD
     return database.transaction(read)
 
 
-def _accounts(account_id: int | None, calendars: CalendarTerms) -> sa.Select[Any]:
+def _accounts(account_id: int | None, calendars: CalendarTerms, kinds: KindTerms) -> sa.Select[Any]:
     """Return the query of each account with its lease, its newest runs and its newest equal certificate."""
     ours = sync_runs.c.account_id == accounts.c.account_id
     runs = sa.select(sync_runs.c.run_id, *_RUN).order_by(sync_runs.c.triggered_at.desc()).limit(1)
@@ -162,7 +162,7 @@ def _accounts(account_id: int | None, calendars: CalendarTerms) -> sa.Select[Any
     of_account = verifications.c.account_id == accounts.c.account_id
     equal = proven.where(of_account, verifications.c.is_equal, is_known(verifications.c.verified_at)).lateral("equal")
     held = leases.c.owner.is_not(None) & is_running()
-    recent = _recent(ours, calendars).lateral("recent")
+    recent = _recent(ours, calendars, kinds).lateral("recent")
     tables: Any = accounts.outerjoin(leases, (leases.c.account_id == accounts.c.account_id) & held)
     for lateral in (under_way, ended, read_so_far, equal, recent):
         tables = tables.outerjoin(lateral, sa.true())
@@ -185,23 +185,26 @@ def _accounts(account_id: int | None, calendars: CalendarTerms) -> sa.Select[Any
     return _only(query, accounts, account_id)
 
 
-def _recent(ours: sa.ColumnElement[bool], calendars: CalendarTerms) -> sa.Select[Any]:
+def _recent(ours: sa.ColumnElement[bool], calendars: CalendarTerms, kinds: KindTerms) -> sa.Select[Any]:
     """Return the query of the costs of last week's runs; an incremental run that finishes a full one is left out."""
     week, first = _week(ours).lateral("week"), _first_whole(ours).lateral("first_whole")
     today = is_within(week.c.triggered_at, _DAY)
     is_whole = week.c.state == RunState.SUCCESS.value
-    calls = week.c.api_calls
+    calls, kind_calls = week.c.api_calls, count_kind_calls(week.c.run_id, kinds)
     is_full = is_whole & (week.c.mode == Mode.FULL.value) & (calls > 0)
     after_cut = (week.c.mode_before == Mode.FULL.value) & (week.c.state_before != RunState.SUCCESS.value)
     is_usual = is_whole & (week.c.mode == Mode.INCREMENTAL.value) & ~sa.func.coalesce(after_cut, sa.false())
+    is_usual &= week.c.triggered_at > first.c.triggered_at
+    lists = sa.func.greatest(calls - calendar_calls(week.c.run_id, calendars) - kind_calls, 0)
     took = sa.func.extract("epoch", week.c.finished_at - week.c.started_at)
     seconds = sa.func.sum(took).filter(is_full) / sa.func.sum(calls).filter(is_full)
     return sa.select(
         sa.func.coalesce(sa.func.sum(calls).filter(today), 0).label("calls"),
         sa.func.count().filter(today & (week.c.state == RunState.ABANDONED.value)).label("abandoned"),
-        sa.func.avg(sa.func.greatest(calls - calendar_calls(week.c.run_id, calendars), 0))
-        .filter(is_usual & (week.c.triggered_at > first.c.triggered_at))
-        .label("incremental_calls"),
+        # Of kinds with a list for each listing a run does not know the requests: runs without any come first.
+        sa.func.coalesce(
+            sa.func.avg(lists).filter(is_usual & (kind_calls == 0)), sa.func.avg(lists).filter(is_usual)
+        ).label("incremental_calls"),
         seconds.label("seconds_per_call"),
     ).select_from(week.outerjoin(first, sa.true()))
 

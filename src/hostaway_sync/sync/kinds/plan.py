@@ -7,21 +7,17 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.model.kinds.kind import Kind, KindReading, Scope
+from hostaway_sync.model.kinds.kind import REFUSED_LISTS, REFUSED_PERIOD, Kind, KindReading, Scope
 from hostaway_sync.sync import plan as run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-# A list that the account may not read is asked for again after this time: its plan may have changed.
-REFUSED_PERIOD: Final = timedelta(days=7)
 # A list that failed is asked for again after this time, and not in each run.
 FAILED_PERIOD: Final = timedelta(hours=1)
 # How often a list is read in one run where rows may have been missed.
 MAX_READINGS: Final = 3
-# If the lists of so many listings are refused and none is read, the account's plan lacks the kind.
-REFUSED_LISTS: Final = 3
 
 
 class Urge(Enum):

@@ -137,6 +137,12 @@ class KindSpec:
             yield ListToRead(path, params, variant.prefix, is_optional=bool(variant.path))
 
     @property
+    def _parts(self) -> int:
+        """How many requests read the part of a list that may still change, at least."""
+        windows = 1 if self.window is None else 1 + len(self.window.also)
+        return windows + bool(self.by_reservation)
+
+    @property
     def kind(self) -> Kind:
         """What the mirror must know of it."""
         whole_every = None if self.window is None else self.window.whole_every
@@ -148,4 +154,5 @@ class KindSpec:
             whole_every,
             tuple(self.columns),
             follows_reservations=bool(self.by_reservation),
+            requests=len(self.variants) * self._parts,
         )

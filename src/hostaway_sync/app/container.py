@@ -215,8 +215,7 @@ class Container:
 
         address = self.buckets(0)[0]  # the address's limit is every account's
         database = database or self.database
-        calendars, _ = self.resources.terms(database)
-        return read_metrics(database, address, calendars)
+        return read_metrics(database, address, *self.resources.terms(database))
 
     def overview(self, account_id: int | None = None) -> Overview:
         """Return what the tables know of every account, or of one, and of the source as this machine reaches it."""

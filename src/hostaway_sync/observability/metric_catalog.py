@@ -123,6 +123,19 @@ CALENDAR_MISSING = _stored(
 CALENDAR_REFUSED = _stored(
     "calendar_refused_listings", "Listings of an active account whose calendar the source refused last time.", "account"
 )
+KIND_AGE = _stored(
+    "other_resource_reading_periods",
+    "Age of the oldest last reading of a resource's lists, in periods of that resource; 0: none was read.",
+    "account",
+    "resource",
+)
+KIND_TROUBLES = _stored(
+    "other_resource_unread_lists",
+    "Lists of a resource that were not read last time, by `state`: unavailable (refused) or failed.",
+    "account",
+    "resource",
+    "state",
+)
 BUDGET_USED = _stored("budget_used_requests", "Requests of the current window that the address has used up.")
 BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has in one window.")
 

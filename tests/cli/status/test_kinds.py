@@ -4,16 +4,20 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from tests.support import sql
+from tests.support.prometheus_text import parse_samples
 from tests.support.terminal import read_on_terminal
 
 from hostaway_sync.model.health import assess_health
+from hostaway_sync.observability.prometheus import TEXTFILE_NAME
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 from hostaway_sync.sandbox import AccountSpec, Switches
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
@@ -190,3 +194,50 @@ def test_kinds_take_the_same_statements_for_all_accounts(sync_env: Build) -> Non
     mirror.accounts.update(70001, {"resource_sets": ["none"]})
     (facts,) = known(mirror, 70001).values()
     assert (facts.kind.name, facts.is_on, facts.overdue_at) == ("seasonal_rules", False, None)
+
+
+def test_metrics_say_what_is_old_unavailable_or_failed(sync_env: Build, tmp_path: Path) -> None:
+    """By account and resource, of those that the account mirrors, in periods of each."""
+    env = sync_env(
+        accounts=[
+            AccountSpec(70001, reservations=2, listings=4, switches=Switches(gate_403=("/reviews",))),
+            AccountSpec(70002, reservations=2, listings=2),
+        ]
+    )
+    env.sandbox.faults.add(faults.status(500), path="/seasonalRules", times=None)
+    mirror = env.mirror(resources=("default",))
+    mirror.accounts.update(70002, {"resource_sets": ["tasks"]})
+    mirror.sync.run_all()
+    set_read(env, "70 hours", "custom_fields", "listing_fee_settings")
+    mirror.status.write_metrics(tmp_path)
+    found = parse_samples((tmp_path / TEXTFILE_NAME).read_text())
+
+    def numbers(name: str, **labels: str) -> dict[str, float]:
+        series = {frozenset(key): value for (metric, key), value in found.items() if metric == f"hostaway_sync_{name}"}
+        return {dict(key)["resource"]: value for key, value in series.items() if labels.items() <= dict(key).items()}
+
+    ages = numbers("other_resource_reading_periods", account="70001")
+    assert set(ages) == set(OF_ACCOUNTS)
+    assert {name: round(age, 1) for name, age in ages.items() if age > 0.1} == {
+        "custom_fields": 3.5,
+        "listing_fee_settings": 0.4,
+    }
+    assert (ages["reviews"], ages["seasonal_rules"], ages["tasks"] > 0) == (0, 0, True)
+    for state, wanted in (("unavailable", {"reviews": 1}), ("failed", {"seasonal_rules": 1})):
+        lists = numbers("other_resource_unread_lists", account="70001", state=state)
+        assert {name: number for name, number in lists.items() if number} == wanted
+    assert set(numbers("other_resource_reading_periods", account="70002")) == {"tasks"}
+    assert numbers("rows_last_day", change="inserted")["tasks"] == count_rows(env, "tasks")
+
+
+def test_metrics_count_no_rows_of_other_kinds(sync_env: Build) -> None:
+    """A scraper asks every few seconds; the number of accounts does not matter."""
+    env = sync_env(accounts=[AccountSpec(number, reservations=1, listings=1) for number in (70001, 70002)])
+    mirror = env.mirror(resources=("default",))
+    mirror.sync.run_all()
+    seen: list[str] = []
+    container = mirror._container  # noqa: SLF001  (what a scraper gets, and its connections)
+    sa.event.listen(container.database.engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    container.readings()
+    assert sum("resource_readings" in statement for statement in seen) == 1
+    assert not [statement for statement in seen if "FROM resources" in statement or "FROM reviews" in statement]

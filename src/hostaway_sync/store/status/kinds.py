@@ -25,7 +25,12 @@ _FIGURES: Final = (
 
 
 def read_kind_facts(
-    connection: sa.Connection, terms: KindTerms, live_listings: Mapping[int, int], account_id: int | None = None
+    connection: sa.Connection,
+    terms: KindTerms,
+    live_listings: Mapping[int, int],
+    account_id: int | None = None,
+    *,
+    has_counts: bool = True,
 ) -> dict[int, tuple[KindFacts, ...]]:
     """Return the facts about the other kinds of every account that has or had any, or of one account, by account.
 
@@ -36,8 +41,9 @@ def read_kind_facts(
         terms: which kinds are mirrored.
         live_listings: how many each account has.
         account_id: of which account; None: of all.
+        has_counts: rows are counted, too, which takes a scan of their tables.
     """
-    rows = _count_rows(connection, account_id)
+    rows = _count_rows(connection, account_id) if has_counts else {}
     readings = _find_readings(connection, account_id)
     numbers = {number for number, _ in [*rows, *readings]} | set(live_listings)
     found: dict[int, tuple[KindFacts, ...]] = {}

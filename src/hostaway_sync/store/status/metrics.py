@@ -13,12 +13,14 @@ import sqlalchemy as sa
 
 from hostaway_sync.model.alarms import AlarmKind
 from hostaway_sync.model.calendar.facts import CALENDARS_OFF, EMPTY
+from hostaway_sync.model.kinds.facts import KINDS_OFF
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Sample
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.status.calendars import read_calendar_facts
+from hostaway_sync.store.status.kinds import read_kind_facts
 from hostaway_sync.store.status.limit_usage import read_bucket_uses
 from hostaway_sync.store.tables import (
     accounts,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.api_calls import Bucket
     from hostaway_sync.model.calendar.facts import CalendarTerms
+    from hostaway_sync.model.kinds.facts import KindTerms
     from hostaway_sync.observability.metric_catalog import Metric
     from hostaway_sync.store.postgres.database import Database
 
@@ -49,13 +52,16 @@ _ENDED = (RunState.SUCCESS, RunState.PARTIAL, RunState.FAILED, RunState.ABANDONE
 _STATES = {"todo": "waiting", "doing": "running"}
 
 
-def read_metrics(database: Database, address: Bucket, calendars: CalendarTerms = CALENDARS_OFF) -> list[Sample]:
+def read_metrics(
+    database: Database, address: Bucket, calendars: CalendarTerms = CALENDARS_OFF, kinds: KindTerms = KINDS_OFF
+) -> list[Sample]:
     """Return the samples of all stored metrics, read in one snapshot.
 
     Args:
         database: the database to read.
         address: the request limit of the IP address that requests leave through.
         calendars: how calendars are mirrored; where they are not, their metrics are 0.
+        kinds: which other kinds are mirrored; those that are not have no metrics.
 
     Raises:
         StoreUnavailable, StoreError: the database cannot be read.
@@ -67,6 +73,7 @@ def read_metrics(database: Database, address: Bucket, calendars: CalendarTerms =
         for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends):
             found += reading(connection)
         found += _calendars(connection, calendars)
+        found += _kinds(connection, kinds)
         use = read_bucket_uses(connection, {address.key: address}).get(address.key)
         limit = use.lowered_to if use and use.lowered_to else address.limit
         return [
@@ -152,10 +159,10 @@ def _rows(connection: sa.Connection) -> Iterator[Sample]:
         *_lately(), sync_run_resources.c.run_id == sync_runs.c.run_id
     )
     found = {row.resource: row for row in connection.execute(query.group_by(sync_run_resources.c.resource))}
-    for resource in Resource:
+    for name in dict.fromkeys([*map(str, Resource), *sorted(found)]):
         for change in CHANGES:
-            value = int(getattr(found[resource.value], change)) if resource.value in found else 0
-            yield _sample(metric_catalog.ROWS, value, resource.value, change)
+            value = int(getattr(found[name], change)) if name in found else 0
+            yield _sample(metric_catalog.ROWS, value, name, change)
 
 
 def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Sample]:
@@ -173,6 +180,25 @@ def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Samp
         yield _sample(metric_catalog.CALENDAR_LATE, _age(facts.turn_at, now), account)
         yield _sample(metric_catalog.CALENDAR_MISSING, facts.missing_days, account)
         yield _sample(metric_catalog.CALENDAR_REFUSED, facts.refused, account)
+
+
+def _kinds(connection: sa.Connection, terms: KindTerms) -> Iterator[Sample]:
+    if not terms.known:
+        return
+    is_active = (accounts.c.is_active, accounts.c.removed_at.is_(None))
+    active = list(
+        connection.scalars(sa.select(accounts.c.account_id).where(*is_active).order_by(accounts.c.account_id))
+    )
+    now = connection.scalars(sa.select(sa.func.now())).one()
+    known = read_kind_facts(connection, terms, dict.fromkeys(active, 0), has_counts=False)
+    for account_id in active:
+        for facts in known[account_id]:
+            if facts.is_on:
+                labels = (str(account_id), facts.kind.name)
+                periods = _age(facts.oldest_read_at, now) / facts.kind.every.total_seconds()
+                yield _sample(metric_catalog.KIND_AGE, periods, *labels)
+                yield _sample(metric_catalog.KIND_TROUBLES, facts.refused, *labels, "unavailable")
+                yield _sample(metric_catalog.KIND_TROUBLES, facts.failed, *labels, "failed")
 
 
 def _age(moment: datetime | None, now: datetime) -> float:

@@ -29,4 +29,4 @@ def read_on_terminal(env: SyncEnv, *arguments: str, columns: int, **settings: st
     seen = read_terminal(main)
     assert process.wait(timeout=30) == 0
     assert "\x1b[" in seen
-    return re.sub(r"\x1b\[[0-9;]*m", "", seen).replace("\r", "").splitlines()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).replace("\r", "").splitlines()

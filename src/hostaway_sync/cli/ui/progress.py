@@ -1,4 +1,4 @@
-"""Progress bars on stderr: one a resource of an account; of a fleet, one an account under way."""
+"""Progress bars on stderr: one a resource of an account, one for all others; of a fleet, one an account under way."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # How many messages there are is unknown before they are read; how many conversations is known.
 _LABELS: dict[str, str] = {Resource.MESSAGES: "messages, by conversation"}
+# All other kinds share one bar: each takes a moment, and there are many.
+_OTHERS = "others"
 
 
 @contextmanager
@@ -71,8 +73,13 @@ class Bars:
     def advance(self, account_id: int, resource: str, done: int, total: int | None) -> None:
         """Move a bar; pages overlap, so that `done` may exceed `total` by a few."""
         with self._lock:
-            key = (account_id, None if self._is_fleet else resource)
-            label = f"{account_id} {_LABELS.get(resource, resource)}"
+            is_other = resource not in set(Resource)
+            key = (account_id, None if self._is_fleet else _OTHERS if is_other else resource)
+            label = (
+                f"{account_id} {_OTHERS} ({resource})"
+                if is_other
+                else f"{account_id} {_LABELS.get(resource, resource)}"
+            )
             if key not in self._tasks:
                 self._tasks[key] = self._progress.add_task(label, total=total)
             task = self._progress.tasks[self._progress.task_ids.index(self._tasks[key])]

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hostaway_sync.app.documents.runs import counts_document
-from hostaway_sync.cli.ui.tables import new_table, styled_state
+from hostaway_sync.cli.ui.tables import Column, Grid, new_table, styled_state
 from hostaway_sync.cli.ui.terminal import plain_text, show
+from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sync.reporting.outcome import derive_outcome
 
 if TYPE_CHECKING:
@@ -18,17 +19,31 @@ if TYPE_CHECKING:
     from hostaway_sync.sync.fleet import AccountOutcome
 
 _IDS_SHOWN = 20
+_COUNTS = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
+_SPARE = ("stale", "quarantined", "missing")
+_LEAST_NAME = 12
 
 
 def print_report(report: RunReport) -> None:
-    """Print the counts of each resource of a run, and how it ended."""
-    names = ["seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing"]
-    lines = new_table(["", *names, ""], right=names)
-    for resource, part in report.resources.items():
-        numbers = counts_document(part.counts)
-        cells = [f"{numbers[name]:,}" for name in names]
-        lines.add_row(str(resource), *cells, styled_state(part.state))
-    show(lines)
+    """Print the counts of each resource of a run, and how it ended.
+
+    Of the other kinds only those have a line that brought objects, or could not be read. Where there is no room,
+    columns give way that have nothing but zeros.
+    """
+    counted = [(str(name), part, counts_document(part.counts)) for name, part in report.resources.items()]
+    shown = [
+        line
+        for line in counted
+        if line[0] in set(Resource) or line[1].state is not RunState.SUCCESS or any(line[2].values())
+    ]
+    columns = [
+        Column(name, is_number=True, is_spare=name in _SPARE and not any(numbers[name] for _, _, numbers in shown))
+        for name in _COUNTS
+    ]
+    grid = Grid([Column("", least=_LEAST_NAME), *columns, Column("")])
+    for name, part, numbers in shown:
+        grid.add([name, *(f"{numbers[column]:,}" for column in _COUNTS), styled_state(part.state)])
+    grid.show()
     took = f"({report.mode}) in {report.duration_s:.1f} s, {report.api_calls} API calls"
     show(plain_text(f"account {report.account_id}: ") + styled_state(derive_outcome(report)) + f" {took}")
     _print_dry_run([report])

@@ -14,10 +14,12 @@ from procrastinate.schema import SchemaManager
 from tests.support import sql
 from tests.support.records import at
 
+from hostaway_sync.app.database import migration_sql
+from hostaway_sync.app.resources import list_view_names
 from hostaway_sync.errors import ConfigurationError, StoreBusy
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.postgres.database import Database
-from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.schema import kind_views, revisions
 from hostaway_sync.store.tables import accounts, conversation_messages, conversations, metadata
 
 if TYPE_CHECKING:
@@ -108,9 +110,12 @@ def test_migrations_and_table_definitions_are_equal(database: Database, empty: D
 
 
 def test_view_and_function_exist(database: Database) -> None:
-    """The view reads with the rights of its reader; the function finds its tables for every caller."""
+    """Each view reads with the rights of its reader; the function finds its tables for every caller."""
     rest = catalog(database, REST)
-    assert [(name, options) for name, options, _ in rest["views"]] == [("messages", ["security_invoker=true"])]
+    views = sorted(["messages", *list_view_names()])
+    assert sorted((name, options) for name, options, _ in rest["views"]) == [
+        (name, ["security_invoker=true"]) for name in views
+    ]
     definitions = dict(rest["functions"])
     assert definitions.keys() == {"free_moment", "reserve_request"}
     assert "SET search_path TO 'hostaway'" in definitions["reserve_request"]
@@ -131,7 +136,7 @@ def test_procrastinate_finds_its_tables(database: Database) -> None:
 
 def test_printed_sql_gives_the_same_schema(database: Database, empty: Database) -> None:
     """The output of `migrate --sql`, run by another client, makes the same schema and revision as `migrate`."""
-    printed = revisions.render_upgrade_sql(SCHEMA)
+    printed = migration_sql()
     with closing(psycopg.connect(psycopg_url(empty), autocommit=True)) as connection:
         connection.execute(printed)
     for queries in (CATALOG, REST, ENGINE):
@@ -150,13 +155,14 @@ def test_migrating_twice_changes_nothing(empty: Database) -> None:
 
 MIGRATE = """
 import sys
+from hostaway_sync.app.resources import list_view_names
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.postgres.database import Database
 database = Database(sys.argv[1], schema="hostaway")
 revisions.read_revision(database)
 print("ready", flush=True)
 sys.stdin.readline()
-revisions.upgrade_database(database)
+revisions.upgrade_database(database, list_view_names())
 revisions.require_current(database)
 database.close()
 """
@@ -248,6 +254,19 @@ def test_owner_of_the_schema_alone_can_migrate(empty: Database) -> None:
     finally:
         sql.execute(empty, "DROP OWNED BY tenant CASCADE")
         sql.execute(empty, "DROP ROLE tenant")
+
+
+def test_missing_views_are_made_and_a_taken_name_is_refused(empty: Database) -> None:
+    """Each kind without a table of its own has one; a relation that somebody else made stays as it is."""
+    revisions.upgrade_database(empty, ["coupons"])
+    assert kind_views.list_missing_views(empty, ["coupons", "users"]) == ["users"]
+    revisions.upgrade_database(empty, ["coupons", "users"])
+    assert kind_views.list_missing_views(empty, ["coupons", "users"]) == []
+    sql.execute(empty, f"DROP VIEW {SCHEMA}.users")
+    sql.execute(empty, f"CREATE TABLE {SCHEMA}.users (theirs integer)")
+    with pytest.raises(ConfigurationError, match=f"{SCHEMA}.users is not ours, .*: rename it, and run"):
+        revisions.upgrade_database(empty, ["coupons", "users"])
+    assert sql.rows(empty, f"SELECT theirs FROM {SCHEMA}.users") == []
 
 
 def insert_messages(database: Database) -> None:

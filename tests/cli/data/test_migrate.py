@@ -66,3 +66,15 @@ def test_wrong_settings_are_named_without_their_values(program: Program) -> None
     assert done.returncode == 78
     assert "HOSTAWAY_SYNC_RATE_LIMIT_IP" in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_missing_view_is_named_and_stops_no_command(program: Program, database_url: str) -> None:
+    """--check ends with 1 and migrate makes it; every other command works without it."""
+    database = settings(database_url)
+    with psycopg.connect(database_url.replace("postgresql+psycopg", "postgresql")) as connection:
+        connection.execute("DROP VIEW hostaway.coupons")
+    missing = program(None, "migrate", "--check", **database)
+    assert (missing.returncode, missing.stdout) == (1, "views to be made: coupons\n")
+    assert program(None, "account", "list", **database).returncode == 0
+    assert program(None, "migrate", **database).returncode == 0
+    assert program(None, "migrate", "--check", **database).returncode == 0

@@ -129,6 +129,15 @@ def test_document_of_a_calendar(sync_env: Build) -> None:
     assert keys_of(env, "calendar", "show", listing) == of_calendar.format("{first last}", DAY)
 
 
+def test_documents_about_one_reservation(sync_env: Build) -> None:
+    """`show finance|logs|agreement`: its objects are Hostaway's own."""
+    env = sync_env(listings=1, reservations=2)
+    env.mirror().sync.run(70001)
+    for what in ("finance", "logs", "agreement"):
+        shown = keys_of(env, "show", what, str(a_reservation(env)))
+        assert shown.startswith("account_id reservation_id requested objects[")
+
+
 def test_documents_of_writes_to_a_calendar(sync_env: Build) -> None:
     """`calendar block`, `open`, `set` and `writes`."""
     env = sync_env(listings=1, reservations=0)

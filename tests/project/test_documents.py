@@ -57,6 +57,7 @@ def test_every_command_has_its_help_on_the_reference_page() -> None:
         "keys",
         "messages",
         "roles",
+        "show",
         "webhooks",
     )
     for group in ("", *groups):

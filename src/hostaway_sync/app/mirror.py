@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.privacy import PayloadFields, Privacy
     from hostaway_sync.app.secrets import Secrets
     from hostaway_sync.app.status import Status
-    from hostaway_sync.app.sync import Sync
+    from hostaway_sync.app.sync import ReservationObjects, Sync
     from hostaway_sync.app.webhooks import Webhooks
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.schema.roles import Roles
@@ -121,6 +121,13 @@ class Mirror:
         from hostaway_sync.app.calendar_writes import CalendarWrites
 
         return CalendarWrites(self._container)
+
+    @cached_property
+    def reservation_objects(self) -> ReservationObjects:
+        """What a person asks the source of one reservation."""
+        from hostaway_sync.app.sync import ReservationObjects
+
+        return ReservationObjects(self._container)
 
     @cached_property
     def messages(self) -> Messages:

@@ -1,4 +1,4 @@
-"""Mirroring: one account, all accounts, one object; and comparing a mirror with the source."""
+"""Mirroring: one account, all accounts, one object; comparing a mirror with the source; asking it, and storing nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.app.calendar_writes import CalendarWrites
 from hostaway_sync.app.maintenance import Maintenance
 from hostaway_sync.app.messages.messages import Messages
 from hostaway_sync.app.resources import find_resources
+from hostaway_sync.errors import Forbidden, HostawaySyncError, NotFound, UsageError
+from hostaway_sync.model.kinds.requested import Requested, RequestedAnswer
 from hostaway_sync.model.records import Owner, Resource
 from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.messages import recipients
 from hostaway_sync.store.runs.estimates import list_outlooks
 from hostaway_sync.sync.account_order import order_shortest_first
 from hostaway_sync.sync.fleet import AccountOutcome, RunningRuns, sync_fleet
@@ -37,6 +40,12 @@ if TYPE_CHECKING:
 
 # Small accounts wait for answers more than for the source's limits: several at once share that time.
 FLEET_JOBS = 4
+
+_REQUESTED: Final = {
+    Requested.FINANCE: "what makes the prices of reservations",
+    Requested.LOGS: "logs of reservations",
+    Requested.AGREEMENT: "rental agreements",
+}
 
 
 class Sync:
@@ -220,3 +229,56 @@ class Sync:
             kinds=kinds,
             asks_kinds=bool(names),
         )
+
+
+class ReservationObjects:
+    """Asks the source about reservations of one mirror.
+
+    Args:
+        container: opens clients, and names the database.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    def read(self, requested: Requested, reservation_id: int, *, account_id: int | None = None) -> RequestedAnswer:
+        """Return what the source has of a reservation; nothing is stored.
+
+        Args:
+            requested: what is asked for.
+            reservation_id: the source's id.
+            account_id: whose reservation; needed where it is not mirrored, or several accounts have one with this id.
+
+        Raises:
+            UsageError: several accounts have such a reservation.
+            AccountError: the account is unknown, removed or disabled.
+            HostawaySyncError: there is no such reservation, or the account may not read this.
+            SourceError: the source could not be asked.
+        """
+        account_id = self._find_account(reservation_id, account_id)
+        try:
+            with self._container.source(account_id, urgent=True) as source:
+                found = source.read_requested(requested, reservation_id, f"{requested}: a person asked")
+        except Forbidden:
+            raise HostawaySyncError(
+                f"account {account_id} may not read {_REQUESTED[requested]} (403): its plan, or the rights of its API"
+                " key, do not include them"
+            ) from None
+        except NotFound:
+            raise HostawaySyncError(f"account {account_id} has no reservation {reservation_id}: check the id") from None
+        return RequestedAnswer(account_id, reservation_id, requested, tuple(found))
+
+    def _find_account(self, reservation_id: int, account_id: int | None) -> int:
+        database = self._container.database
+        if account_id is None:
+            found = [stay.account_id for stay in recipients.find_stays(database, reservation_id)]
+            if len(found) > 1:
+                accounts = ", ".join(map(str, found))
+                raise UsageError(f"accounts {accounts} have a reservation {reservation_id}: use --account")
+            if not found:
+                raise HostawaySyncError(
+                    f"no account has a reservation {reservation_id} here:"
+                    " sync first, or use --account to ask the source"
+                )
+            account_id = found[0]
+        return account_queries.get_active_account(database, account_id).account_id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.main import get_group
 
-from hostaway_sync.cli import serve_webhooks, webhooks
+from hostaway_sync.cli import serve_webhooks, show, webhooks
 from hostaway_sync.cli.accounts import account
 from hostaway_sync.cli.calendar import calendar
 from hostaway_sync.cli.data import database, forget_guest, migrate, prune, roles
@@ -40,6 +40,7 @@ app.command("verify")(verify.verify)
 app.command("send-message")(send_message.send_message)
 app.add_typer(messages.app, name="messages")
 app.add_typer(calendar.app, name="calendar")
+app.add_typer(show.app, name="show")
 app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
 app.add_typer(webhooks.app, name="webhooks")
 app.command("worker")(worker.worker)

@@ -78,6 +78,7 @@ class Client:
         message_api: the account's `MessageApi`.
         calendar_api: the account's `CalendarApi`.
         read_kind: reads a list of a kind; see `KindSource.read_kind`.
+        read_requested: reads what a person asks of a reservation; see `KindReader.read_requested`.
     """
 
     def __init__(
@@ -120,7 +121,8 @@ class Client:
         self.webhook_api = HostawayWebhooks(self._api)
         self.message_api = HostawayMessages(self._api)
         self.calendar_api = HostawayCalendar(self._api)
-        self.read_kind = KindReader(self._api).read_kind
+        kinds = KindReader(self._api)
+        self.read_kind, self.read_requested = kinds.read_kind, kinds.read_requested
 
     @property
     def api_calls(self) -> int:

@@ -8,6 +8,7 @@ that is shorter than any server's limit, or rows that were all seen before.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound
@@ -16,6 +17,7 @@ from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.platforms.hostaway.http.request import Cause
 from hostaway_sync.platforms.hostaway.kinds.list_state import ListState
 from hostaway_sync.platforms.hostaway.kinds.records import as_kind_record
+from hostaway_sync.platforms.hostaway.kinds.requested import REQUESTED, as_requested_object
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
+    from hostaway_sync.model.kinds.requested import Requested, RequestedObject
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec, ListToRead
 
@@ -67,6 +70,23 @@ class KindReader:
                 refusals.append(refusal)
                 if not one.is_optional or len(refusals) == len(lists):
                     raise
+
+    def read_requested(self, requested: Requested, reservation_id: int, why: str) -> list[RequestedObject]:
+        """Return what Hostaway has of a reservation, for a person who asks.
+
+        Raises:
+            Forbidden: the account may not read it.
+            NotFound: there is no such reservation.
+            SourceError: any other failure.
+        """
+        asked = REQUESTED[requested]
+        (one,) = asked.list.lists(reservation_id, None)
+        if asked.is_one:
+            read = partial(as_kind_record, spec=asked.list)
+            records = [self._api.get_object(one.path, {}, read, Cause(why))[0]]
+        else:
+            records = [record for page in self._read_list(asked.list, one, why) for record in page.records]
+        return [as_requested_object(record.payload, asked) for record in records]
 
     def _read_list(self, spec: KindSpec, one: ListToRead, why: str) -> Iterator[KindPage]:
         state = ListState()

@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.app.resources import ResourceChoices
+from hostaway_sync.app.resources import VOCABULARY, ResourceChoices
 from hostaway_sync.observability import metric_catalog, tracing
 from hostaway_sync.observability.meter import Meter, measure_request
 from hostaway_sync.platforms.hostaway.http.config import ClientConfig, ConnectionConfig
 from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets_for
 from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
-from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 from hostaway_sync.safe_text import register_private_fields
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.settings import SCHEMA

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.model.calendar.facts import CalendarTerms
@@ -14,7 +14,7 @@ from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
-from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY as _FIRST_WORDS
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.sync.calendar.plan import CalendarOptions
 
@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from hostaway_sync.model.kinds.kind import Kind
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.postgres.database import Database
+
+_OWNED: Final = {name: spec for name, spec in KINDS.items() if spec.scope is not Scope.INSTALLATION}
+VOCABULARY: Final = replace(
+    _FIRST_WORDS,
+    object_keys={name: {column: key for column, (key, _) in spec.columns.items()} for name, spec in _OWNED.items()},
+    needed_keys={**_FIRST_WORDS.needed_keys, **{name: frozenset(spec.id_keys) for name, spec in _OWNED.items()}},
+)
+"""The keys and statuses of the source's payloads, those of all kinds included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Mirroring: one account, all accounts, one object; comparing a mirror with the source; asking it, and storing nothing."""
+"""Mirroring: one account, all accounts, one object; comparing a mirror with the source; asking what is not mirrored."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         ConfigurationError: the settings hide payload fields that the mirror needs.
     """
     from hostaway_sync.app.container import Container, find_keys
+    from hostaway_sync.app.resources import VOCABULARY
     from hostaway_sync.doctor.examination import Examination
     from hostaway_sync.doctor.findings import Installation
-    from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
     from hostaway_sync.settings import SCHEMA
     from hostaway_sync.store.privacy.payload_rule import parse_own_rules
 

@@ -1,7 +1,8 @@
 """Redaction of payloads: removes fields, or replaces their values by a keyed hash, before a payload is stored.
 
     reservations.phone=drop          one key of a resource, and of its copies in conversations
-    *.phone=hash                     one key of every resource
+    *.phone=hash                     one key of every resource, but for what no account owns
+    tasks.title=drop                 one key of another kind of objects
     reservations.fields.value=drop   a path; it applies to every item of a list
 
 Equal values have equal hashes, whatever their capital letters, so rows can still be joined.
@@ -31,10 +32,12 @@ _UNREAD: Final = b"not kept: "
 _IS_HASHED: Final = re.compile(rb'"hmac-sha256:[0-9a-f]{32}"')
 _FIRST_RESOURCES: Final = ("listings", "reservations", "conversations", "messages")
 # Those that `*` did not name at first.
-_LATER_RESOURCES: Final = ("calendar",)
+_EVERY_KIND: Final = "kinds"
+_LATER_RESOURCES: Final = ("calendar", _EVERY_KIND)
 _RESOURCES: Final = _FIRST_RESOURCES + _LATER_RESOURCES
+_NAMED: Final = (*_FIRST_RESOURCES, "calendar")
 _DELIVERIES: Final = "deliveries"
-_RULE: Final = re.compile(r"(\*|[a-z]+)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
+_RULE: Final = re.compile(r"(\*|[a-z]+(?:_[a-z]+)*)\.([A-Za-z_][\w]*(?:\.[A-Za-z_][\w]*){0,7})=(drop|hash)")
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LISTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _FORM: Final = (
@@ -55,7 +58,7 @@ def parse_rules(text: str) -> tuple[RedactionRule, ...]:
     """Parse the rules of a setting.
 
     Raises:
-        ValueError: the text has another form, or names an unknown resource.
+        ValueError: the text has another form; `require_needed_fields` knows which resources there are.
     """
     rules: list[RedactionRule] = []
     for word in text.replace(",", " ").split():
@@ -63,16 +66,17 @@ def parse_rules(text: str) -> tuple[RedactionRule, ...]:
         if found is None:
             raise ValueError(_FORM)
         wanted, path = found[1], tuple(found[2].split("."))
-        if wanted != "*" and wanted not in _RESOURCES:
-            raise ValueError(f"names {wanted}, but only {', '.join(_RESOURCES)} and * have payloads")
         named = _RESOURCES if wanted == "*" else (wanted,)
         rules += [RedactionRule(resource, path, found[3] == "hash") for resource in named]
     return tuple(rules)
 
 
 def require_needed_fields(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> None:
-    """Raise ValueError if a rule hides a key that the mirror itself needs."""
+    """Raise ValueError if a rule names no resource, or hides a key that the mirror itself needs."""
     for rule in rules:
+        if rule.resource not in {*_RESOURCES, *vocabulary.object_keys}:
+            known = ", ".join((*_NAMED, *sorted(vocabulary.object_keys)))
+            raise ValueError(f"names {rule.resource}, but only {known} and * have payloads")
         if rule.path[0] in vocabulary.needed_keys.get(rule.resource, ()):
             raise ValueError(f"hides {rule.resource}.{rule.path[0]}, which the mirror itself needs")
 
@@ -166,12 +170,17 @@ def hides_at_least(rules: Iterable[RedactionRule], others: Iterable[RedactionRul
     This is a partial order: it may be False for two sets of rules in both directions.
     """
     ours, theirs = _paths(tuple(rules), vocabulary), _paths(tuple(others), vocabulary)
-    return all(_tree(ours[place]).hides(_tree(theirs[place])) for place in theirs)
+    return all(_tree(ours.get(place, ours[_EVERY_KIND])).hides(_tree(theirs[place])) for place in theirs)
 
 
 def redacted_resources(rules: Iterable[RedactionRule], vocabulary: Vocabulary) -> frozenset[str]:
     """Return the resources whose payloads the rules change; conversations hold copies of other resources."""
     return frozenset(place for place, paths in _paths(tuple(rules), vocabulary).items() if paths)
+
+
+def is_redacted_kind(kind: str, rules: Iterable[RedactionRule]) -> bool:
+    """Whether the rules change payloads of another kind of objects."""
+    return any(rule.resource in {kind, _EVERY_KIND} for rule in rules)
 
 
 def format_rules(rules: Iterable[RedactionRule]) -> str:
@@ -208,12 +217,12 @@ class Redaction:
         self.rules = rules
         self.vocabulary = vocabulary
         paths = _paths(rules, vocabulary)
-        self._redactors = {name: Redactor(paths[name], self.mark, secret) for name in _RESOURCES}
+        self._redactors = {name: Redactor(paths[name], self.mark, secret) for name in paths}
         self.deliveries = Redactor(paths[_DELIVERIES], self.mark, secret)
 
     def redactor_for(self, resource: str) -> Redactor | None:
-        """Return the redactor of a resource, or None if no rule applies to it."""
-        return self._redactors[resource] or None
+        """Return the redactor of a resource or of another kind of objects, or None if no rule applies to it."""
+        return self._redactors.get(resource, self._redactors[_EVERY_KIND]) or None
 
     def hash_text(self, value: str) -> str:
         """Return the hash that replaces a text."""
@@ -222,7 +231,7 @@ class Redaction:
 
 def _name_rules(rules: tuple[RedactionRule, ...]) -> list[str]:
     """Return the lines that identify rules; those of a rule for `*` are the same as before `*` named more resources."""
-    lines_of: dict[str, list[str]] = {name: [] for name in _RESOURCES}
+    lines_of: dict[str, list[str]] = {name: [] for name in (*_RESOURCES, *_other_kinds(rules))}
     for rule in rules:
         lines_of[rule.resource].append(f"{'.'.join(rule.path)} {rule.is_hashed}")
     lines = [f"{name} {line}" for name in _FIRST_RESOURCES for line in lines_of[name]]
@@ -230,6 +239,7 @@ def _name_rules(rules: tuple[RedactionRule, ...]) -> list[str]:
     for name in _LATER_RESOURCES:
         lines += [f"{name} {line}" for line in set(lines_of[name]) - everywhere]
         lines += [f"{name} {line} not" for line in everywhere - set(lines_of[name])]
+    lines += [f"{name} {line}" for name in _other_kinds(rules) for line in lines_of[name]]
     return sorted(lines)
 
 
@@ -244,12 +254,25 @@ def _hides(ours: _Tree | bool | None, theirs: _Tree | bool) -> bool:  # noqa: FB
 
 def _paths(rules: tuple[RedactionRule, ...], vocabulary: Vocabulary) -> dict[str, list[tuple[tuple[str, ...], bool]]]:
     """Return the paths to hide in each kind of payload, with those of copies of other objects."""
-    own = {name: [(rule.path, rule.is_hashed) for rule in rules if rule.resource == name] for name in _RESOURCES}
+    kinds = _other_kinds(rules)
+    own = {
+        name: [
+            (rule.path, rule.is_hashed)
+            for rule in rules
+            if rule.resource == name or (name in kinds and rule.resource == _EVERY_KIND)
+        ]
+        for name in (*_RESOURCES, *kinds)
+    }
     copies = [((key, *path), is_hashed) for name, key in vocabulary.copy_keys.items() for path, is_hashed in own[name]]
-    # No delivery tells of days.
-    told = [rule for rule in rules if rule.resource != "calendar"]
+    # Deliveries tell of these alone.
+    told = [rule for rule in rules if rule.resource in _FIRST_RESOURCES]
     everywhere = [((*place, *rule.path), rule.is_hashed) for place in vocabulary.delivery_paths for rule in told]
     return own | {"conversations": own["conversations"] + copies, _DELIVERIES: everywhere}
+
+
+def _other_kinds(rules: Iterable[RedactionRule]) -> list[str]:
+    """Return the other kinds of objects that rules name, in order."""
+    return sorted({rule.resource for rule in rules} - set(_RESOURCES))
 
 
 def _tree(paths: Iterable[tuple[tuple[str, ...], bool]]) -> _Tree:

@@ -52,6 +52,7 @@ class Vocabulary:
         vacant_statuses: statuses of reservations that take no days of the calendar.
         taken_day_statuses: statuses of days of a calendar that a stay takes.
         day_keys: of a day of a calendar, the key that each typed column comes from.
+        object_keys: the same of each other kind of objects that accounts own; their names are those that rules may use.
         listing_name_key: the key of a listing's name.
         currency_key: the key of the currency of a listing's prices.
         linked_listing_paths: of a listing, paths to the ids of other listings; a stay on one takes days of the other.
@@ -75,6 +76,7 @@ class Vocabulary:
     vacant_statuses: frozenset[str] = frozenset()
     taken_day_statuses: frozenset[str] = frozenset()
     day_keys: Mapping[str, str] = field(default_factory=dict)
+    object_keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     listing_name_key: str = ""
     currency_key: str = ""
     linked_listing_paths: tuple[tuple[str, ...], ...] = ()

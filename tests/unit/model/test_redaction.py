@@ -102,7 +102,7 @@ def test_redacting_twice_changes_nothing_more(payload: Any, key: str, how: str) 
     [
         ("phone=drop", "must be resource.key"),
         ("reservations.phone", "must be resource.key"),
-        ("guests.phone=drop", "names guests"),
+        ("Guests.phone=drop", "must be resource.key"),
     ],
 )
 def test_invalid_rules_are_refused(setting: str, said: str) -> None:

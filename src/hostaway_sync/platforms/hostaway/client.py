@@ -121,7 +121,7 @@ class Client:
         self.webhook_api = HostawayWebhooks(self._api)
         self.message_api = HostawayMessages(self._api)
         self.calendar_api = HostawayCalendar(self._api)
-        kinds = KindReader(self._api)
+        kinds = KindReader(self._api, redaction)
         self.read_kind, self.read_requested = kinds.read_kind, kinds.read_requested
 
     @property

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Change
 from hostaway_sync.safe_text import quote_safely
-from hostaway_sync.store.privacy import forgotten
+from hostaway_sync.store.privacy import forgotten, payload_rule
 from hostaway_sync.store.tables import OWN_TABLES, Timestamp, quarantined_records, reference_data, resources
 from hostaway_sync.store.time_marks import null_if_unknown
 
@@ -130,6 +130,7 @@ def store_page(
     """
     records = page.records
     if not rows.is_shared:
+        payload_rule.guard_objects(connection, rows.kind, (record.payload_hash for record in records))
         # Words that no account owns are about no guest, even if a guest has such a name.
         records = forgotten.erase_kind_records(connection, owner.account_id, records)
     changes = compare_records(connection, rows, records, page.observed_at)
@@ -215,7 +216,8 @@ def _upsert(table: sa.Table, key: sa.Column[Any]) -> sa.Insert:
     statement = insert(table).from_select(target, selected)
     new = statement.excluded
     written = {name: new[name] for name in target if name not in _KEPT}
-    is_same = table.c.payload_hash == new.payload_hash
+    # After a rewriting of payloads the hash is that of no answer, though the object may be the same.
+    is_same = sa.or_(table.c.payload_hash == new.payload_hash, table.c.raw_payload == new.raw_payload)
     return statement.on_conflict_do_update(
         index_elements=[column.name for column in table.primary_key],
         set_={

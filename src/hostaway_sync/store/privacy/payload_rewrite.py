@@ -19,6 +19,7 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import MARK_BYTES
 from hostaway_sync.store.privacy import erasure_rules, payload_rule
 from hostaway_sync.store.privacy.day_rewrite import rewrite_days
+from hostaway_sync.store.privacy.object_rewrite import rewrite_objects
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
 from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_records, redactions, webhook_log
@@ -132,6 +133,12 @@ def _steps(redaction: Redaction) -> list[Step]:
         keys = redaction.vocabulary.day_keys
         steps.append(partial(rewrite_days, redactor=redactor, mark=redaction.mark, keys=keys, limit=BATCH))
         steps.append(partial(_rewrite_quarantine, resource=Resource.CALENDAR, redactor=redactor, mark=redaction.mark))
+    for kind, keys in redaction.vocabulary.object_keys.items():
+        redactor = redaction.redactor_for(kind)
+        if redactor is not None:
+            hide = partial(rewrite_objects, kind=kind, keys=keys, redactor=redactor)
+            steps.append(partial(hide, mark=redaction.mark, limit=BATCH))
+            steps.append(partial(_rewrite_quarantine, resource=kind, redactor=redactor, mark=redaction.mark))
     steps.append(partial(_rewrite_deliveries, redactor=redaction.deliveries))
     return steps
 
@@ -171,12 +178,12 @@ def _rewrite_rows(
 
 
 def _rewrite_quarantine(
-    connection: sa.Connection, after: int | None, *, resource: Resource, redactor: Redactor, mark: bytes
+    connection: sa.Connection, after: int | None, *, resource: str, redactor: Redactor, mark: bytes
 ) -> tuple[int, int | None]:
     table = quarantined_records
     number, kept = table.c.quarantine_id, sa.func.substring(table.c.payload_hash, 1, MARK_BYTES)
     query = sa.select(number, table.c.payload_hash, table.c.exact).where(
-        table.c.resource == resource.value, number > (after or 0), kept != sa.literal(mark, sa.LargeBinary)
+        table.c.resource == str(resource), number > (after or 0), kept != sa.literal(mark, sa.LargeBinary)
     )
     rows = connection.execute(query.order_by(number).limit(BATCH).with_for_update()).all()
     for row in rows:

@@ -18,6 +18,7 @@ from hostaway_sync.model.redaction import (
     Redaction,
     format_rules,
     hides_at_least,
+    is_redacted_kind,
     parse_rules,
     redacted_resources,
     require_needed_fields,
@@ -181,6 +182,16 @@ def guard_days(connection: sa.Connection, hashes: Iterable[bytes]) -> None:
     _lock(connection, _SHARED)
     rule = _read(connection)
     if rule.mark is None or not any(one.resource == Resource.CALENDAR for one in rule.rules):
+        return
+    if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
+        raise ConfigurationError(_CHANGED)
+
+
+def guard_objects(connection: sa.Connection, kind: str, hashes: Iterable[bytes]) -> None:
+    """Require that hashes of objects of another kind begin with the mark of the rule; else as `guard_payloads`."""
+    _lock(connection, _SHARED)
+    rule = _read(connection)
+    if rule.mark is None or not is_redacted_kind(kind, rule.rules):
         return
     if any(digest[:MARK_BYTES] != rule.mark for digest in hashes):
         raise ConfigurationError(_CHANGED)

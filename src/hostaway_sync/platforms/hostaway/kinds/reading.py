@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from hostaway_sync.model.kinds.requested import Requested, RequestedObject
+    from hostaway_sync.model.redaction import Redaction, Redactor
     from hostaway_sync.platforms.hostaway.http.api import HostawayApi
     from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec, ListToRead
 
@@ -35,10 +36,12 @@ class KindReader:
 
     Args:
         api: the calls of the account.
+        redaction: hides fields of the objects; None: nothing is hidden.
     """
 
-    def __init__(self, api: HostawayApi) -> None:
+    def __init__(self, api: HostawayApi, redaction: Redaction | None = None) -> None:
         self._api = api
+        self._redaction = redaction
 
     def read_kind(
         self,
@@ -82,14 +85,19 @@ class KindReader:
         asked = REQUESTED[requested]
         (one,) = asked.list.lists(reservation_id, None)
         if asked.is_one:
-            read = partial(as_kind_record, spec=asked.list)
+            read = partial(as_kind_record, spec=asked.list, redactor=self._redactor(asked.redacted_as))
             records = [self._api.get_object(one.path, {}, read, Cause(why))[0]]
         else:
             records = [record for page in self._read_list(asked.list, one, why) for record in page.records]
         return [as_requested_object(record.payload, asked) for record in records]
 
+    def _redactor(self, kind: str) -> Redactor | None:
+        return None if self._redaction is None else self._redaction.redactor_for(kind)
+
     def _read_list(self, spec: KindSpec, one: ListToRead, why: str) -> Iterator[KindPage]:
         state = ListState()
+        # What no account owns is nobody's data.
+        redactor = None if spec.scope is Scope.INSTALLATION else self._redactor(spec.name)
         while not state.is_over:
             asked = {"limit": LIMIT, "offset": state.offset, **one.params}
             with start_span(f"page {spec.name}", resource=spec.name) as page:
@@ -98,7 +106,8 @@ class KindReader:
             # Only the keys of a map are ids; a list that came as an object has its ids in its rows.
             keys = listing.keys if spec.form is Form.MAP and listing.keys else [None] * len(listing.rows)
             records = [
-                as_kind_record(raw, spec, key, prefix=one.prefix) for raw, key in zip(listing.rows, keys, strict=True)
+                as_kind_record(raw, spec, key, prefix=one.prefix, redactor=redactor)
+                for raw, key in zip(listing.rows, keys, strict=True)
             ]
             state.add([record.source_id or record.payload_hash.hex() for record in records], listing.count)
             yield KindPage(_first_of_each(records), observed_at, listing.count, state.doubt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -10,12 +9,13 @@ import msgspec
 from hostaway_sync.model.kinds.kind import KindRecord
 from hostaway_sync.platforms.hostaway.parsing import json_repair
 from hostaway_sync.platforms.hostaway.parsing.casts import Misfit, as_id, as_timestamp
-from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, HASH_RULE
+from hostaway_sync.platforms.hostaway.parsing.resources import DECODE_ERRORS, hash_payload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from hostaway_sync.model.redaction import Redactor
     from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec
 
 NEVER_STORED: Final = frozenset(
@@ -42,8 +42,17 @@ _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL: Final = msgspec.Raw(b"null")
 
 
-def as_kind_record(raw: bytes, spec: KindSpec, key: str | None = None, *, prefix: str = "") -> KindRecord:
-    """Return one object as it will be stored; `key` is its id where the list is a map, `prefix` the start of its id.
+def as_kind_record(
+    raw: bytes, spec: KindSpec, key: str | None = None, *, prefix: str = "", redactor: Redactor | None = None
+) -> KindRecord:
+    """Return one object as it will be stored.
+
+    Args:
+        raw: its bytes.
+        spec: of its kind.
+        key: its id, where the list is a map.
+        prefix: the start of its id.
+        redactor: hides fields of it, before it is compared.
 
     A value of a map need not be an object; it is stored as `{"value": …}` then.
     """
@@ -54,27 +63,34 @@ def as_kind_record(raw: bytes, spec: KindSpec, key: str | None = None, *, prefix
         try:
             text, changes = json_repair.clean_json(raw)
         except json_repair.NotJson:
-            return _without_row(raw, "not JSON")
+            return _without_row(raw, "not JSON", redactor)
     try:
         members = _MEMBERS.decode(text)
     except DECODE_ERRORS:
         if key is None:
-            return _without_row(raw, "not an object")
+            return _without_row(raw, "not an object", redactor)
         members = {"value": msgspec.Raw(text.encode())}
     dropped = NEVER_STORED | spec.dropped
     kept = {name: _drop(value, dropped) for name, value in members.items() if name not in dropped}
     source_id = key if key is not None else _read_id(kept, spec)
-    return _record(kept, spec, None if source_id is None else prefix + source_id, changes)
+    return _record(kept, spec, None if source_id is None else prefix + source_id, changes, redactor)
 
 
 def _record(
-    members: Mapping[str, msgspec.Raw], spec: KindSpec, source_id: str | None, changes: str | None
+    members: Mapping[str, msgspec.Raw],
+    spec: KindSpec,
+    source_id: str | None,
+    changes: str | None,
+    redactor: Redactor | None,
 ) -> KindRecord:
+    received = members
+    if redactor is not None:
+        members = _MEMBERS.decode(redactor.redact(_join(members)))
     payload = _join(members)
     compared = [
         part for name in sorted(members) if name not in spec.volatile for part in (name.encode(), bytes(members[name]))
     ]
-    digest = HASH_RULE + blake2b(b"\0".join(compared), digest_size=_DIGEST_BYTES).digest()
+    digest = hash_payload(b"\0".join(compared), redactor)
     if spec.columns and source_id is not None:
         # The ids of a table of its own are numbers.
         number = as_id(source_id)
@@ -88,16 +104,17 @@ def _record(
             columns[column] = cast(_value(members.get(name)))
         except Misfit:
             columns[column] = None
-            misfits += 1
+            # A hash in place of a number is no fault of the source's.
+            misfits += members.get(name) == received.get(name)
     exact = None if changes is None else payload.encode()
     return KindRecord(source_id, payload, digest, _read_stamp(members, spec), columns, misfits, exact, changes)
 
 
-def _without_row(raw: bytes, reason: str) -> KindRecord:
+def _without_row(raw: bytes, reason: str, redactor: Redactor | None) -> KindRecord:
     """Return a record of bytes that are no object: which keys they hold is not known, so their size alone is kept."""
-    digest = blake2b(raw, digest_size=_DIGEST_BYTES).digest()
-    exact = f"not kept: {len(raw)} bytes, blake2b {digest.hex()}".encode()
-    return KindRecord(None, "null", HASH_RULE + digest, exact=exact, reason=reason)
+    digest = hash_payload(raw, redactor)
+    exact = f"not kept: {len(raw)} bytes, blake2b {digest[-_DIGEST_BYTES:].hex()}".encode()
+    return KindRecord(None, "null", digest, exact=exact, reason=reason)
 
 
 def _drop(raw: msgspec.Raw, dropped: frozenset[str]) -> msgspec.Raw:

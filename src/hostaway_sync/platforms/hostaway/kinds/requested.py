@@ -22,11 +22,13 @@ class RequestedSpec:
         list: how it is read; `{parent}` is the id of the reservation.
         cells: the keys that a person is shown, by their headings.
         is_one: it is one object, and no list.
+        redacted_as: the resource whose rules hide its fields, where it is one object.
     """
 
     list: KindSpec
     cells: Mapping[str, str]
     is_one: bool = False
+    redacted_as: str = ""
 
 
 REQUESTED: Final[Mapping[Requested, RequestedSpec]] = {
@@ -57,6 +59,7 @@ REQUESTED: Final[Mapping[Requested, RequestedSpec]] = {
             "departure": "departureDate",
         },
         is_one=True,
+        redacted_as="reservations",
     ),
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +13,9 @@ from hostaway_sync.platforms.hostaway.kinds.records import as_kind_record
 from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 from hostaway_sync.platforms.hostaway.parsing.resources import HASH_RULE
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.kinds.kind import KindRecord
 
 PLAIN = KindSpec("things", "/things", stamp="updatedOn")
 
@@ -30,6 +36,25 @@ def test_secret_keys_inside_lists_are_dropped_alone() -> None:
     """The other items and keys stay, numbers in the form in which they were received."""
     record = as_kind_record(b'{"id": 1, "a": [{"password": "x", "b": 1.10}, 2.0, "c"]}', PLAIN)
     assert record.payload == '{"id":1,"a":[{"b":1.10},2.0,"c"]}'
+
+
+def test_secret_keys_inside_a_text_of_json_are_dropped() -> None:
+    """Hostaway puts JSON into strings; other texts stay as they are, even if they name such a key."""
+    inner = json.dumps(json.dumps({"password": "x", "b": 1}))
+    record = as_kind_record(b'{"id": 1, "a": ' + inner.encode() + b', "c": "{password", "d": "my password"}', PLAIN)
+    assert record.payload == '{"id":1,"a":"{\\"b\\":1}","c":"{password","d":"my password"}'
+
+
+def test_object_too_deep_to_be_searched_keeps_its_size_alone() -> None:
+    """It may hold a key that must not be stored, and must not end the run."""
+    deep = b'{"id": 1, "a": ' + b'{"b":' * 490 + b'{"password": "x"}' + b"}" * 491
+
+    def read_below(frames: int) -> KindRecord:
+        return read_below(frames - 1) if frames else as_kind_record(deep, PLAIN)
+
+    record = read_below(sys.getrecursionlimit() - 600)
+    assert record.source_id is None
+    assert (record.exact or b"").startswith(b"not kept")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +98,7 @@ def test_cleaned_object_keeps_its_cleaned_bytes_and_the_reason() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(b"\xff", "not JSON"), (b'{"id"', "not an object"), (b"[1]", "not an object"), (b"7", "not an object")],
+    [(b"\xff", "not JSON"), (b'{"id"', "not JSON"), (b"[1]", "not an object"), (b"7", "not an object")],
 )
 def test_bytes_that_are_no_object_leave_size_and_digest(raw: bytes, reason: str) -> None:
     """Equal bytes have equal digests, so that they are quarantined once."""

@@ -58,6 +58,7 @@ def judge_absences(
     met: Collection[str],
     began_at: datetime,
     *,
+    unread: Iterable[str] = (),
     is_sudden: Callable[[int, int], bool],
     accept: bool = False,
 ) -> Absences:
@@ -67,11 +68,12 @@ def judge_absences(
         live: the objects of the list.
         met: the ids that the reading met.
         began_at: when its first answer was asked for.
+        unread: how the ids of objects begin of which the reading shows nothing.
         is_sudden: whether so many unlisted of so many live objects are suspicious.
         accept: a person accepts that so many are gone at once: all are marked.
     """
-    objects = list(live)
-    unlisted = [one for one in objects if one.id not in met and one.is_older]
+    objects, unknown = list(live), tuple(unread)
+    unlisted = [one for one in objects if one.id not in met and one.is_older and not one.id.startswith(unknown)]
     is_doubtful = is_sudden(len(unlisted), len(objects))
     gone = [one.id for one in unlisted if (accept and is_doubtful) or _is_long_unlisted(one, began_at)]
     return Absences(

@@ -96,12 +96,14 @@ class KindPage:
         observed_at: when the budget granted the request, by the database's clock.
         total: the length of the whole list, as the answer states it; None if it does not.
         doubt: why rows of the list may be missing, up to this page, as a phrase; None: nothing speaks for it.
+        unread: how the ids of objects begin that a part of the list would hold which was refused.
     """
 
     records: Sequence[KindRecord]
     observed_at: datetime
     total: int | None = None
     doubt: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ def store_page(
         records = forgotten.erase_kind_records(connection, owner.account_id, records)
     changes = compare_records(connection, rows, records, page.observed_at)
     changed = [record for record in records if changes.get(record.source_id or "") in _WRITTEN]
+    _note_as_listed(connection, rows, list(changes))
     refused: list[KindRecord] = []
     try:
         _write(connection, owner, rows, changed, page.observed_at)
@@ -154,6 +155,15 @@ def store_page(
     changes = {name: change for name, change in changes.items() if name not in {one.source_id for one in refused}}
     changes |= {record.payload_hash.hex(): Change.QUARANTINED for record in homeless}
     return changes, sum(record.misfits for record in changed)
+
+
+def _note_as_listed(connection: sa.Connection, rows: KindRows, names: Sequence[str]) -> None:
+    """Forget that objects were left out: this answer lists them, whether its list was read whole or in part."""
+    unlisted = rows.table.c.unlisted_since
+    if names:
+        connection.execute(
+            sa.update(rows.table).where(rows.have(names), unlisted.is_not(None)).values(unlisted_since=None)
+        )
 
 
 def _compare(stored: sa.Row[Any] | None, record: KindRecord) -> Change:

@@ -68,8 +68,17 @@ class KindRecorder(Protocol):
         """Take the objects of one answer; they are durable when this returns."""
         ...
 
-    def settle_whole(self, task: KindTask, met: Collection[str], began_at: datetime) -> Absences:
-        """Take the end of a whole reading without doubt, and return what it shows to be gone."""
+    def settle_whole(
+        self, task: KindTask, met: Collection[str], unread: Collection[str], began_at: datetime
+    ) -> Absences:
+        """Take the end of a whole reading without doubt, and return what it shows to be gone.
+
+        Args:
+            task: the list.
+            met: the ids of all objects that came.
+            unread: how the ids of objects begin of which it shows nothing.
+            began_at: when its first answer was asked for.
+        """
         ...
 
     def claim_task(self, task: KindTask, *, is_asked: bool) -> bool:
@@ -126,14 +135,18 @@ class TableKindRecorder:
         with write_span(task.kind.name):
             self.counts.add(task.kind.name, task.reading.parent, *self._write(write))
 
-    def settle_whole(self, task: KindTask, met: Collection[str], began_at: datetime) -> Absences:
+    def settle_whole(
+        self, task: KindTask, met: Collection[str], unread: Collection[str], began_at: datetime
+    ) -> Absences:
         """Note the objects that were left out, and mark those that are gone."""
         place = rows.rows_of(self._account_id, task.kind, task.reading.parent)
 
         def write(connection: Connection) -> Absences:
             account_owner.lock_owner(connection, self._account_id, task.kind.name, is_listed=True)
             live = missing.list_live(connection, place, began_at)
-            absences = judge_absences(live, met, began_at, is_sudden=run_plan.is_sudden, accept=self._accept_missing)
+            absences = judge_absences(
+                live, met, began_at, unread=unread, is_sudden=run_plan.is_sudden, accept=self._accept_missing
+            )
             missing.store_absences(connection, place, absences, began_at)
             return absences
 
@@ -193,9 +206,11 @@ class DryKindRecorder:
         changes |= {one.payload_hash.hex(): Change.QUARANTINED for one in page.records if one.source_id is None}
         self.counts.add(task.kind.name, task.reading.parent, changes)
 
-    def settle_whole(self, task: KindTask, met: Collection[str], began_at: datetime) -> Absences:
+    def settle_whole(
+        self, task: KindTask, met: Collection[str], unread: Collection[str], began_at: datetime
+    ) -> Absences:
         """Mark nothing."""
-        del task, met, began_at
+        del task, met, unread, began_at
         return Absences()
 
     def claim_task(self, task: KindTask, *, is_asked: bool) -> bool:

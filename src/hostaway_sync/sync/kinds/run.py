@@ -127,6 +127,7 @@ def _read_list(context: KindContext, task: KindTask, now: datetime, outcome: pla
     why = task.why
     for _ in range(plan.MAX_READINGS):
         met: set[str] = set()
+        unread: set[str] = set()
         asked_at: datetime | None = None
         doubt: str | None = None
         around = None if task.is_whole else now.date()
@@ -134,21 +135,25 @@ def _read_list(context: KindContext, task: KindTask, now: datetime, outcome: pla
         for page in context.source.read_kind(name, parent=parent, around=around, reservations=touched, why=why):
             context.recorder.record_page(task, page)
             met.update(record.source_id for record in page.records if record.source_id is not None)
+            unread.update(page.unread)
+            if any(record.source_id is None for record in page.records):
+                # It may be any of the objects that seem to be gone.
+                unread.add("")
             asked_at = asked_at or page.observed_at
             doubt = doubt or page.doubt
         if doubt is None and asked_at is not None:
-            return _close_list(context, task, met, asked_at, outcome)
+            return _close_list(context, task, met, unread, asked_at, outcome)
         why = f"{task.why}; again: {doubt}"
     context.recorder.close_task(task.kind, plan.after_failure(task, now), doubt)
     return replace(outcome, doubtful=outcome.doubtful + 1, first_doubt=outcome.first_doubt or doubt)
 
 
 def _close_list(
-    context: KindContext, task: KindTask, met: set[str], asked_at: datetime, outcome: plan.Outcome
+    context: KindContext, task: KindTask, met: set[str], unread: set[str], asked_at: datetime, outcome: plan.Outcome
 ) -> plan.Outcome:
     absences: Absences | None = None
     if task.is_whole:
-        absences = context.recorder.settle_whole(task, met, asked_at)
+        absences = context.recorder.settle_whole(task, met, unread, asked_at)
     context.recorder.close_task(task.kind, plan.after_reading(context.account_id, task, asked_at))
     outcome = replace(outcome, read=outcome.read + 1)
     if absences is None or not absences.are_doubted:

@@ -61,18 +61,22 @@ class KindReader:
         if spec.scope is Scope.LISTING and parent is None:
             raise ValueError(f"{kind} are read from a listing")
         met: set[str] = set()
-        refusals: list[Forbidden | NotFound] = []
+        last: KindPage | None = None
+        refused: list[str] = []
         lists = list(spec.lists(parent, around, reservations))
         for one in lists:
             try:
                 for page in self._read_list(spec, one, why):
                     records = [record for record in page.records if record.source_id not in met]
                     met.update(record.source_id for record in records if record.source_id is not None)
-                    yield replace(page, records=records)
-            except (Forbidden, NotFound) as refusal:
-                refusals.append(refusal)
-                if not one.is_optional or len(refusals) == len(lists):
+                    last = replace(page, records=records)
+                    yield last
+            except (Forbidden, NotFound):
+                refused.append(one.prefix)
+                if not one.is_optional or len(refused) == len(lists):
                     raise
+        if refused and last is not None:
+            yield replace(last, records=(), unread=tuple(refused))
 
     def read_requested(self, requested: Requested, reservation_id: int, why: str) -> list[RequestedObject]:
         """Return what Hostaway has of a reservation, for a person who asks.

@@ -56,24 +56,39 @@ def as_kind_record(
 
     A value of a map need not be an object; it is stored as `{"value": …}` then.
     """
-    changes: str | None = None
     try:
-        text, changes = json_repair.clean_json(raw) if json_repair.is_suspect(raw) else (raw.decode(), None)
-    except (UnicodeDecodeError, json_repair.NotJson):
-        try:
-            text, changes = json_repair.clean_json(raw)
-        except json_repair.NotJson:
-            return _without_row(raw, "not JSON", redactor)
-    try:
-        members = _MEMBERS.decode(text)
-    except DECODE_ERRORS:
+        text, members, changes = _read(raw)
+    except json_repair.NotJson:
+        return _without_row(raw, "not JSON", redactor)
+    if members is None:
         if key is None:
             return _without_row(raw, "not an object", redactor)
         members = {"value": msgspec.Raw(text.encode())}
     dropped = NEVER_STORED | spec.dropped
-    kept = {name: _drop(value, dropped) for name, value in members.items() if name not in dropped}
+    try:
+        kept = {name: _drop(value, dropped) for name, value in members.items() if name not in dropped}
+    except RecursionError:
+        return _without_row(raw, "nested too deeply to find the keys that are never stored", redactor)
     source_id = key if key is not None else _read_id(kept, spec)
     return _record(kept, spec, None if source_id is None else prefix + source_id, changes, redactor)
+
+
+def _read(raw: bytes) -> tuple[str, dict[str, msgspec.Raw] | None, str | None]:
+    """Return JSON text that JSONB accepts, its members (None: it is no object), and what was changed as a phrase.
+
+    Raises:
+        NotJson: it is no JSON even after these changes.
+    """
+    if not json_repair.is_suspect(raw):
+        try:
+            return raw.decode(), _MEMBERS.decode(raw), None
+        except DECODE_ERRORS:
+            pass
+    text, changes = json_repair.clean_json(raw)
+    try:
+        return text, _MEMBERS.decode(text), changes
+    except DECODE_ERRORS:
+        return text, None, changes
 
 
 def _record(
@@ -121,8 +136,10 @@ def _drop(raw: msgspec.Raw, dropped: frozenset[str]) -> msgspec.Raw:
     """Return a value without these keys, at any depth; numbers keep the form in which they were received."""
     # Nearly no value holds such a key; one with escaped characters might, unseen.
     received = bytes(raw)
-    if b"\\u" not in received and not any(f'"{name}"'.encode() in received for name in dropped):
+    if b"\\u" not in received and not any(name.encode() in received for name in dropped):
         return raw
+    if received.startswith(b'"'):
+        return _drop_in_text(raw, dropped)
     try:
         members = _MEMBERS.decode(raw)
     except msgspec.MsgspecError:
@@ -133,6 +150,15 @@ def _drop(raw: msgspec.Raw, dropped: frozenset[str]) -> msgspec.Raw:
         return msgspec.Raw(msgspec.json.encode([_drop(item, dropped) for item in items]))
     kept = {name: _drop(value, dropped) for name, value in members.items() if name not in dropped}
     return msgspec.Raw(_join(kept).encode())
+
+
+def _drop_in_text(raw: msgspec.Raw, dropped: frozenset[str]) -> msgspec.Raw:
+    """Return a string without these keys if it is JSON itself, as some of Hostaway's are (notes on resources, 2)."""
+    text = msgspec.json.decode(raw, type=str).strip()
+    if not text.startswith(("{", "[")):
+        return raw
+    without = bytes(_drop(msgspec.Raw(text.encode()), dropped)).decode()
+    return raw if without == text else msgspec.Raw(msgspec.json.encode(without))
 
 
 def _join(members: Mapping[str, msgspec.Raw]) -> str:

@@ -1,0 +1,89 @@
+"""What damaged and refused answers do to rows of the other kinds: nothing is lost, and nothing that lives is gone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.sync.test_kinds import filled, make_due
+from tests.support import sql
+from tests.support.kinds import stored, wrong_kinds
+
+from hostaway_sync.model.records import RunState
+from hostaway_sync.sandbox.server import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.sync_env import SyncEnv
+
+    Build = Callable[..., SyncEnv]
+
+
+def test_objects_of_a_refused_part_are_not_missing(sync_env: Build) -> None:
+    """Of the other parts of the list they are."""
+    env, mirror = filled(sync_env)
+    kind = "channel_cancellation_policies"
+    before = stored(env, kind)
+    assert {name.partition(":")[0] for name in before} >= {"airbnb", "vrbo"}
+    env.sandbox.faults.add(faults.denied(), path="/cancellationPolicies/airbnb", times=None)
+    env.sandbox.faults.add(faults.change_rows(lambda rows: rows[1:]), path="/cancellationPolicies/vrbo", times=None)
+    for _ in range(2):
+        make_due(env, kind, age="8 days")
+        assert mirror.sync.run(env.account_id).resources[kind].state is RunState.SUCCESS
+    gone = before.keys() - stored(env, kind).keys()
+    assert [name.partition(":")[0] for name in gone] == ["vrbo"]
+
+
+def test_object_without_a_usable_id_may_be_any_that_seems_gone(sync_env: Build) -> None:
+    """So none is marked, however often its list is read."""
+    env, mirror = filled(sync_env)
+    before = stored(env, "custom_fields")
+
+    def damage(rows: list[Any]) -> list[Any]:
+        return [rows[0] | {"id": None}, *rows[1:]]
+
+    env.sandbox.faults.add(faults.change_rows(damage), path="/customFields", times=None)
+    for _ in range(3):
+        make_due(env, "custom_fields")
+        report = mirror.sync.run(env.account_id).resources["custom_fields"]
+        assert report.counts.quarantined > 0
+    assert stored(env, "custom_fields") == before
+    env.sandbox.faults.clear()
+    make_due(env, "custom_fields")
+    mirror.sync.run(env.account_id)
+    assert wrong_kinds(env, ["custom_fields"], listed=True) == {}
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\x01"])
+def test_object_that_a_strict_reader_refuses_gets_a_clean_row(sync_env: Build, half: str) -> None:
+    """As those of the first four resources do; keys that open something stay out of its row and of quarantine."""
+    env, mirror = filled(sync_env)
+    row = f'{{"id": 77, "title": "moon {half}", "of": {{"icalKey": "SEKRET"}}}}'
+    env.sandbox.faults.add(
+        faults.rewrite(lambda _: f'{{"status": "success", "result": [{row}]}}'.encode()), path="/seasonalRules"
+    )
+    make_due(env, "seasonal_rules")
+    mirror.sync.run(env.account_id)
+    title = "moon \ufffd" if half == "\\ud83d" else "moon \x01"
+    assert stored(env, "seasonal_rules")["77"] == {"id": 77, "title": title, "of": {}}
+    kept = sql.rows(env.database, "SELECT convert_from(exact, 'UTF8') FROM quarantined_records")
+    assert [json.loads(exact) for (exact,) in kept] == [{"id": 77, "title": title, "of": {}}]
+
+
+def test_object_that_a_partial_reading_lists_was_not_left_out(sync_env: Build) -> None:
+    """One whole reading without it marks it no more than before."""
+    env, mirror = filled(sync_env)
+    key = max(env.sandbox.world.objects("tasks"))
+    with_it = f"SELECT unlisted_since IS NOT NULL, missing_since IS NOT NULL FROM tasks WHERE id = {key}"
+    env.sandbox.world.put_object("tasks", {"id": key, "canStartFrom": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"})
+    mirror.sync.run(env.account_id, resources=["tasks"])
+    leave_out = faults.change_rows(lambda rows: [row for row in rows if row["id"] != key])
+    rule = env.sandbox.faults.add(leave_out, path="/tasks", times=None)
+    mirror.sync.run(env.account_id, resources=["tasks"], full=True)
+    assert sql.rows(env.database, with_it) == [(True, False)]
+    env.sandbox.faults.remove(rule)
+    mirror.sync.run(env.account_id, resources=["tasks"])
+    assert sql.rows(env.database, with_it) == [(False, False)]

@@ -14,12 +14,40 @@ from hostaway_sync.platforms.hostaway.kinds.spec import Form
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.sync_env import SyncEnv
+
+    from hostaway_sync.app.mirror import Mirror
 
 OWN_TABLES = ("reviews", "tasks")
 # The lists of the sandbox that are one kind of ours, and how the ids of each begin.
 CHANNEL_POLICIES = {f"{one}_cancellation_policies": f"{one}:" for one in ("airbnb", "booking", "marriott", "vrbo")}
 SETTINGS = {"resources": ("default", "finance", "texts", "people")}
+
+
+def filled(sync_env: Callable[..., SyncEnv], **options: Any) -> tuple[SyncEnv, Mirror]:
+    """Return an environment whose kinds were mirrored once, and its mirror."""
+    env = sync_env(**{"listings": 4, "reservations": 120, "conversations": False, **options})
+    mirror = env.mirror(resources=("default",))
+    mirror.sync.run(env.account_id)
+    env.sandbox.forget()
+    return env, mirror
+
+
+def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
+    """Move the last readings of a kind so far back that its lists are due."""
+    sql.execute(
+        env.database,
+        f"UPDATE resource_readings SET due_at = now(), read_at = read_at - interval '{age}',"
+        f" whole_at = whole_at - interval '{age}' WHERE kind = '{kind}'",
+    )
+    for table in ("resources", "reviews", "tasks"):
+        sql.execute(
+            env.database,
+            f"UPDATE {table} SET unlisted_since = unlisted_since - interval '{age}',"
+            f" observed_at = observed_at - interval '{age}'",
+        )
 
 
 def is_shared(kind: str) -> bool:

@@ -94,7 +94,7 @@ class CalendarWrites:
             self.settle(prepared.account_id, source)
             live = self._live_days(prepared.account_id, source)
             writer = CalendarWriter(self._database, source.calendar_api, live, prepared.account_id, self._taken)
-            return writer.write(prepared.request)
+            return writer.write(prepared.request, prepared.calendar.days)
 
     def settle(self, account_id: int, source: Client) -> list[CalendarWrite]:
         """Settle the writes of an account that other processes left open, a request each; return those that changed.

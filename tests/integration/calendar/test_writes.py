@@ -115,6 +115,18 @@ def test_new_stay_stops_a_write(sync_env: Build) -> None:
     assert case.write(41, 44, price=Decimal(99)).write is not None
 
 
+def test_days_that_a_sync_read_after_they_were_seen_are_not_written(sync_env: Build) -> None:
+    """Whoever confirmed the write has seen them as they were: the new stay is shown, and nothing is sent."""
+    case = calendar_case(sync_env)
+    writes = case.mirror.calendar_writes
+    prepared = writes.prepare(WriteRequest(case.listing_id, Days(ahead(3), ahead(7)), {"is_available": False}))
+    assert prepared.concerns == ()
+    case.take(5, 5)
+    case.sync_all_days()
+    assert [day.live.date for day in writes.write(prepared).changed] == [ahead(5)]
+    assert case.ledger() == []
+
+
 def test_write_to_a_taken_day_leaves_it_taken(sync_env: Build) -> None:
     """The new values show when the stay is gone."""
     case = calendar_case(sync_env)

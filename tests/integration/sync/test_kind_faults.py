@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.sync.test_kinds import filled, make_due
 from tests.support import sql
-from tests.support.kinds import stored, wrong_kinds
+from tests.support.kinds import filled, make_due, stored, wrong_kinds
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox.server import faults

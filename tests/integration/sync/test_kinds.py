@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
-from tests.support.kinds import OWN_TABLES, asked_paths, is_shared, stored, true, wrong_kinds
+from tests.support.kinds import OWN_TABLES, asked_paths, filled, is_shared, make_due, stored, true, wrong_kinds
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
@@ -16,35 +16,9 @@ if TYPE_CHECKING:
 
     from tests.support.sync_env import SyncEnv
 
-    from hostaway_sync.app.mirror import Mirror
-
     Build = Callable[..., SyncEnv]
 
 DEFAULT = [name for name, spec in KINDS.items() if spec.resource_set == "default"]
-
-
-def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
-    """Return an environment whose kinds were mirrored once, and its mirror."""
-    env = sync_env(**{"listings": 4, "reservations": 120, "conversations": False, **options})
-    mirror = env.mirror(resources=("default",))
-    mirror.sync.run(env.account_id)
-    env.sandbox.forget()
-    return env, mirror
-
-
-def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:
-    """Move the last readings of a kind so far back that its lists are due."""
-    sql.execute(
-        env.database,
-        f"UPDATE resource_readings SET due_at = now(), read_at = read_at - interval '{age}',"
-        f" whole_at = whole_at - interval '{age}' WHERE kind = '{kind}'",
-    )
-    for table in ("resources", "reviews", "tasks"):
-        sql.execute(
-            env.database,
-            f"UPDATE {table} SET unlisted_since = unlisted_since - interval '{age}',"
-            f" observed_at = observed_at - interval '{age}'",
-        )
 
 
 def test_first_sync_mirrors_every_kind(sync_env: Build) -> None:

@@ -17,6 +17,7 @@ from hostaway_sync.errors import (
     WriteRefused,
     WriteUnsettled,
 )
+from hostaway_sync.model.calendar.listing_calendar import StoredDay
 from hostaway_sync.model.calendar.writes import WriteState, pick_values
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.calendar import writes as ledger
@@ -26,11 +27,10 @@ from hostaway_sync.sync.calendar.writes import decision
 from hostaway_sync.sync.calendar.writes.settlement import settle_by_days, settle_claimed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Connection
 
-    from hostaway_sync.model.calendar.listing_calendar import StoredDay
     from hostaway_sync.model.calendar.writes import CalendarApi, CalendarWrite, WriteRequest
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.calendar.writes.decision import ChangedDay
@@ -72,8 +72,12 @@ class CalendarWriter:
         self._account_id = account_id
         self._taken = taken
 
-    def write(self, request: WriteRequest) -> WriteOutcome:
-        """Write days, unless they have changed since they were mirrored.
+    def write(self, request: WriteRequest, seen: Iterable[StoredDay]) -> WriteOutcome:
+        """Write days, unless they have changed since they were seen.
+
+        Args:
+            request: what is asked for.
+            seen: its days as the mirror showed them to who asks; what was read since then, nobody has decided on.
 
         Raises:
             WriteRefused: another process writes this calendar.
@@ -92,7 +96,7 @@ class CalendarWriter:
                     "it wrote, then try again"
                 )
             self._settle_first(listing_id, was_released=was_released)
-            mirrored = self._live.stored(listing_id, request.days)
+            mirrored = {day.date: day for day in seen if day != StoredDay(day.date)}
             live = self._live.read(listing_id, request.days, why="calendar: has it changed before it is written?")
             lacking = [day for day in request.days.list_days() if day not in live]
             if lacking:

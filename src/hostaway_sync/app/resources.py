@@ -29,7 +29,7 @@ _OWNED: Final = {name: spec for name, spec in KINDS.items() if spec.scope is not
 VOCABULARY: Final = replace(
     _FIRST_WORDS,
     object_keys={name: {column: key for column, (key, _) in spec.columns.items()} for name, spec in _OWNED.items()},
-    needed_keys={**_FIRST_WORDS.needed_keys, **{name: frozenset(spec.id_keys) for name, spec in _OWNED.items()}},
+    needed_keys={**_FIRST_WORDS.needed_keys, **{name: spec.needed_keys for name, spec in _OWNED.items()}},
 )
 """The keys and statuses of the source's payloads, those of all kinds included."""
 

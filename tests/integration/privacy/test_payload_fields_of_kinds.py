@@ -115,12 +115,13 @@ def test_process_with_another_rule_writes_no_object(sync_env: Build, row: dict[s
     ("setting", "said"),
     [
         ("reviews.id=drop", r"hides reviews\.id"),
+        ("expenses.reservationId=hash", r"hides expenses\.reservationId"),
         ("amenities.name=drop", "names amenities"),
         ("guests.phone=drop", "names guests"),
     ],
 )
 def test_rules_that_kinds_cannot_have_are_refused(sync_env: Build, setting: str, said: str) -> None:
-    """Ids are needed, and reference data is nobody's."""
+    """Ids are needed, also those by which a forgotten guest is known; and reference data is nobody's."""
     env = sync_env(listings=1, reservations=1)
     with pytest.raises(ConfigurationError, match=said):
         env.mirror(payload_fields=setting)

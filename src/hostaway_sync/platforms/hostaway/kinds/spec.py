@@ -123,6 +123,11 @@ class KindSpec:
     volatile: frozenset[str] = frozenset()
     by_reservation: str = ""
 
+    @property
+    def needed_keys(self) -> frozenset[str]:
+        """The keys that no rule may hide: an object of a forgotten guest is known by its reservation."""
+        return frozenset({*self.id_keys, "reservationId"})
+
     def lists(self, parent: int | None, around: date | None, reservations: Sequence[int] = ()) -> Iterator[ListToRead]:
         """Yield the lists to be read; see `KindSource.read_kind`."""
         parts: list[dict[str, int | str]] = [{}]

@@ -15,7 +15,6 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY as _FIRST_WORDS
-from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.sync.calendar.plan import CalendarOptions
 
 if TYPE_CHECKING:
@@ -89,11 +88,15 @@ class ResourceChoices:
 
     def mirrored_by(self, database: Database, account_id: int) -> MirroredResources:
         """Return what a stored account mirrors; an unknown one what the settings say."""
+        from hostaway_sync.store.accounts import queries as account_queries
+
         account = account_queries.find_account(database, account_id)
         return self.choose(None if account is None else account.resource_sets)
 
     def terms(self, database: Database) -> tuple[CalendarTerms, KindTerms]:
         """Return how calendars are mirrored, and which other kinds, by account; kinds that none owns are left out."""
+        from hostaway_sync.store.accounts import queries as account_queries
+
         usual, names = self.choose(None), account_queries.find_resource_sets(database)
         own = {number: self.choose(of_account) for number, of_account in names.items()}
         is_usual = usual.calendar.horizon > 0

@@ -240,4 +240,4 @@ def test_metrics_count_no_rows_of_other_kinds(sync_env: Build) -> None:
     sa.event.listen(container.database.engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
     container.readings()
     assert sum("resource_readings" in statement for statement in seen) == 1
-    assert not [statement for statement in seen if "FROM resources" in statement or "FROM reviews" in statement]
+    assert not [statement for statement in seen if "hostaway.resources" in statement or "hostaway.reviews" in statement]

@@ -190,8 +190,10 @@ def test_plan_predicts_the_requests_for_other_resources(sync_env: Build, refused
     ((_, need),) = mirror.status.forecast(every=timedelta(hours=1)).needs
     assert need is not None
     assert need.kinds is not None
-    assert need.kinds.first_sync_calls == pytest.approx(len(asked), abs=1 + len(refused))
-    assert need.first_sync_calls == pytest.approx(first.api_calls - (len(paths) - len(asked)), abs=1 + 3 * len(refused))
+    assert need.kinds.first_sync_calls == pytest.approx(len(asked), rel=0.1, abs=1 + len(refused))
+    assert need.first_sync_calls == pytest.approx(
+        first.api_calls - (len(paths) - len(asked)), rel=0.1, abs=1 + 3 * len(refused)
+    )
     sql.execute(env.database, "UPDATE resource_readings SET due_at = now() WHERE kind = 'listing_tax_settings'")
     costly, idle = mirror.sync.run(70001), mirror.sync.run(70001)
     assert costly.api_calls - idle.api_calls == 5

@@ -72,6 +72,32 @@ def test_object_that_a_strict_reader_refuses_gets_a_clean_row(sync_env: Build, h
     assert [json.loads(exact) for (exact,) in kept] == [{"id": 77, "title": title, "of": {}}]
 
 
+def test_object_with_the_id_of_another_listing_is_kept_apart(sync_env: Build) -> None:
+    """It takes no row from the other listing, until that one's list has it no longer."""
+    env, mirror = filled(sync_env, listings=2)
+    kind, (first, second) = "listing_fee_settings", env.sandbox.world.listing_ids
+    answers: dict[int, list[dict[str, int]]] = {one: [{"id": 7, "listingMapId": one}] for one in (first, second)}
+
+    def rows_of(listing: int) -> faults.Effect:
+        return faults.change_rows(lambda _: list(answers[listing]))
+
+    for listing in answers:
+        env.sandbox.faults.add(rows_of(listing), path=f"/listingFeeSettings/{listing}", times=None)
+    mirror.sync.run(env.account_id, resources=[kind])
+    kept = stored(env, kind)["7"]["listingMapId"]
+    other = second if kept == first else first
+    report = mirror.sync.run(env.account_id, resources=[kind]).resources[kind]
+    assert (report.counts.updated, report.counts.quarantined) == (0, 1)
+    assert stored(env, kind)["7"]["listingMapId"] == kept
+    quarantined = sql.rows(env.database, "SELECT convert_from(exact, 'UTF8')::jsonb, reason FROM quarantined_records")
+    assert quarantined == [({"id": 7, "listingMapId": other}, "another listing has an object with its id")]
+    answers[kept].clear()
+    for _ in range(2):
+        make_due(env, kind, age="8 days")
+        mirror.sync.run(env.account_id)
+    assert stored(env, kind)["7"]["listingMapId"] == other
+
+
 def test_object_that_a_partial_reading_lists_was_not_left_out(sync_env: Build) -> None:
     """One whole reading without it marks it no more than before."""
     env, mirror = filled(sync_env)

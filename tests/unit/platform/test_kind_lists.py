@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hostaway_sync.platforms.hostaway.kinds.list_state import CAME_TWICE, FULL_AND_REPEATED, LARGE_PAGE, ListState
+from hostaway_sync.platforms.hostaway.kinds.list_state import (
+    CAME_TWICE,
+    ENDLESS,
+    FULL_AND_REPEATED,
+    LARGE_PAGE,
+    MOST_PAGES,
+    ListState,
+)
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 
 
@@ -24,11 +31,13 @@ def names(first: int, last: int) -> list[str]:
         (10, 20, False),
         (59, 60, False),
         (60, 60, True),
-        (61, 60, True),
+        (61, 60, False),
+        (51, 1, False),
+        (21, 1, True),
     ],
 )
 def test_count_ends_a_list_before_the_size_of_its_page(rows: int, total: int | None, *, is_over: bool) -> None:
-    """Without a count, a small page ends it."""
+    """Without a count, or with one that cannot be its own, a small page ends it."""
     state = ListState()
     state.add(names(0, rows), total)
     assert (state.is_over, state.doubt) == (is_over, None)
@@ -68,3 +77,11 @@ def test_page_with_some_known_rows_raises_a_doubt() -> None:
     state.add(names(0, 60), None)
     state.add(names(30, 90), None)
     assert (state.is_over, state.doubt, len(state.names), state.offset) == (False, CAME_TWICE, 90, 120)
+
+
+def test_list_whose_pages_do_not_end_is_left() -> None:
+    """Rows without ids may be other ones each time that they are asked for."""
+    state = ListState()
+    while not state.is_over:
+        state.add([f"{state.pages}"] * LARGE_PAGE, None)
+    assert (state.pages, state.doubt) == (MOST_PAGES, ENDLESS)

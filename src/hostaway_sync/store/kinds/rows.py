@@ -114,6 +114,7 @@ def compare_records(
         table.c.payload_hash,
         table.c.missing_since.is_not(None).label("is_missing"),
         sa.func.coalesce(null_if_unknown(table.c.observed_at) > asked_at, sa.false()).label("is_newer"),
+        _is_of_another(rows).label("is_of_another"),
     ).where(rows.have([*named]))
     stored = {row.name: row for row in connection.execute(query)}
     return {name: _compare(stored.get(name), record) for name, record in named.items()}
@@ -151,10 +152,20 @@ def store_page(
     for record in records:
         if record.reason is not None:
             _quarantine(connection, rows, record, record.reason)
+        elif changes.get(record.source_id or "") is Change.QUARANTINED:
+            _quarantine(connection, rows, record, "another listing has an object with its id")
     homeless = [*refused, *(record for record in records if record.source_id is None)]
     changes = {name: change for name, change in changes.items() if name not in {one.source_id for one in refused}}
     changes |= {record.payload_hash.hex(): Change.QUARANTINED for record in homeless}
     return changes, sum(record.misfits for record in changed)
+
+
+def _is_of_another(rows: KindRows) -> sa.ColumnElement[bool]:
+    """Return whether a row is that of an object of another listing, whose list has it still."""
+    if rows.parent is None:
+        return sa.false()
+    lives = sa.and_(resources.c.missing_since.is_(None), resources.c.unlisted_since.is_(None))
+    return sa.and_(lives, resources.c.parent_id.is_distinct_from(rows.parent_id))
 
 
 def _note_as_listed(connection: sa.Connection, rows: KindRows, names: Sequence[str]) -> None:
@@ -162,13 +173,17 @@ def _note_as_listed(connection: sa.Connection, rows: KindRows, names: Sequence[s
     unlisted = rows.table.c.unlisted_since
     if names:
         connection.execute(
-            sa.update(rows.table).where(rows.have(names), unlisted.is_not(None)).values(unlisted_since=None)
+            sa.update(rows.table)
+            .where(rows.have(names), *rows.of_list(), unlisted.is_not(None))
+            .values(unlisted_since=None)
         )
 
 
 def _compare(stored: sa.Row[Any] | None, record: KindRecord) -> Change:
     if stored is None:
         return Change.INSERTED
+    if stored.is_of_another:
+        return Change.QUARANTINED
     if bytes(stored.payload_hash) == record.payload_hash and not stored.is_missing:
         return Change.UNCHANGED
     return Change.STALE if stored.is_newer else Change.UPDATED

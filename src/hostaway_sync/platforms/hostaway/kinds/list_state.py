@@ -15,6 +15,9 @@ LARGE_PAGE: Final = 50
 ROUND: Final = 5
 CAME_TWICE: Final = "rows moved while it was read: some came twice"
 FULL_AND_REPEATED: Final = "its second page is its first one again, and that is full"
+ENDLESS: Final = "its pages do not end"
+# No list is so long, even in pages of twenty rows; one whose rows have no ids may be another one each time.
+MOST_PAGES: Final = 5_000
 FEWER: Final = "{met} rows were read where Hostaway counts {total}"
 
 
@@ -25,12 +28,14 @@ class ListState:
     Attributes:
         names: of all rows: their ids, or their hashes where they have none.
         offset: how many rows came, repeated ones included.
+        pages: how many answers came.
         doubt: why rows may be missing, as a phrase; None: nothing speaks for it.
         is_over: the list has shown its end.
     """
 
     names: set[str] = field(default_factory=set)
     offset: int = 0
+    pages: int = 0
     doubt: str | None = None
     is_over: bool = False
 
@@ -41,6 +46,7 @@ class ListState:
             names: of its rows.
             total: how many rows the list has, as the answer counts them; None: it does not count.
         """
+        self.pages += 1
         new = set(names) - self.names
         if names and not new:
             # The offset is ignored: the list came whole at once, unless that answer was cut.
@@ -52,6 +58,13 @@ class ListState:
             self.doubt = CAME_TWICE
         self.names |= new
         self.offset += len(names)
+        if total and total < len(self.names):
+            # It counts something else, as the rows of this answer.
+            total = None
+        if self.pages >= MOST_PAGES and names:
+            self.doubt = ENDLESS
+            self.is_over = True
+            return
         if not names:
             self.is_over = True
             if total and len(self.names) < total:

@@ -33,6 +33,8 @@ HARMLESS = {
     "landed.sha256: hexadecimal key": "what each migration is known by",
     "test_calendar_days.py: hexadecimal key": "the hash of a day",
     "test_contracts_processes.py: hexadecimal key": "what other releases wrote of words that everybody knows",
+    "test_kind_records.py: hexadecimal key": "the hash of an object",
+    "4711-opens-2": "the password of a door that is nowhere",
     "lamplight-7": "the password of a guest that nobody is",
     "sandbox-secret": "opens the sandbox, where there is nothing",
     '"replaced"': "says in the audit log that a secret was replaced",

@@ -125,7 +125,16 @@ def test_account_list_is_a_table_or_json(sync_env: Build, program: Program) -> N
     assert "70001" in table.stdout
     assert "never" in table.stdout
     (document,) = json.loads(program(env, "account", "list", "--json").stdout)
-    keys = {"account_id", "name", "customer_id", "is_active", "last_sync_at", "created_at", "removed_at"}
+    keys = {
+        "account_id",
+        "name",
+        "customer_id",
+        "is_active",
+        "last_sync_at",
+        "created_at",
+        "removed_at",
+        "resource_sets",
+    }
     assert document.keys() == keys
     assert document["account_id"] == 70001
 

@@ -97,11 +97,13 @@ class AlarmFindings:
         causes: the causes that it found.
         gone: keys of alarms whose cause it found gone; they end unless their cause needs a sweep.
         swept: keys of alarms whose cause it found gone in a complete list; they end in any case.
+        mirrored: all resources that are mirrored, so that others cause no alarm; None: the run does not tell.
     """
 
     causes: tuple[Cause, ...] = ()
     gone: frozenset[tuple[AlarmKind, str]] = frozenset()
     swept: frozenset[tuple[AlarmKind, str]] = frozenset()
+    mirrored: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def _is_recent(told_at: datetime | None, now: datetime) -> bool:
 
 
 def _is_gone(alarm: Alarm, seen: AlarmFindings) -> bool:
+    if seen.mirrored is not None and alarm.cause.resource not in {"", *seen.mirrored}:
+        return True
     return alarm.key in seen.swept or (alarm.key in seen.gone and not alarm.cause.needs_sweep)
 
 

@@ -151,6 +151,7 @@ class Run:
             log.warning("account %d: %s", account_id, warning)
         if not self._will_retry(report.state, can_recover=report.can_recover):
             found = alarms.find_causes(reports, self._whole, self._braked)
+            found = replace(found, mirrored=self._options.all_mirrored())
             report = replace(report, alarms=alarms.settle_alarms(self._database, lease, found))
         # A run of some resources says nothing about the others; while an alarm stands, the mirror is known to be wrong.
         is_all = set(self._options.resources) == set(Resource) and not report.alarms.alarms

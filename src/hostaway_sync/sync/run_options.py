@@ -57,6 +57,12 @@ class RunOptions:
             return Urge.WHOLE
         return Urge.ALL if self.asks_kinds else Urge.DUE
 
+    def all_mirrored(self) -> frozenset[str] | None:
+        """Return the names of all resources that the account mirrors; None: a person asked for some of them."""
+        if self.asks_kinds or set(self.resources) != set(Resource):
+            return None
+        return frozenset([*filter(self.wants, Resource), *(kind.name for kind in self.kinds)])
+
     def wants(self, resource: Resource) -> bool:
         """Whether a resource is mirrored: it was asked for, and is not switched off."""
         return resource in self.resources and (resource is not Resource.CALENDAR or self.calendar.horizon > 0)

@@ -98,6 +98,17 @@ def test_object_with_the_id_of_another_listing_is_kept_apart(sync_env: Build) ->
     assert stored(env, kind)["7"]["listingMapId"] == other
 
 
+def test_resource_that_is_mirrored_no_more_has_no_alarm(sync_env: Build) -> None:
+    """Nothing would ever end it; a run of other resources ends none."""
+    env, mirror = filled(sync_env)
+    env.sandbox.faults.add(faults.status(400), path="/seasonalRules", times=None)
+    for _ in range(2):
+        mirror.sync.run(env.account_id, resources=["seasonal_rules"])
+    assert mirror.sync.run(env.account_id, resources=["tasks"]).alarms.alarms
+    assert mirror.sync.run(env.account_id).alarms.alarms
+    assert env.mirror(resources=("reviews",)).sync.run(env.account_id).alarms.alarms == ()
+
+
 def test_object_that_a_partial_reading_lists_was_not_left_out(sync_env: Build) -> None:
     """One whole reading without it marks it no more than before."""
     env, mirror = filled(sync_env)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -84,7 +85,7 @@ def read_unchanged_alarms(database: Database, account_id: int, *, tells: bool = 
 def _with_certificate(connection: sa.Connection, account_id: int, found: AlarmFindings) -> AlarmFindings:
     certificate = certificates.find_effective(connection, account_id).get(account_id)
     if certificate is None or not certificate.damage:
-        return AlarmFindings(found.causes, found.gone, found.swept | {(AlarmKind.DIFFERS, "")})
+        return replace(found, swept=found.swept | {(AlarmKind.DIFFERS, "")})
     when = f"at {certificate.verified_at:%Y-%m-%d %H:%M} UTC"
     cause = Cause(AlarmKind.DIFFERS, "", describe_differences(account_id, certificate, when))
-    return AlarmFindings((*found.causes, cause), found.gone, found.swept)
+    return replace(found, causes=(*found.causes, cause))

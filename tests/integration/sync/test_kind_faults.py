@@ -98,6 +98,17 @@ def test_object_with_the_id_of_another_listing_is_kept_apart(sync_env: Build) ->
     assert stored(env, kind)["7"]["listingMapId"] == other
 
 
+def test_lists_that_are_not_found_say_nothing_of_others(sync_env: Build) -> None:
+    """The oldest listings of an account are archived, and come first."""
+    env = sync_env(listings=5, reservations=40, conversations=False)
+    *archived, fourth, fifth = env.sandbox.world.listing_ids
+    for listing in archived:
+        env.sandbox.faults.add(faults.status(404), path=f"/listingFeeSettings/{listing}", times=None)
+    env.mirror(resources=("default",)).sync.run(env.account_id)
+    read = "SELECT parent_id FROM resource_readings WHERE kind = 'listing_fee_settings' AND refused_at IS NULL"
+    assert {listing for (listing,) in sql.rows(env.database, read)} == {str(fourth), str(fifth)}
+
+
 def test_resource_that_is_mirrored_no_more_has_no_alarm(sync_env: Build) -> None:
     """Nothing would ever end it; a run of other resources ends none."""
     env, mirror = filled(sync_env)

@@ -102,9 +102,9 @@ def test_lists_of_a_kind_outside_the_plan_are_not_read() -> None:
 
 def test_kind_with_refusals_only_is_outside_the_plan() -> None:
     """One list that was read proves the contrary."""
-    assert Outcome(refused=REFUSED_LISTS).shows_closed_kind
-    assert not Outcome(refused=REFUSED_LISTS - 1).shows_closed_kind
-    assert not Outcome(read=1, refused=REFUSED_LISTS).shows_closed_kind
+    assert Outcome(forbidden=REFUSED_LISTS).shows_closed_kind
+    assert not Outcome(forbidden=REFUSED_LISTS - 1).shows_closed_kind
+    assert not Outcome(read=1, forbidden=REFUSED_LISTS).shows_closed_kind
 
 
 def test_partial_reading_leaves_the_whole_one_due() -> None:

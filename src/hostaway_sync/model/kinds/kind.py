@@ -16,7 +16,8 @@ WEEKLY: Final = timedelta(days=7)
 MONTHLY: Final = timedelta(days=30)
 # A list that the account may not read is asked for again after this time: its plan may have changed.
 REFUSED_PERIOD: Final = timedelta(days=7)
-# If the lists of so many listings are refused and none is read, the account's plan lacks the kind.
+# If the lists of so many listings are forbidden and none is read, the account's plan lacks the kind. One that is not
+# found says nothing of the others: its listing may be archived.
 REFUSED_LISTS: Final = 3
 
 

@@ -131,6 +131,7 @@ class Outcome:
     Attributes:
         read: lists without doubt.
         refused: lists that the platform refused.
+        forbidden: those of these that are there, as far as the answer tells.
         failed: lists that could not be read.
         first_failure: the error of the first of these.
         doubtful: lists in which rows may have been missed.
@@ -140,6 +141,7 @@ class Outcome:
 
     read: int = 0
     refused: int = 0
+    forbidden: int = 0
     failed: int = 0
     first_failure: str | None = None
     doubtful: int = 0
@@ -159,4 +161,4 @@ class Outcome:
     @property
     def shows_closed_kind(self) -> bool:
         """Whether the account's plan seems to lack the kind, so that no further list need be asked for."""
-        return self.read == 0 and self.refused >= REFUSED_LISTS
+        return self.read == 0 and self.forbidden >= REFUSED_LISTS

@@ -106,7 +106,8 @@ def _read_lists(context: KindContext, tasks: Sequence[KindTask], now: datetime) 
             in_a_row = 0
         except (Forbidden, NotFound) as refusal:
             context.recorder.close_task(task.kind, plan.after_refusal(task, now), str(refusal))
-            outcome = replace(outcome, refused=outcome.refused + 1)
+            forbidden = outcome.forbidden + isinstance(refusal, Forbidden)
+            outcome = replace(outcome, refused=outcome.refused + 1, forbidden=forbidden)
             if outcome.shows_closed_kind:
                 closed = replace(task, reading=replace(task.reading, parent=None))
                 context.recorder.close_task(task.kind, plan.after_refusal(closed, now), str(refusal))

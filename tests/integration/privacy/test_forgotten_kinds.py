@@ -6,6 +6,8 @@ import pytest
 from tests.support import sql
 from tests.support.store.guest_data import dump_rows
 
+from hostaway_sync.sandbox.server import faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -38,6 +40,19 @@ def test_no_trace_of_a_forgotten_guest_stays_in_other_kinds(sync_env: Build) -> 
     assert done.rows.keys() >= {"reviews", "tasks", "resources"}
     assert "Brandtvig" not in dump_rows(env)
     assert sql.rows(env.database, f"SELECT count(*) FROM reviews WHERE reservation_id = {reservation}") == [(1,)]
+
+
+def test_no_trace_of_a_forgotten_guest_stays_in_quarantine(sync_env: Build) -> None:
+    """A review that had to be cleaned was kept beside its row, too."""
+    env = sync_env(listings=2, reservations=20)
+    reservation = reviewed(env)
+    half = faults.rewrite(lambda body: body.replace(b"Lovely!", b"Lovely \\ud83d"))
+    env.sandbox.faults.add(half, path="/reviews", times=None)
+    mirror = env.mirror(resources=("default",))
+    mirror.sync.run(env.account_id)
+    assert sql.rows(env.database, "SELECT resource FROM quarantined_records") == [("reviews",)]
+    mirror.privacy.forget_guests(env.account_id, [reservation], [])
+    assert "Brandtvig" not in dump_rows(env)
 
 
 def test_what_is_written_later_of_a_forgotten_guest_is_not_stored(sync_env: Build) -> None:

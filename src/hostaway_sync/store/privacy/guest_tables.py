@@ -240,7 +240,7 @@ def _keep_if_allowed(column: sa.Column[Any], form: str) -> sa.ColumnElement[Any]
 
 
 def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int]) -> int:
-    """Delete the guest's records in quarantine; empty all records without an id, whose owner cannot be told."""
+    """Delete the guest's records in quarantine; empty all records whose owner their id does not tell."""
     table = quarantined_records
     in_account = table.c.account_id == guest.account_id
     listed = sa.literal(messages, sa.ARRAY(sa.BigInteger))
@@ -249,7 +249,11 @@ def erase_quarantine(connection: sa.Connection, guest: Guest, messages: list[int
         sa.and_(table.c.resource == Resource.MESSAGES.value, table.c.record_id == sa.func.any(listed)),
     )
     deleted = connection.execute(sa.delete(table).where(in_account, beside)).rowcount
-    nameless = sa.and_(table.c.record_id.is_(None), table.c.resource != Resource.LISTINGS.value)
+    told = (Resource.LISTINGS, Resource.RESERVATIONS, Resource.CONVERSATIONS, Resource.MESSAGES)
+    nameless = sa.or_(
+        sa.and_(table.c.record_id.is_(None), table.c.resource != Resource.LISTINGS.value),
+        table.c.resource.not_in([one.value for one in told]),
+    )
     emptied = forgotten.keep_size_only(table.c.exact)
     statement = sa.update(table).where(in_account, nameless, table.c.exact != emptied).values(exact=emptied)
     return deleted + connection.execute(statement).rowcount

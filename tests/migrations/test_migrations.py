@@ -71,11 +71,11 @@ ENGINE = {
 REST = {
     "views": """
         SELECT relname, reloptions, pg_get_viewdef(oid) AS definition FROM pg_class
-        WHERE relnamespace = 'hostaway'::regnamespace AND relkind = 'v'
+        WHERE relnamespace = 'hostaway'::regnamespace AND relkind = 'v' ORDER BY relname
     """,
     "functions": """
         SELECT proname, pg_get_functiondef(oid) AS definition FROM pg_proc
-        WHERE pronamespace = 'hostaway'::regnamespace AND proname !~ '^procrastinate_'
+        WHERE pronamespace = 'hostaway'::regnamespace AND proname !~ '^procrastinate_' ORDER BY proname
     """,
 }
 

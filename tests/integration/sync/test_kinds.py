@@ -235,3 +235,19 @@ def test_channel_policies_that_none_may_be_read_are_refused(sync_env: Build) -> 
     assert sql.rows(env.database, "SELECT kind, refused_at IS NULL FROM resource_readings") == [
         ("channel_cancellation_policies", False)
     ]
+
+
+def test_lists_of_many_listings_that_come_empty_are_not_believed(sync_env: Build) -> None:
+    """Each has one fee or two, whose loss alone would be believed; nothing is marked, and a sentence says so."""
+    env, mirror = filled(sync_env)
+    world = env.sandbox.world
+    for listing in world.listing_ids:
+        for key in list(world.objects("listing_fee_settings", listing)):
+            world.delete_object("listing_fee_settings", key, listing)
+    known = stored(env, "listing_fee_settings")
+    assert len(known) > 3
+    for _ in range(3):
+        make_due(env, "listing_fee_settings", age="8 days")
+        report = mirror.sync.run(env.account_id)
+    assert "--accept-missing" in str(report.resources["listing_fee_settings"].error)
+    assert stored(env, "listing_fee_settings") == known

@@ -41,8 +41,8 @@ class Absences:
         gone: to be marked.
         again: left out before, and listed now.
         are_doubted: suspiciously many are gone at once, so none is to be marked.
-        unlisted: how many were left out.
-        live: how many there are.
+        unlisted: how many were left out, of all lists of the kind.
+        live: how many there are in them.
     """
 
     first: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ def judge_absences(
     began_at: datetime,
     *,
     unread: Iterable[str] = (),
+    elsewhere: tuple[int, int] = (0, 0),
     is_sudden: Callable[[int, int], bool],
     accept: bool = False,
 ) -> Absences:
@@ -69,20 +70,23 @@ def judge_absences(
         met: the ids that the reading met.
         began_at: when its first answer was asked for.
         unread: how the ids of objects begin of which the reading shows nothing.
+        elsewhere: of the kind's other lists, how many objects are unlisted, and how many live; a failure of the
+            platform empties many short lists, each of which alone would be believed.
         is_sudden: whether so many unlisted of so many live objects are suspicious.
         accept: a person accepts that so many are gone at once: all are marked.
     """
     objects, unknown = list(live), tuple(unread)
     unlisted = [one for one in objects if one.id not in met and one.is_older and not one.id.startswith(unknown)]
-    is_doubtful = is_sudden(len(unlisted), len(objects))
+    left_out, known = len(unlisted) + elsewhere[0], len(objects) + elsewhere[1]
+    is_doubtful = bool(unlisted) and is_sudden(left_out, known)
     gone = [one.id for one in unlisted if (accept and is_doubtful) or _is_long_unlisted(one, began_at)]
     return Absences(
         first=tuple(one.id for one in unlisted if one.unlisted_since is None),
         gone=() if is_doubtful and not accept else tuple(gone),
         again=tuple(one.id for one in objects if one.id in met and one.unlisted_since is not None),
         are_doubted=is_doubtful and not accept,
-        unlisted=len(unlisted),
-        live=len(objects),
+        unlisted=left_out,
+        live=known,
     )
 
 

@@ -34,6 +34,18 @@ def list_live(connection: sa.Connection, rows: KindRows, began_at: datetime) -> 
     return [LiveObject(row.name, row.since, row.is_older) for row in connection.execute(query.order_by(rows.id))]
 
 
+def count_elsewhere(connection: sa.Connection, rows: KindRows) -> tuple[int, int]:
+    """Count the objects in other lists of the kind: those that are unlisted, and all that are live."""
+    if rows.parent is None:
+        return 0, 0
+    unlisted = sa.func.count().filter(resources.c.unlisted_since.is_not(None))
+    query = sa.select(unlisted, sa.func.count()).where(
+        *rows.of_kind(), resources.c.missing_since.is_(None), resources.c.parent_id != rows.parent_id
+    )
+    found = connection.execute(query).one()
+    return int(found[0]), int(found[1])
+
+
 def store_absences(connection: sa.Connection, rows: KindRows, absences: Absences, began_at: datetime) -> None:
     """Store since when objects are unlisted, and mark those that are gone; the transaction is as in `list_live`."""
     table = rows.table

@@ -145,7 +145,13 @@ class TableKindRecorder:
             account_owner.lock_owner(connection, self._account_id, task.kind.name, is_listed=True)
             live = missing.list_live(connection, place, began_at)
             absences = judge_absences(
-                live, met, began_at, unread=unread, is_sudden=run_plan.is_sudden, accept=self._accept_missing
+                live,
+                met,
+                began_at,
+                unread=unread,
+                elsewhere=missing.count_elsewhere(connection, place),
+                is_sudden=run_plan.is_sudden,
+                accept=self._accept_missing,
             )
             missing.store_absences(connection, place, absences, began_at)
             return absences

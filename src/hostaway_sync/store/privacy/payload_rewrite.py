@@ -18,8 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import MARK_BYTES
 from hostaway_sync.store.privacy import erasure_rules, payload_rule
-from hostaway_sync.store.privacy.day_rewrite import rewrite_days
-from hostaway_sync.store.privacy.object_rewrite import rewrite_objects
+from hostaway_sync.store.privacy.object_rewrite import DAYS, objects_of, rewrite_objects
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
 from hostaway_sync.store.tables import MIRRORED, dead_letters, quarantined_records, redactions, webhook_log
@@ -128,17 +127,14 @@ def _steps(redaction: Redaction) -> list[Step]:
         if redactor is not None:
             steps.append(partial(_rewrite_rows, resource=resource, redactor=redactor, mark=redaction.mark))
             steps.append(partial(_rewrite_quarantine, resource=resource, redactor=redactor, mark=redaction.mark))
-    redactor = redaction.redactor_for(Resource.CALENDAR)
-    if redactor is not None:
-        keys = redaction.vocabulary.day_keys
-        steps.append(partial(rewrite_days, redactor=redactor, mark=redaction.mark, keys=keys, limit=BATCH))
-        steps.append(partial(_rewrite_quarantine, resource=Resource.CALENDAR, redactor=redactor, mark=redaction.mark))
-    for kind, keys in redaction.vocabulary.object_keys.items():
-        redactor = redaction.redactor_for(kind)
+    rest = [(Resource.CALENDAR.value, DAYS, redaction.vocabulary.day_keys)]
+    rest += [(kind, objects_of(kind), keys) for kind, keys in redaction.vocabulary.object_keys.items()]
+    for name, objects, keys in rest:
+        redactor = redaction.redactor_for(name)
         if redactor is not None:
-            hide = partial(rewrite_objects, kind=kind, keys=keys, redactor=redactor)
+            hide = partial(rewrite_objects, objects=objects, keys=keys, redactor=redactor)
             steps.append(partial(hide, mark=redaction.mark, limit=BATCH))
-            steps.append(partial(_rewrite_quarantine, resource=kind, redactor=redactor, mark=redaction.mark))
+            steps.append(partial(_rewrite_quarantine, resource=name, redactor=redactor, mark=redaction.mark))
     steps.append(partial(_rewrite_deliveries, redactor=redaction.deliveries))
     return steps
 

@@ -40,7 +40,7 @@ def create_statements(schema: str, names: Iterable[str]) -> Iterator[str]:
     place = quote_identifier(schema)
     for name in names:
         view = quote_identifier(schema, name)
-        # With the rights of whoever asks, the row policies of the table hold for the view, too.
+        # With the rights of the role that asks, the row policies of the table hold for the view, too.
         yield _VIEW.format(view=view, place=place, kind=quote_literal(name))
         yield f"COMMENT ON VIEW {view} IS {quote_literal(COMMENT)}"
 

@@ -100,7 +100,7 @@ class KindReader:
 
     def _read_list(self, spec: KindSpec, one: ListToRead, why: str) -> Iterator[KindPage]:
         state = ListState()
-        # What no account owns is nobody's data.
+        # Reference data has no personal fields.
         redactor = None if spec.scope is Scope.INSTALLATION else self._redactor(spec.name)
         while not state.is_over:
             asked = {"limit": LIMIT, "offset": state.offset, **one.params}

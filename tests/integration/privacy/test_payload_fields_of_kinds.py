@@ -94,6 +94,19 @@ def test_stored_objects_of_kinds_are_rewritten_by_a_new_rule(sync_env: Build, mo
     assert json.dumps(stored(env, "users"))
 
 
+def test_rule_for_one_kind_rewrites_no_other_of_the_same_id(sync_env: Build) -> None:
+    """Ids are unique within a kind alone."""
+    env = sync_env(listings=2, reservations=20)
+    kinds = ("custom_fields", "seasonal_rules")
+    for kind in kinds:
+        env.sandbox.world.put_object(kind, {"id": 4711, "odd": NAME})
+    env.mirror(resources=kinds).sync.run(env.account_id)
+    hidden = env.mirror(resources=kinds, payload_fields="custom_fields.odd=drop")
+    hidden.sync.run(env.account_id)
+    assert "odd" not in stored(env, "custom_fields")["4711"]
+    assert stored(env, "seasonal_rules")["4711"]["odd"] == NAME
+
+
 @pytest.mark.parametrize("row", [{}, {"id": None}])
 def test_process_with_another_rule_writes_no_object(sync_env: Build, row: dict[str, Any]) -> None:
     """It began before the rule: it stops where it would write an object, or quarantine one."""

@@ -22,6 +22,9 @@ HostawaySyncError                advice       exit code
 │   ├── StoreUnavailable         retry        1    connection lost, server restarting, serialization
 │   └── StoreBusy                retry        1    another program holds a lock for too long
 ├── SecretsUnavailable           retry        1    the secrets store is down, or limits our requests
+├── OutboundError                permanent    1    a consumer of an automation was not told
+│   ├── AddressRefused           permanent    1    an address that may not be asked: not public, or not https
+│   └── TargetUnavailable        retry        1    no connection, no answer in time, a certificate that is not trusted
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── MessageRefused               permanent    1    a guard forbids sending a message
 ├── MessageUnsettled             permanent    1    whether a message was sent is unknown
@@ -189,6 +192,20 @@ class StoreBusy(StoreError):
 
 class SecretsUnavailable(HostawaySyncError):
     """An external secrets store does not answer for now."""
+
+    advice = Advice.RETRY
+
+
+class OutboundError(HostawaySyncError):
+    """A consumer of an automation was not told."""
+
+
+class AddressRefused(OutboundError):
+    """An address that may not be asked: it is not public, or not https, and the settings do not name it."""
+
+
+class TargetUnavailable(OutboundError):
+    """A target did not answer in time, or the connection to it failed."""
 
     advice = Advice.RETRY
 

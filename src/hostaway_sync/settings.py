@@ -116,6 +116,7 @@ class Settings(BaseSettings):
         keep_deliveries_days: how long processed deliveries, attempts and resolved dead letters are kept.
         keep_messages_days: how long guest messages with a known outcome are kept, with their idempotency keys.
         keep_calendar_days: how long days of calendars that are over are kept.
+        keep_changes_days: how long the history of mirrored records is kept.
         keep_runs_days: how long finished runs and verifications are kept; the newest of each kind is always kept.
     """
 
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
     ping_url: SecretStr | None = None
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
     keep_calendar_days: float = Field(default=730, ge=1, le=365 * 10)
+    keep_changes_days: float = Field(default=400, ge=1, le=365 * 10)
     keep_messages_days: float = Field(default=730, ge=30, le=365 * 10)
 
     _environment: Environment | None = PrivateAttr(default=None)

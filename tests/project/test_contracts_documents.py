@@ -45,7 +45,7 @@ TROUBLES = "troubles[table column primary_key is_plain reason]"
 HOOK = "hook_id address kind is_enabled"
 PRUNED = (
     "walk_pages walks verification_notes sync_run_resources sync_runs verifications webhook_log job_attempts "
-    "dead_letters calendar_days calendar_due observations polled_changes quarantined_records request_budget "
+    "dead_letters calendar_days calendar_due changes observations polled_changes quarantined_records request_budget "
     "sent_messages calendar_writes rights"
 )
 

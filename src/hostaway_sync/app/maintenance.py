@@ -43,5 +43,6 @@ class Maintenance:
             deliveries=timedelta(days=settings.keep_deliveries_days),
             messages=timedelta(days=settings.keep_messages_days),
             calendar=timedelta(days=settings.keep_calendar_days),
+            changes=timedelta(days=settings.keep_changes_days),
             audit=audit,
         )

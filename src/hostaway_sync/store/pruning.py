@@ -24,6 +24,7 @@ from hostaway_sync.store.tables import (
     calendar_days,
     calendar_due,
     calendar_writes,
+    changes,
     dead_letters,
     job_attempts,
     observations,
@@ -70,6 +71,7 @@ class Retention:
         deliveries: processed deliveries, failed attempts and resolved dead letters.
         messages: messages to guests whose outcome is known, and their idempotency keys.
         calendar: days of calendars that are over.
+        changes: the history of mirrored records.
         audit: entries of the audit log; None: for ever.
     """
 
@@ -77,6 +79,7 @@ class Retention:
     deliveries: timedelta
     messages: timedelta
     calendar: timedelta
+    changes: timedelta
     audit: timedelta | None = None
 
 
@@ -166,6 +169,7 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (calendar_days, calendar_days.c.date < sa.func.current_date() - _whole_days(keep.calendar)),
         # Marks of listings that are gone: no run reads days that are over.
         (calendar_due, calendar_due.c.last_day < sa.func.current_date() - 1),
+        (changes, changes.c.changed_at < sa.func.now() - keep.changes),
         (observations, observations.c.observed_at < sa.func.now() - KEPT_FOR),
         (polled_changes, polled_changes.c.found_at < sa.func.now() - _ANNOUNCED_WITHIN),
         (quarantined_records, _has_no_row(keep.runs)),

@@ -36,6 +36,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "calendar_due": ("due_at",),
     "calendar_readings": ("asked_at", "read_at", "refused_at"),
     "calendar_writes": ("created_at", "sending_at", "settled_at"),
+    "changes": ("changed_at",),
     "conversation_messages": _MIRRORED,
     "conversations": (*_MIRRORED, "thread_due_at", "thread_read_at"),
     "database_identity": ("noted_at",),
@@ -87,6 +88,7 @@ PLANS: Final[Mapping[str, tuple[str, ...]]] = {
 MOVED_ALONG: Final[Mapping[str, tuple[str, ...]]] = {"request_budget": ("slots", "asked_at", "pressed_at")}
 # Times of the platform's own clock, for which `timestamps.is_credible_stamp` decides.
 STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "changes": ("source_updated_at",),
     "conversation_messages": ("source_updated_at", "sent_at"),
     "conversations": ("source_updated_at",),
     "listings": ("source_updated_at",),
@@ -98,7 +100,7 @@ STAMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks": ("source_updated_at", "can_start_from", "should_end_by", "started_at", "completed_at"),
 }
 _TABLES: Final = {**metadata.tables, **engine_metadata.tables}
-_LARGE: Final = ("conversation_messages", "conversations", "reservations", "webhook_log", "audit_log")
+_LARGE: Final = ("conversation_messages", "conversations", "reservations", "webhook_log", "audit_log", "changes")
 # A table of a hundred thousand rows takes a fraction of it; the command that looks through all waits for seconds.
 _SCAN_TIMEOUT: Final = sa.text("SET LOCAL statement_timeout TO '1s'")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.cli.status.size import format_size
 from hostaway_sync.errors import StoreError
+from hostaway_sync.store import pruning
 from hostaway_sync.store.pruning import Retention, count_prunable, prune_briefly, prune_tables
 from hostaway_sync.store.status.size import read_size
 from hostaway_sync.store.tables import metadata
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 KEEP = Retention(
-    runs=timedelta(days=90), deliveries=timedelta(days=30), messages=timedelta(days=365), calendar=timedelta(days=365)
+    runs=timedelta(days=90),
+    deliveries=timedelta(days=30),
+    messages=timedelta(days=365),
+    calendar=timedelta(days=365),
+    changes=timedelta(days=400),
 )
 HISTORY = """
 INSERT INTO accounts (account_id, client_secret) VALUES (1, ''), (2, '');
@@ -108,7 +113,7 @@ BOUNDED = {
     "resource_readings": "list of the source",
     "reference_data": "code of the source",
     "reference_readings": "kind of reference data",
-    **dict.fromkeys(("database_identity", "redactions", "secrets_store"), "database"),
+    **dict.fromkeys(("change_clock", "database_identity", "redactions", "secrets_store"), "database"),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",
 }
@@ -148,6 +153,21 @@ def test_days_long_past_are_deleted(database: Database) -> None:
     )
     gone = {name: number for name, number in prune_tables(database, KEEP).items() if number}
     assert gone == {"calendar_days": 2, "calendar_due": 1}
+
+
+def test_old_changes_are_deleted_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the time when they were written, however many one statement deletes."""
+    monkeypatch.setattr(pruning, "BATCH", 10)
+    execute(
+        database,
+        "INSERT INTO accounts (account_id, client_secret) VALUES (1, '');\n"
+        "INSERT INTO changes (account_id, resource, record_id, change, changed_at, position)"
+        " SELECT 1, 'listings', age::text, 'missing', now() - age * interval '10 days', 1"
+        " FROM generate_series(0, 64) AS age",
+    )
+    assert count_prunable(database, KEEP)["changes"] == 25
+    assert prune_tables(database, KEEP)["changes"] == 25
+    assert rows(database, "changes") == 40
 
 
 def rows(database: Database, table: str) -> int:

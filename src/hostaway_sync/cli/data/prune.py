@@ -24,11 +24,11 @@ def prune(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Delete old history: runs, deliveries, attempts, settled messages, days of calendars that are over.
+    """Delete old history: runs, deliveries, attempts, settled messages, days of calendars that are over, changes.
 
-    HOSTAWAY_SYNC_KEEP_RUNS_DAYS, _KEEP_DELIVERIES_DAYS, _KEEP_MESSAGES_DAYS and _KEEP_CALENDAR_DAYS say how old. Every
-    sync deletes a little of it, too. Other mirrored rows, the newest run of each kind, and what waits for a person
-    always stay.
+    HOSTAWAY_SYNC_KEEP_RUNS_DAYS, _KEEP_DELIVERIES_DAYS, _KEEP_MESSAGES_DAYS, _KEEP_CALENDAR_DAYS and _KEEP_CHANGES_DAYS
+    say how old. Every sync deletes a little of it, too. Other mirrored rows, the newest run of each kind, and what
+    waits for a person always stay.
     """
     with open_mirror() as mirror:
         audit = timedelta(days=audit_log) if audit_log is not None else None

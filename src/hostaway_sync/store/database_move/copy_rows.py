@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REVISION_TABLE: Final = "alembic_version"
-# Not copied: each database has its own revision, its own identity and its own running processes.
-_NOT_COPIED: Final = (REVISION_TABLE, "database_identity", "rights")
+# Not copied: each database has its own revision, identity, ids of transactions and running processes.
+_NOT_COPIED: Final = (REVISION_TABLE, "change_clock", "database_identity", "rights")
 
 _TABLES: Final = """
 SELECT c.relname AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 500
 # Columns with what a sender wrote; all others hold sentences of this program.
-_DOCUMENTS: Final = frozenset({"payload", "headers", "raw_payload"})
+_DOCUMENTS: Final = frozenset({"payload", "headers", "raw_payload", "before", "after"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import erasure_rules, forgotten, guest_traces
+from hostaway_sync.store.privacy.guest_history import HISTORY
 from hostaway_sync.store.privacy.guest_names import GuestNames, find_names
 from hostaway_sync.store.privacy.guest_rows import (
     GuestTable,
@@ -163,6 +164,7 @@ GUEST_TABLES: Final = (
         searched=("raw_payload",),
     ),
     GuestTable(resources, _EMPTIED_OBJECT, searched=("raw_payload",)),
+    HISTORY,
     GuestTable(alarms, {"sentence": _EMPTIED_ALARM}, searched=("sentence",)),
     GuestTable(verifications, {"certificate": _EMPTIED_CERTIFICATE}, searched=("certificate",)),
 )
@@ -173,6 +175,7 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
         "audit_log",
         "calendar_due",
         "calendar_readings",
+        "change_clock",
         "database_identity",
         "delivery_audits",
         "forgotten_guests",

@@ -35,6 +35,8 @@ READABLE_TABLES: Final = (
     "resource_readings",
     "reference_data",
     "reference_readings",
+    "changes",
+    "change_clock",
     "sync_runs",
     "sync_run_resources",
     "verifications",

@@ -7,8 +7,8 @@ wrong delete must not cascade.
 
 from __future__ import annotations
 
-from hostaway_sync.store.tables.audit_log import audit_log
 from hostaway_sync.store.tables.findings import observations, setbacks, suspicions
+from hostaway_sync.store.tables.history import audit_log, change_clock, changes
 from hostaway_sync.store.tables.installation import database_identity, setting_names
 from hostaway_sync.store.tables.kinds import (
     OWN_TABLES,
@@ -69,6 +69,8 @@ __all__ = [
     "calendar_due",
     "calendar_readings",
     "calendar_writes",
+    "change_clock",
+    "changes",
     "conversation_messages",
     "conversations",
     "database_identity",

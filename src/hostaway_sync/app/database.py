@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.app.data.queries import Queries
 from hostaway_sync.app.resources import list_view_names
 from hostaway_sync.errors import ConfigurationError, SecretError
 from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
-from hostaway_sync.store.postgres.read_only import run_read_only
 from hostaway_sync.store.schema import kind_views, revisions
 from hostaway_sync.store.schema import remembered_settings as stored_settings
 
@@ -46,7 +46,7 @@ class DatabaseOperations:
             UsageError: the query cannot be answered.
             StoreError: it would write, or this user may not ask it.
         """
-        return run_read_only(self._database, sql)
+        return Queries(self._container).values(sql)
 
     def revisions(self) -> tuple[str | None, str]:
         """Return the schema revision of the database and the one that this program needs."""

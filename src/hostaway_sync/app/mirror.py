@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
+    from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
@@ -191,6 +192,13 @@ class Mirror:
         from hostaway_sync.app.database import DatabaseOperations
 
         return DatabaseOperations(self._container)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """Queries in plain SQL, answered in a stream."""
+        from hostaway_sync.app.data.queries import Queries
+
+        return Queries(self._container)
 
     @cached_property
     def roles(self) -> Roles:

@@ -35,6 +35,17 @@ def write(text: str) -> None:
     sys.stdout.write(text)
 
 
+def write_pieces(pieces: Iterable[bytes]) -> None:
+    """Write pieces of text in UTF-8, each of whole lines: as they are, but on a terminal without what it obeys."""
+    if is_terminal():
+        for piece in pieces:
+            sys.stdout.write(strip_invisible(piece.decode("utf-8", "replace")))
+        return
+    sys.stdout.flush()
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on stdout, in ASCII, so that it is the same in every encoding."""
     echo(json.dumps(document, default=str))

@@ -124,6 +124,21 @@ class Database:
             raise_translated(error)
 
     @contextmanager
+    def session(self) -> Iterator[sa.Connection]:
+        """Open a connection for this block alone; it is closed at the end, and whatever was not committed is undone.
+
+        Raises:
+            StoreUnavailable, StoreError: as `transaction`.
+        """
+        connection = self._retry(self.engine.connect)
+        self._was_reached = True
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+            connection.close()
+
+    @contextmanager
     def claim(self, right: str) -> Iterator[bool]:
         """Claim a right, which one process of all holds at a time, while the block runs; yield whether we hold it.
 

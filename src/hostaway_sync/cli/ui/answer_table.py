@@ -1,0 +1,95 @@
+"""The answer of a query as a table of any length: the first rows decide how wide a column is, longer cells are cut."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hostaway_sync.cli.ui import terminal
+from hostaway_sync.safe_text import join_lines, strip_invisible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_GAP: Final = 2
+_SAMPLE: Final = 500
+# No column is cut below this width; where not even that fits, the last columns are left out.
+_LEAST: Final = 8
+# What is read of a cell: it may hold megabytes, and no terminal is wider.
+_LONGEST_CELL: Final = 400
+# PostgreSQL's numbers of smallint, integer, bigint, oid, real, double precision, numeric and money.
+_NUMBERS: Final = frozenset({20, 21, 23, 26, 700, 701, 790, 1700})
+
+
+class AnswerColumn(Protocol):
+    """A column of an answer."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def type_oid(self) -> int:
+        """Its type, by PostgreSQL's number."""
+
+
+def print_answer(columns: Sequence[AnswerColumn], rows: Iterable[Sequence[str | None]]) -> list[str]:
+    """Print a line of names and one line a row, none wider than the output; on a terminal also how many there are.
+
+    Returns:
+        The columns for which there was no room.
+    """
+    from rich.text import Text
+
+    heads = [_clean(column.name) for column in columns]
+    cleaned = ([_clean(cell) for cell in row] for row in rows)
+    sample = list(islice(cleaned, _SAMPLE))
+    widths = fit_widths([_widest(place, heads, sample) for place in range(len(heads))], terminal.width())
+    is_number = [column.type_oid in _NUMBERS for column in columns]
+    terminal.show_lines([Text(_line(heads, widths, is_number), style="bold")])
+    number = 0
+    for number, cells in enumerate(chain(sample, cleaned), 1):  # noqa: B007  (the last one is the number of rows)
+        terminal.write(f"{_line(cells, widths, is_number)}\n")
+    if terminal.is_terminal():
+        terminal.echo(f"({number:,} {'row' if number == 1 else 'rows'})")
+    return heads[len(widths) :]
+
+
+def fit_widths(wanted: Sequence[int], room: int) -> list[int]:
+    """Return the width of each column that is shown, the widest cut first until all fit into the room."""
+    shown = list(wanted)
+    while len(shown) > 1 and sum(min(width, _LEAST) for width in shown) + _GAP * (len(shown) - 1) > room:
+        shown.pop()
+    left = max(room - _GAP * (len(shown) - 1), _LEAST)
+    widths = dict.fromkeys(range(len(shown)), 0)
+    # The narrowest first: what it does not need is the others'.
+    for rank, place in enumerate(sorted(widths, key=lambda place: shown[place])):
+        widths[place] = min(shown[place], left // (len(shown) - rank))
+        left -= widths[place]
+    return list(widths.values())
+
+
+def _widest(place: int, heads: Sequence[str], sample: Sequence[Sequence[str]]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(cells[place]) for cells in chain([heads], sample))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> str:
+    return (" " * _GAP).join(_parts(cells, widths, is_number)).rstrip()
+
+
+def _parts(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> Iterator[str]:
+    from rich.cells import cell_len, set_cell_size
+
+    for cell, width, is_right in zip(cells, widths, is_number, strict=False):
+        size = cell_len(cell)
+        if size > width:
+            yield f"{set_cell_size(cell, width - 1)}…"
+        else:
+            yield " " * (width - size) + cell if is_right else cell + " " * (width - size)
+
+
+def _clean(cell: str | None) -> str:
+    """Return what of a cell is shown: one line, without what steers a terminal."""
+    return strip_invisible(join_lines((cell or "")[:_LONGEST_CELL])).replace("\t", " ")

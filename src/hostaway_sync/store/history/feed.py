@@ -1,0 +1,140 @@
+"""Read the feed of changes in batches and keyset pages: no change is skipped, doubled or out of its record's order.
+
+A transaction gets its id before it writes and its changes get theirs before it commits, so that neither order is the
+order of commits. A batch therefore ends where the oldest running transaction began: everything below is settled, and a
+record's two changes lie either in one batch, where `change_id` orders them, or in two batches in the true order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.errors import UsageError
+from hostaway_sync.model.history.feed import EVERYTHING, FeedCursor, FeedPage, RecordChange
+from hostaway_sync.store.tables import change_clock, changes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.model.history.feed import FeedFilter
+
+CHANNEL: Final = "hostaway_sync_changes"
+"""Where the database notifies of a transaction that wrote changes; the text means nothing."""
+
+PAGE: Final = 500
+_COLUMNS: Final = tuple(column for column in changes.c if column is not changes.c.position)
+_XMIN: Final = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
+_OFFSET: Final = sa.func.coalesce(sa.select(change_clock.c.position_offset).scalar_subquery(), 0)
+_SETTLED: Final = _OFFSET + _XMIN
+# Each query can follow an index in its own order. The planner would rather sort a million rows for each page where its
+# statistics know nothing of the newest positions, which is whenever many changes have just come.
+_PLANS: Final = ("enable_sort", "enable_seqscan", "enable_bitmapscan")
+
+
+def read_page(
+    connection: sa.Connection, cursor: FeedCursor, wanted: FeedFilter = EVERYTHING, *, limit: int = PAGE
+) -> FeedPage:
+    """Return the next changes after a cursor, at most `limit`, in the transaction of `connection`.
+
+    Raises:
+        UsageError: the cursor is ahead of this database.
+    """
+    settled = _read_settled(connection, cursor)
+    has_lost = _has_lost(connection, cursor)
+    batch, rows = cursor, _read_batch(connection, cursor, wanted, limit)
+    if not rows and batch.high < settled:
+        batch = _open_batch(connection, batch.high, settled)
+        rows = _read_batch(connection, batch, wanted, limit)
+    is_read = len(rows) < limit
+    entries = tuple((batch.at(row.change_id), _change(row)) for row in rows)
+    return FeedPage(
+        entries,
+        FeedCursor.after_all_below(batch.high) if is_read else entries[-1][0],
+        is_last=is_read and batch.high >= settled,
+        is_waiting=_read_newest(connection) >= settled,
+        has_lost=has_lost,
+    )
+
+
+def find_start(connection: sa.Connection, since: datetime) -> FeedCursor:
+    """Return a cursor before all changes later than `since`; earlier ones may follow it, too."""
+    # Without the subquery the planner may look for the lowest position whose change is late enough, from the first on.
+    later = sa.select(changes.c.position).where(changes.c.changed_at > since).offset(0).subquery()
+    first = sa.select(sa.func.min(later.c.position)).scalar_subquery()
+    return FeedCursor.after_all_below(connection.execute(sa.select(sa.func.least(first, _SETTLED))).scalar_one())
+
+
+def find_end(connection: sa.Connection) -> FeedCursor:
+    """Return the cursor after everything that is settled: where a reader of what is still to come begins."""
+    return FeedCursor.after_all_below(connection.execute(sa.select(_SETTLED)).scalar_one())
+
+
+def _read_settled(connection: sa.Connection, cursor: FeedCursor) -> int:
+    """Return the position below which every transaction has ended; plan by indexes from here on."""
+    settled: int = connection.execute(sa.select(_SETTLED, *_plan_settings("off"))).scalar_one()
+    if settled < cursor.high:
+        raise UsageError(
+            f"the cursor {cursor} is ahead of this database: it is of another one, or this one was restored from an "
+            "older backup; begin again without a cursor"
+        )
+    return settled
+
+
+def _read_newest(connection: sa.Connection) -> int:
+    """Return the highest position that is committed, 0 where there is none; plan as usual from here on."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(changes.c.position), 0)).scalar_subquery()
+    found: int = connection.execute(sa.select(newest, *_plan_settings("on"))).scalar_one()
+    return found
+
+
+def _plan_settings(value: str) -> list[sa.ColumnElement[str]]:
+    return [sa.func.set_config(name, value, sa.true()) for name in _PLANS]
+
+
+def _open_batch(connection: sa.Connection, low: int, high: int) -> FeedCursor:
+    """Return the cursor before the first change of the batch between two positions."""
+    if not low:
+        return FeedCursor(low, high, 0)
+    inside = sa.select(changes.c.change_id).where(changes.c.position >= low, changes.c.position < high)
+    # As in `find_start`: the range of positions is to be read, not the whole table by number.
+    first = connection.scalar(sa.select(sa.func.min(inside.offset(0).subquery().c.change_id)))
+    return FeedCursor.after_all_below(high) if first is None else FeedCursor(low, high, first - 1)
+
+
+def _read_batch(connection: sa.Connection, batch: FeedCursor, wanted: FeedFilter, limit: int) -> list[sa.Row[Any]]:
+    if batch.low == batch.high:
+        return []
+    query = sa.select(*_COLUMNS).where(
+        changes.c.change_id > batch.change_id, changes.c.position >= batch.low, changes.c.position < batch.high
+    )
+    if wanted.account_id is not None:
+        query = query.where(changes.c.account_id == wanted.account_id)
+    if wanted.resource is not None:
+        query = query.where(changes.c.resource == wanted.resource)
+    if wanted.after is not None:
+        query = query.where(changes.c.changed_at > wanted.after)
+    return list(connection.execute(query.order_by(changes.c.change_id).limit(limit)))
+
+
+def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
+    """Whether changes after a cursor were deleted: no change up to it is left, nor is the very next one."""
+    number = cursor.change_id
+    if cursor.high == 0 or (
+        number and connection.scalar(sa.select(changes.c.change_id).where(changes.c.change_id == number))
+    ):
+        return False
+    oldest = connection.execute(
+        sa.select(changes.c.change_id, changes.c.position).order_by(changes.c.position, changes.c.change_id).limit(1)
+    ).first()
+    if oldest is None or oldest.position < cursor.low:
+        return False
+    first: int = connection.execute(sa.select(sa.func.min(changes.c.change_id))).scalar_one()
+    return first > number + 1
+
+
+def _change(row: sa.Row[Any]) -> RecordChange:
+    values = row._asdict()
+    keys = values.pop("keys")
+    return RecordChange(keys=None if keys is None else tuple(keys), **values)

@@ -1,0 +1,60 @@
+"""Writers of the feed that a test moves step by step, and changes without a record."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from tests.support import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostaway_sync.store.postgres.database import Database
+
+_INSERT = """
+INSERT INTO hostaway.changes (account_id, resource, record_id, change, changed_at, after, position)
+SELECT 1, 'listings', :record, 'updated', clock_timestamp() - make_interval(days => :days),
+       jsonb_build_object('number', number),
+       coalesce((SELECT position_offset FROM hostaway.change_clock), 0) + pg_current_xact_id()::text::bigint
+FROM generate_series(1, :rows) AS number RETURNING change_id
+"""
+
+
+def insert_changes(database: Database, rows: int = 1, *, record: str = "1", days: int = 0) -> list[int]:
+    """Store changes of one record in a transaction of their own; return their numbers."""
+    return [number for (number,) in sql.rows(database, _INSERT, record=record, days=days, rows=rows)]
+
+
+class ChangeWriter:
+    """A transaction that stays open between two steps; `numbers` are its changes so far, each with its record."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.numbers: list[tuple[str, int]] = []
+
+    def write(self, record: str) -> None:
+        """Change a record; the transaction gets its id with its first change."""
+        (number,) = self._connection.scalars(sa.text(_INSERT), {"record": record, "days": 0, "rows": 1})
+        self.numbers.append((record, number))
+
+    def end(self, *, commit: bool) -> list[tuple[str, int]]:
+        """End the transaction; return the changes that it leaves."""
+        numbers, self.numbers = self.numbers, []
+        if commit:
+            self._connection.commit()
+            return numbers
+        self._connection.rollback()
+        return []
+
+
+@contextmanager
+def change_writers(database: Database, count: int) -> Iterator[list[ChangeWriter]]:
+    """Yield so many writers; what they have not committed is rolled back at the end."""
+    connections = [database.engine.connect() for _ in range(count)]
+    try:
+        yield [ChangeWriter(connection) for connection in connections]
+    finally:
+        for connection in connections:
+            connection.close()

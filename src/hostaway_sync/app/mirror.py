@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
+    from hostaway_sync.app.history.history import History
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
     from hostaway_sync.app.messages.batches import MessageBatches
@@ -108,6 +109,13 @@ class Mirror:
         from hostaway_sync.app.status import Status
 
         return Status(self._container)
+
+    @cached_property
+    def history(self) -> History:
+        """What changed, and when: the feed of changes."""
+        from hostaway_sync.app.history.history import History
+
+        return History(self._container)
 
     @cached_property
     def calendar(self) -> Calendar:

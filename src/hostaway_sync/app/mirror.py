@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
+    from hostaway_sync.app.data.dumps import Dumps
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.history.history import History
@@ -200,6 +201,13 @@ class Mirror:
         from hostaway_sync.app.database import DatabaseOperations
 
         return DatabaseOperations(self._container)
+
+    @cached_property
+    def dumps(self) -> Dumps:
+        """The whole mirror in one file, and back; a shell on it."""
+        from hostaway_sync.app.data.dumps import Dumps
+
+        return Dumps(self._container)
 
     @cached_property
     def queries(self) -> Queries:

@@ -21,7 +21,7 @@ from tests.support.db_roles import DbRoles
 from tests.support.rehearsal import REHEARSAL_URL
 from tests.support.sync_env import SyncEnv
 
-from hostaway_sync.app.resources import list_view_names
+from hostaway_sync.app.resources import list_view_names, name_core
 from hostaway_sync.sandbox import Sandbox
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.embedded import EmbeddedPostgres
@@ -116,7 +116,7 @@ def template(server: EmbeddedPostgres) -> str:
     name = "template_of_tests"
     _execute(server, f"CREATE DATABASE {name}")
     database = Database(server.url(name), schema="hostaway")
-    revisions.upgrade_database(database, list_view_names())
+    revisions.upgrade_database(database, list_view_names(), name_core("core"))
     database.close()
     _execute(server, f"CREATE DATABASE {name}_rehearsal TEMPLATE {name} STRATEGY file_copy")
     os.environ[REHEARSAL_URL] = server.url(f"{name}_rehearsal")

@@ -86,6 +86,7 @@ class Settings(BaseSettings):
 
     Attributes:
         database_url: a PostgreSQL server, version 15 or newer; None: the embedded one in `data_dir`.
+        core_schema: the schema of the views of `core`.
         data_dir: the directory of the embedded database and the key file.
         api_url: URL of the API, with its version.
         master_key: master keys in base64, of which the first one seals; None: use the keyring or the key file.
@@ -127,6 +128,7 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr | None = None
+    core_schema: str = "core"
     data_dir: Path = Field(default_factory=default_data_dir, validate_default=True)
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None
@@ -175,6 +177,15 @@ class Settings(BaseSettings):
     def ignored_names(self) -> frozenset[str]:
         """Names with our prefix that are no settings, but were allowed."""
         return frozenset(one.name for one in self._environment.unknown) if self._environment else frozenset()
+
+    @field_validator("core_schema")
+    @classmethod
+    def _valid_core_schema(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_"):
+            raise ValueError("must be the name of a schema: small letters, digits and _, at most 63, not pg_ first")
+        if value in {SCHEMA, "information_schema"}:
+            raise ValueError(f"must not be {value}, which has other objects: name a schema of its own")
+        return value
 
     @field_validator("api_url")
     @classmethod

@@ -25,7 +25,7 @@ class DbRoles:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.roles = Roles(database)
+        self.roles = Roles(database, "core")
         self.prefix = f"t{uuid.uuid4().hex[:12]}"
         self.groups = Groups.from_prefix(self.prefix)
         self.made: list[str] = []

@@ -6,13 +6,13 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.app.data.queries import Queries
-from hostaway_sync.app.resources import list_view_names
+from hostaway_sync.app.resources import core_schema, list_view_names, name_core
 from hostaway_sync.errors import ConfigurationError, SecretError
 from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
-from hostaway_sync.store.schema import kind_views, revisions
+from hostaway_sync.store.schema import core_columns, core_views, kind_views, revisions
 from hostaway_sync.store.schema import remembered_settings as stored_settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.container import Container
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.database_move.relocate import MoveResult
+    from hostaway_sync.store.schema.core_views import CoreState
 
 _POOL_SIZE: Final = 3
 _PATIENCE: Final = 10.0
@@ -55,6 +56,14 @@ class DatabaseOperations:
     def missing_views(self) -> list[str]:
         """Return the names of the views of resources that `migrate` would make."""
         return kind_views.list_missing_views(self._database, list_view_names())
+
+    def unfinished_tables(self) -> list[str]:
+        """Return the tables of which `migrate` would fill rows, or build indexes."""
+        return core_columns.list_unfinished_tables(self._database)
+
+    def core_state(self) -> CoreState:
+        """Return whether the views of `core` are as this program has them."""
+        return core_views.inspect_core(self._database, core_schema(self._container.settings))
 
     @property
     def keys_source(self) -> str | None:
@@ -93,7 +102,7 @@ class DatabaseOperations:
         from hostaway_sync.store.database_move import relocate
 
         with self._target(url) as target:
-            return relocate.move_database(self._database, target, note)
+            return relocate.move_database(self._database, target, note, core_schema(self._container.settings))
 
     def declare_restored(self) -> int:
         """Note that this database was restored; return how many messages are looked for before any is sent.
@@ -121,33 +130,38 @@ class DatabaseOperations:
             target.close()
 
 
-def migration_sql() -> str:
-    """Return the SQL that `migrate` runs on an empty database."""
-    return revisions.render_upgrade_sql(SCHEMA, list_view_names())
+def migration_sql(core: str) -> str:
+    """Return the SQL that `migrate` runs on an empty database; `core` is the schema of the views of that name."""
+    return revisions.render_upgrade_sql(SCHEMA, list_view_names(), name_core(core))
 
 
-def roles_sql(prefix: str) -> str:
-    """Return the SQL that creates the group roles."""
+def roles_sql(prefix: str, core: str) -> str:
+    """Return the SQL that creates the group roles; `core` is the schema of the views of that name."""
     from hostaway_sync.store.schema import roles
 
-    return roles.render_roles_script(SCHEMA, prefix)
+    return roles.render_roles_script(SCHEMA, prefix, core)
 
 
-def is_behind(database: Database) -> bool:
-    """Return whether `migrate` would change a database's schema: a migration or a view of a resource is missing."""
+def is_behind(database: Database, settings: Settings) -> bool:
+    """Return whether `migrate` would change a database's schema: a migration, a view or filled rows are missing."""
     found, wanted = revisions.read_revision(database), revisions.head_revision()
     if found is None or found < wanted:
         return True
-    return found == wanted and bool(kind_views.list_missing_views(database, list_view_names()))
+    if found != wanted:
+        return False
+    if kind_views.list_missing_views(database, list_view_names()) or core_columns.list_unfinished(database):
+        return True
+    state = core_views.inspect_core(database, core_schema(settings))
+    return bool(state.outdated) and state.obstacle is None
 
 
-def upgrade_schema(database: Database) -> None:
+def upgrade_schema(database: Database, settings: Settings) -> None:
     """Bring the schema to this program's revision, and have the database remember the settings of this release.
 
     Raises:
         HostawaySyncError: as `revisions.upgrade`.
     """
-    revisions.upgrade_database(database, list_view_names())
+    revisions.upgrade_database(database, list_view_names(), core_schema(settings))
     stored_settings.record_setting_names(database, list_known_variables())
 
 

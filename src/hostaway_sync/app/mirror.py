@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
-    from hostaway_sync.app.data.dumps import Dumps
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
-    from hostaway_sync.app.history.history import History
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
     from hostaway_sync.app.messages.batches import MessageBatches
@@ -63,8 +61,8 @@ class Mirror:
         self._container = Container(settings, application=application, connections=connections)
         self._database = self._container.database
         try:
-            if self._database.embedded is not None and is_behind(self._database):
-                upgrade_schema(self._database)
+            if self._database.embedded is not None and is_behind(self._database, settings):
+                upgrade_schema(self._database, settings)
             if check_schema:
                 revisions.require_current(self._database)
         except BaseException:
@@ -86,7 +84,7 @@ class Mirror:
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema to this program's revision; return the revision before and after."""
         before = revisions.read_revision(self._database)
-        upgrade_schema(self._database)
+        upgrade_schema(self._database, self._container.settings)
         self._database.transaction(restored.detect_restore)
         return before, revisions.head_revision()
 
@@ -110,13 +108,6 @@ class Mirror:
         from hostaway_sync.app.status import Status
 
         return Status(self._container)
-
-    @cached_property
-    def history(self) -> History:
-        """What changed, and when: the feed of changes."""
-        from hostaway_sync.app.history.history import History
-
-        return History(self._container)
 
     @cached_property
     def calendar(self) -> Calendar:
@@ -203,13 +194,6 @@ class Mirror:
         return DatabaseOperations(self._container)
 
     @cached_property
-    def dumps(self) -> Dumps:
-        """The whole mirror in one file, and back; a shell on it."""
-        from hostaway_sync.app.data.dumps import Dumps
-
-        return Dumps(self._container)
-
-    @cached_property
     def queries(self) -> Queries:
         """Queries in plain SQL, answered in a stream."""
         from hostaway_sync.app.data.queries import Queries
@@ -221,4 +205,4 @@ class Mirror:
         """The database roles that may read or write the mirror."""
         from hostaway_sync.store.schema.roles import Roles
 
-        return Roles(self._database)
+        return Roles(self._database, self._container.settings.core_schema)

@@ -1,9 +1,10 @@
-"""Which resources are mirrored: by the setting, by the account, and by the names that a person asks for."""
+"""Which resources are mirrored: by the setting, by the account, by names that a person asks for; and their views."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError
@@ -12,6 +13,7 @@ from hostaway_sync.model.kinds.choice import choose_known_resources, choose_reso
 from hostaway_sync.model.kinds.facts import KindTerms
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway import core as hostaway
 from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY as _FIRST_WORDS
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.kinds.kind import Kind
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.schema.core_sql import CoreSchema
 
 _OWNED: Final = {name: spec for name, spec in KINDS.items() if spec.scope is not Scope.INSTALLATION}
 VOCABULARY: Final = replace(
@@ -119,6 +122,19 @@ def check_names(names: Collection[str]) -> None:
 def list_view_names() -> list[str]:
     """Return the names of the views of resources that are rows of `resources`."""
     return [kind.name for kind in list_kinds() if not kind.columns and kind.scope is not Scope.INSTALLATION]
+
+
+def core_schema(settings: Settings) -> CoreSchema:
+    """Return the schema of the views of `core` that the settings name, with what each platform brings to them."""
+    return name_core(settings.core_schema)
+
+
+@lru_cache
+def name_core(name: str) -> CoreSchema:
+    """Return the schema of this name for the views of `core`, with what each platform brings to them."""
+    from hostaway_sync.store.schema.core_sql import CoreSchema
+
+    return CoreSchema(name, {hostaway.SOURCE: hostaway.read_selects()})
 
 
 def list_names() -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from hostaway_sync.app.documents.database import role_document
 from hostaway_sync.cli.process import streams
-from hostaway_sync.cli.process.open_app import open_mirror
+from hostaway_sync.cli.process.open_app import load_known_settings, open_mirror
 from hostaway_sync.cli.ui import reports, terminal
 from hostaway_sync.cli.ui.options import Json, positive_number
 from hostaway_sync.errors import UsageError
@@ -47,7 +47,7 @@ def create(
     if sql:
         from hostaway_sync.app.database import roles_sql
 
-        terminal.echo(roles_sql(prefix).removesuffix("\n"))
+        terminal.echo(roles_sql(prefix, load_known_settings().core_schema).removesuffix("\n"))
         return
     with open_mirror() as mirror:
         groups = mirror.roles.create(prefix)

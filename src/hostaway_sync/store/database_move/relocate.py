@@ -13,6 +13,7 @@ next move finds the mark of the same move in both databases, compares them once 
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from contextlib import ExitStack, contextmanager
@@ -23,15 +24,13 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
-from hostaway_sync.store import change_positions
 from hostaway_sync.store.connection import database_url
 from hostaway_sync.store.database_move import abandon, copy_rows
-from hostaway_sync.store.database_move.sessions import list_other_sessions
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.runs import leases
-from hostaway_sync.store.schema import kind_views, move_mark, revisions
+from hostaway_sync.store.schema import core_columns, kind_views, move_mark, revisions
 from hostaway_sync.store.schema.move_mark import MOVED, MOVING, MoveMark
 
 if TYPE_CHECKING:
@@ -39,11 +38,18 @@ if TYPE_CHECKING:
 
     from hostaway_sync.store.database_move.copy_rows import TableContent, TableToCopy
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.schema.core_sql import CoreSchema
 
+log = logging.getLogger(__name__)
 _GRACE_S: Final = 3.0
 _POLL_S: Final = 0.1
 _RIGHT: Final = "moving this mirror"
 _TOKEN_BYTES: Final = 4
+_OTHER_SESSIONS: Final = """
+SELECT application_name, coalesce(host(client_addr), 'this host') AS host FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'hostaway-sync%' AND application_name <> :own
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
 _IS_OWNER: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(:table)"
 # It must be the first statement of a transaction, so that its snapshot shows all rows that were committed before.
 _LOCK: Final = "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE"
@@ -76,13 +82,16 @@ def preview_move(source: Database, target: Database) -> dict[str, int]:
     return source.transaction(read)
 
 
-def move_database(source: Database, target: Database, note: Callable[[str, str], object]) -> MoveResult:
+def move_database(
+    source: Database, target: Database, note: Callable[[str, str], object], core: CoreSchema | None = None
+) -> MoveResult:
     """Copy all rows into `target`, and close `source`.
 
     Args:
         source: the database of the mirror.
         target: an empty database, or one that an unfinished move has left.
         note: called with each step and its table, for progress.
+        core: the views of `core` to make in the target; None: none.
 
     Raises:
         LeaseHeld: another process works on the source.
@@ -99,12 +108,13 @@ def move_database(source: Database, target: Database, note: Callable[[str, str],
                 return _finish_move(source, target, mark, note)
             revisions.require_current(source)
             source.transaction(_require_ownership)
+            _require_filled(source)
             # A restore that is not detected in the source could not be detected in the target.
             source.transaction(restored.detect_restore)
             _wait_until_unused(source)
             mark = MoveMark(MOVED, revisions.head_revision(), secrets.token_hex(_TOKEN_BYTES))
             with _naming_target():
-                _prepare_target(target, mark, kind_views.list_views(source))
+                _prepare_target(target, mark, kind_views.list_views(source), core)
             copied = _copy_and_abandon(source, target, mark, note)
             _open_target(target, mark)
             return MoveResult(copied)
@@ -118,7 +128,6 @@ def _copy_and_abandon(
         with _naming_target(), _session(target) as there:
             copy_rows.copy_tables(here, there, source.schema, wanted, partial(note, "copying"))
             copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
-            change_positions.continue_positions(there, change_positions.read_offset(here))
             there.commit()
         abandon.abandon_database(here, source.schema, [table.name for table in wanted], mark)
         here.commit()
@@ -138,10 +147,12 @@ def _finish_move(source: Database, target: Database, mark: MoveMark, note: Calla
     return MoveResult(copied, only_opened=True)
 
 
-def _prepare_target(target: Database, mark: MoveMark, views: Sequence[str]) -> None:
+def _prepare_target(target: Database, mark: MoveMark, views: Sequence[str], core: CoreSchema | None) -> None:
     _require_empty(target)
     if MoveMark.parse(revisions.read_revision(target)) is None:
-        revisions.upgrade_database(target, views)
+        obstacle = revisions.upgrade_database(target, views, core)
+        if obstacle is not None:
+            log.warning("the database to move to: %s", obstacle)
     target.transaction(partial(abandon.write_version, version=MoveMark(MOVING, mark.revision, mark.token)))
 
 
@@ -178,6 +189,12 @@ def _require_ownership(connection: sa.Connection) -> None:
         raise StoreError("only the owner of its tables may move a mirror: connect as the user who ran `migrate`")
 
 
+def _require_filled(source: Database) -> None:
+    """Require that no `migrate` was killed here: the target would take all rows for filled."""
+    if tables := core_columns.list_unfinished_tables(source):
+        raise SchemaOutdated(f"rows of {', '.join(tables)} are not filled yet: run `hostaway-sync migrate`, then move")
+
+
 def _wait_until_unused(source: Database) -> None:
     until = time.monotonic() + _GRACE_S
     while True:
@@ -196,7 +213,9 @@ def _require_unused(connection: sa.Connection, own: str) -> None:
         number, host = next(iter(syncing.items()))
         more = f", and {len(syncing) - 1} more are" if len(syncing) > 1 else ""
         raise LeaseHeld(f"account {number} is being synced by {host}{more}: stop all processes, then move")
-    if names := list_other_sessions(connection, own):
+    found = connection.execute(sa.text(_OTHER_SESSIONS), {"own": own}).all()
+    if found:
+        names = ", ".join(f"{row.application_name} ({row.host})" for row in found)
         raise LeaseHeld(f"other processes work on this database: {names}; stop them and cron, then move")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 from hostaway_sync.store.schema import kind_views
+from hostaway_sync.store.schema.core_sql import MARKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ ACCOUNT_COLUMNS: Final = (
     "created_at",
     "updated_at",
     "removed_at",
+    "core_account_id",
+    "core_key",
 )
 # Tables that a writer only reads, and tables that it only adds rows to.
 READ_ONLY_TABLES: Final = ("alembic_version", "reader_bindings", "messages")
@@ -116,6 +119,35 @@ BEGIN
 END $$"""
 
 
+# Of the views of `core` all read what their rights on the tables let them; the functions are those of the views.
+_CORE: Final = """\
+DO $$
+DECLARE
+    place text;
+BEGIN
+    FOR place IN
+        SELECT format('TABLE %s', c.oid::regclass) FROM pg_class AS c
+        WHERE c.relnamespace = to_regnamespace({namespace}) AND c.relkind = 'v' AND pg_has_role(c.relowner, 'USAGE')
+            AND obj_description(c.oid, 'pg_class') ~ {mark}
+        UNION ALL SELECT format('FUNCTION %s', p.oid::regprocedure) FROM pg_proc AS p
+        WHERE p.pronamespace = to_regnamespace({namespace}) AND pg_has_role(p.proowner, 'USAGE')
+            AND obj_description(p.oid, 'pg_proc') ~ {mark}
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM {everyone}', place);
+        IF place LIKE 'TABLE %' THEN
+            EXECUTE format('GRANT SELECT ON %s TO {everyone}', place);
+        ELSE
+            EXECUTE format('GRANT EXECUTE ON %s TO {everyone}', place);
+        END IF;
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM pg_namespace WHERE oid = to_regnamespace({namespace}) AND pg_has_role(nspowner, 'USAGE')
+    ) THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %s TO {everyone}', to_regnamespace({namespace}));
+    END IF;
+END $$"""
+
+
 @dataclass(frozen=True, slots=True)
 class Groups:
     """The names of the three group roles."""
@@ -141,8 +173,14 @@ def create_group_statements(groups: Groups) -> Iterator[str]:
         yield (f"DO $$ BEGIN IF to_regrole('{name}') IS NULL THEN CREATE ROLE {name} NOLOGIN; END IF; END $$")
 
 
-def grant_statements(schema: str, groups: Groups) -> Iterator[str]:
-    """Yield the statements that give each group exactly its rights; the owner runs them in one transaction."""
+def grant_statements(schema: str, groups: Groups, core: str | None = None) -> Iterator[str]:
+    """Yield the statements that give each group exactly its rights; the owner runs them in one transaction.
+
+    Args:
+        schema: of the tables.
+        groups: the groups.
+        core: the schema of the views of `core`; None: there are none.
+    """
     schema = quote_identifier(schema)
     everyone, readers = ", ".join(groups.names), f"{groups.analyst}, {groups.reader}"
     tables = ", ".join(f"{schema}.{name}" for name in READABLE_TABLES)
@@ -164,3 +202,6 @@ def grant_statements(schema: str, groups: Groups) -> Iterator[str]:
     yield _ROWS.format(writer=writer, analyst=analyst, reader=reader, **literals)
     names = {"writer": writer, "analyst": analyst, "reader": reader}
     yield _VIEWS.format(namespace=literals["namespace"], comment=quote_literal(kind_views.COMMENT), **names)
+    if core is not None:
+        place, mark = quote_literal(quote_identifier(core)), quote_literal(MARKED.pattern)
+        yield _CORE.format(namespace=place, mark=mark, everyone=everyone)

@@ -17,7 +17,7 @@ from hostaway_sync.store.postgres import blocking_sessions
 from hostaway_sync.store.postgres.database import OLDEST_SERVER
 from hostaway_sync.store.postgres.driver_errors import raise_translated
 from hostaway_sync.store.processes import rights
-from hostaway_sync.store.schema import kind_views, roles
+from hostaway_sync.store.schema import core_columns, core_views, kind_views, roles
 from hostaway_sync.store.schema.inspection import find_obstacle, read_facts
 from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.schema.core_sql import CoreSchema
 
 # Seconds to wait for another migrator.
 PATIENCE_S: Final = 600.0
@@ -81,12 +82,16 @@ def require_current(database: Database) -> None:
     )
 
 
-def upgrade_database(database: Database, views: Sequence[str] = ()) -> None:
+def upgrade_database(database: Database, views: Sequence[str] = (), core: CoreSchema | None = None) -> str | None:
     """Upgrade the database to the newest revision; safe when several processes do it at once.
 
     Args:
         database: to be upgraded.
         views: the names of kinds that are to have a view.
+        core: the schema of the views of `core`, and what the sources bring to them; None: they are not made.
+
+    Returns:
+        Why the views of `core` could not be made, and what an administrator types; None: they are there.
 
     Raises:
         StoreError: the server is too old, or refuses a statement.
@@ -100,10 +105,14 @@ def upgrade_database(database: Database, views: Sequence[str] = ()) -> None:
         if found is not None and found > head_revision():
             require_current(database)
         with _exclusive(database):
-            _run_missing(database)
+            with _naming_sessions(database):
+                _run_missing(database)
+                core_columns.finish_columns(database)
             kind_views.create_views(database, views)
+            obstacle = None if core is None else core_views.create_core(database, core)
             # The groups need rights on the new tables.
-            roles.restore_grants(database)
+            roles.restore_grants(database, None if core is None else core.name)
+            return obstacle
     except StoreError as error:
         if getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _DENIED:
             # Another schema, tablespace, role or grant is needed: another attempt would not help.
@@ -116,12 +125,19 @@ def _run_missing(database: Database) -> None:
     with database.engine.connect() as connection:
         try:
             _run(connection, database.schema)
-        except SQLAlchemyError as error:
-            if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_TIMEOUT:
-                raise _busy_error(database) from error
-            raise_translated(error)
         finally:
             connection.invalidate()
+
+
+@contextmanager
+def _naming_sessions(database: Database) -> Iterator[None]:
+    """Translate errors of the driver; one about a lock names the sessions that hold it."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_TIMEOUT:
+            raise _busy_error(database) from error
+        raise_translated(error)
 
 
 def _run(connection: sa.Connection, schema: str) -> None:
@@ -136,15 +152,17 @@ def _run(connection: sa.Connection, schema: str) -> None:
     command.upgrade(config, "head")
 
 
-def render_upgrade_sql(database_schema: str, views: Sequence[str] = ()) -> str:
+def render_upgrade_sql(database_schema: str, views: Sequence[str] = (), core: CoreSchema | None = None) -> str:
     """Return the SQL that `upgrade_database` runs on an empty database, with these views."""
     from alembic import command
 
     config = _config(database_schema)
     config.output_buffer = buffer = io.StringIO()
     command.upgrade(config, "head", sql=True)
-    made = (f"{statement};\n\n" for statement in kind_views.create_statements(database_schema, views))
-    return buffer.getvalue() + "".join(made)
+    made = [*kind_views.create_statements(database_schema, views)]
+    if core is not None:
+        made += core_views.create_statements(core, database_schema)
+    return buffer.getvalue() + "".join(f"{statement};\n\n" for statement in made)
 
 
 def _busy_error(database: Database) -> StoreBusy:

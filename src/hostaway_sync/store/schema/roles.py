@@ -16,6 +16,7 @@ from hostaway_sync.store import audit_log
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.processes import last_release_locks
 from hostaway_sync.store.schema.grants import POLICIES, Groups, create_group_statements, grant_statements
+from hostaway_sync.store.schema.verbatim import run_verbatim, verbatim
 from hostaway_sync.store.tables import accounts, reader_bindings
 
 if TYPE_CHECKING:
@@ -60,8 +61,13 @@ class Role:
     customer_ids: tuple[UUID, ...] = ()
 
 
-def render_roles_script(schema: str, prefix: str) -> str:
+def render_roles_script(schema: str, prefix: str, core: str | None = None) -> str:
     """Return the SQL that `Roles.create` runs, for an owner of the tables who may create roles to run by hand.
+
+    Args:
+        schema: of the tables.
+        prefix: with which the names of the groups begin.
+        core: the schema of the views of `core`; None: there are none.
 
     Raises:
         UsageError: role names cannot begin with `prefix`.
@@ -75,7 +81,7 @@ def render_roles_script(schema: str, prefix: str) -> str:
         quietly,
         safely,
         *create_group_statements(groups),
-        *grant_statements(schema, groups),
+        *grant_statements(schema, groups, core),
         "COMMIT",
     ]
     return "".join(f"{statement};\n" for statement in statements)
@@ -86,10 +92,12 @@ class Roles:
 
     Args:
         database: with the tables.
+        core: the schema of the views of `core`; None: there are none.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, core: str | None = None) -> None:
         self._database = database
+        self._core = core
 
     def create(self, prefix: str) -> Groups:
         """Create missing groups, and give each exactly its rights.
@@ -105,8 +113,8 @@ class Roles:
             found = _find_groups(connection, self._database.schema)
             if found not in {None, groups}:
                 raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
-            _run(connection, create_group_statements(groups))
-            _run(connection, grant_statements(self._database.schema, groups))
+            run_verbatim(connection, create_group_statements(groups))
+            run_verbatim(connection, grant_statements(self._database.schema, groups, self._core))
 
         try:
             self._database.transaction(write)
@@ -192,8 +200,12 @@ class Roles:
         return self._database.transaction(read)
 
 
-def restore_grants(database: Database) -> None:
+def restore_grants(database: Database, core: str | None = None) -> None:
     """Give the groups their rights on the tables of a migration; do nothing if there are none or we may not grant.
+
+    Args:
+        database: with the tables.
+        core: the schema of the views of `core`; None: there are none.
 
     Raises:
         StoreError: the server refuses a statement.
@@ -203,7 +215,7 @@ def restore_grants(database: Database) -> None:
         _exclude_migrators(connection, database.schema)
         groups = _find_groups(connection, database.schema, owned=True)
         if groups is not None:
-            _run(connection, grant_statements(database.schema, groups))
+            run_verbatim(connection, grant_statements(database.schema, groups, core))
 
     database.transaction(write)
 
@@ -248,19 +260,9 @@ def _join(connection: sa.Connection, group: str, role: str) -> str | None:
     statement = f"GRANT {group} TO {connection.dialect.identifier_preparer.quote(role)}"
     try:
         with connection.begin_nested():
-            connection.execute(_verbatim(statement))
+            connection.execute(verbatim(statement))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _DENIED:
             raise
         return statement
     return None
-
-
-def _run(connection: sa.Connection, statements: Iterable[str]) -> None:
-    for statement in statements:
-        connection.execute(_verbatim(statement))
-
-
-def _verbatim(statement: str) -> sa.TextClause:
-    """Return a statement as SQLAlchemy's text in which no colon begins a parameter."""
-    return sa.text(statement.replace(":", r"\:"))

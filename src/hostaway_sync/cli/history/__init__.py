@@ -1,3 +1,0 @@
-"""Commands about what changed, and when."""
-
-from __future__ import annotations

@@ -1,0 +1,15 @@
+-- source: system that the row comes from
+-- account_id: account that the row belongs to, by its id in that system
+-- account_key: the same account for joins: source:account:account
+-- listing_key: listing that it belongs to, as in core.listings
+-- unit_key: unit of the listing, as in core.units; null where none is named
+-- reservation_key: reservation that it belongs to, as in core.reservations
+-- conversation_key: conversation that it belongs to, as in core.conversations
+-- guest_key: guest, as in core.guests
+-- currency: of all amounts of the row, ISO 4217
+-- source_created_at: when the system made it; null where the system does not say
+-- source_updated_at: when the system changed it last; null where the system does not say
+-- first_seen_at: when this mirror stored it first
+-- observed_at: when the system was last asked for what the row shows, by the database's clock
+-- missing_since: since when the system no longer has it; null: it has it
+-- raw_payload: the object as the system sent it

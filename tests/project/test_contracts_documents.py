@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tests.support import sql
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
-from tests.support.project.json_outline import EACH, REPORT, a_reservation, keys_of
+from tests.support.project.json_outline import EACH, REPORT, a_reservation, keys_of, outline
 from tests.support.servers.receiver import running_receiver
 
+from hostaway_sync.app.documents.history import change_document
+from hostaway_sync.model.history.feed import FeedCursor, RecordChange
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.sandbox.server import faults
@@ -220,3 +223,12 @@ def test_documents_about_the_database(
     assert keys_of(env, *move, MASTER_KEY=keys) == "dry_run seconds tables[name rows checksum]"
     ((mark,),) = sql.rows(env.database, "SELECT version_num FROM alembic_version")
     assert re.fullmatch("moved [0-9]{4} [0-9a-f]{8}", mark)
+
+
+def test_document_of_a_change() -> None:
+    """A line of `changes --json`."""
+    change = RecordChange(1, 2, None, "listings", "3", "updated", datetime(2026, 3, 1, tzinfo=UTC), keys=("name",))
+    assert outline(change_document(FeedCursor(1, 2, 3), change)) == (
+        "cursor change_id account_id customer_id resource record_id change changed_at source_updated_at keys[] before "
+        "after cause cause_id"
+    )

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 _INSERT = """
-INSERT INTO hostaway.changes (account_id, resource, record_id, change, changed_at, after, position)
-SELECT 1, 'listings', :record, 'updated', clock_timestamp() - make_interval(days => :days),
-       jsonb_build_object('number', number),
+INSERT INTO hostaway.changes (account_id, resource, record_id, change, changed_at, keys, after, position)
+SELECT :account, :resource, :record, 'updated', clock_timestamp() - make_interval(days => :days),
+       ARRAY(SELECT jsonb_object_keys(CAST(:after AS jsonb))), CAST(:after AS jsonb),
        coalesce((SELECT position_offset FROM hostaway.change_clock), 0) + pg_current_xact_id()::text::bigint
 FROM generate_series(1, :rows) AS number RETURNING change_id
 """
 
 
-def insert_changes(database: Database, rows: int = 1, *, record: str = "1", days: int = 0) -> list[int]:
-    """Store changes of one record in a transaction of their own; return their numbers."""
-    return [number for (number,) in sql.rows(database, _INSERT, record=record, days=days, rows=rows)]
+_USUAL = {"account": 1, "resource": "listings", "record": "1", "days": 0, "after": "{}", "rows": 1}
+
+
+def insert_changes(database: Database, rows: int = 1, **words: int | str) -> list[int]:
+    """Store changes of one record in a transaction of their own, `days` ago; return their numbers."""
+    return [number for (number,) in sql.rows(database, _INSERT, **_USUAL | words | {"rows": rows})]
 
 
 class ChangeWriter:
@@ -36,7 +39,7 @@ class ChangeWriter:
 
     def write(self, record: str) -> None:
         """Change a record; the transaction gets its id with its first change."""
-        (number,) = self._connection.scalars(sa.text(_INSERT), {"record": record, "days": 0, "rows": 1})
+        (number,) = self._connection.scalars(sa.text(_INSERT), _USUAL | {"record": record})
         self.numbers.append((record, number))
 
     def end(self, *, commit: bool) -> list[tuple[str, int]]:

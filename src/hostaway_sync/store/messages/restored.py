@@ -1,4 +1,4 @@
-"""Detects a restored database from its own contents, so that messages pending in it are not sent twice.
+"""Detects a restored database from its own contents: no pending message is sent twice, and the history goes on.
 
 A backup is older than the messages sent since. A message that is pending in it may have reached its guest, and the
 restored tables do not show it. Each database notes its place; the place of a copy differs:
@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from hostaway_sync.model.messages import IntentState
-from hostaway_sync.store import jobs
+from hostaway_sync.store import change_positions, jobs
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.tables import conversation_messages, conversations, database_identity
@@ -64,7 +64,7 @@ def detect_restore(connection: sa.Connection) -> int | None:
     if noted and not was_elsewhere:
         return None
     connection.execute(sa.insert(database_identity).values(here))
-    return _look_for_pending(connection) if noted else None
+    return _act(connection) if noted else None
 
 
 def declare_restore(database: Database) -> int:
@@ -73,9 +73,15 @@ def declare_restore(database: Database) -> int:
     def write(connection: sa.Connection) -> int:
         connection.execute(sa.delete(database_identity))
         connection.execute(sa.insert(database_identity).values(_here(connection)))
-        return _look_for_pending(connection)
+        return _act(connection)
 
     return database.transaction(write)
+
+
+def _act(connection: sa.Connection) -> int:
+    """Do what a restored database needs; return how many messages are looked for."""
+    change_positions.continue_positions(connection, change_positions.read_offset(connection))
+    return _look_for_pending(connection)
 
 
 def _here(connection: sa.Connection) -> dict[str, int | None]:

@@ -1,0 +1,30 @@
+"""The documents of `changes`; ids are text, because another system's are no numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hostaway_sync.app.documents.times import iso
+
+if TYPE_CHECKING:
+    from hostaway_sync.model.history.feed import FeedCursor, RecordChange
+
+
+def change_document(cursor: FeedCursor, change: RecordChange) -> dict[str, Any]:
+    """Return one change with the cursor after it; values may be `Decimal`."""
+    return {
+        "cursor": str(cursor),
+        "change_id": str(change.change_id),
+        "account_id": str(change.account_id),
+        "customer_id": None if change.customer_id is None else str(change.customer_id),
+        "resource": change.resource,
+        "record_id": change.record_id,
+        "change": change.change,
+        "changed_at": iso(change.changed_at),
+        "source_updated_at": iso(change.source_updated_at),
+        "keys": None if change.keys is None else list(change.keys),
+        "before": None if change.before is None else dict(change.before),
+        "after": None if change.after is None else dict(change.after),
+        "cause": change.cause,
+        "cause_id": change.cause_id,
+    }

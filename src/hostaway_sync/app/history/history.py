@@ -1,0 +1,70 @@
+"""What changed in a mirror, and when."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.app.resources import list_names
+from hostaway_sync.errors import UsageError
+from hostaway_sync.history.feed import Feed
+from hostaway_sync.model.history.feed import FeedCursor, FeedFilter
+from hostaway_sync.model.kinds.kind import Scope
+from hostaway_sync.model.records import Resource
+from hostaway_sync.platforms.hostaway.kinds.table import KINDS
+from hostaway_sync.store.accounts import queries as account_queries
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hostaway_sync.app.container import Container
+
+# What has changes and is no record of the source: how runs end, and what becomes of messages to guests.
+_OF_OURS: Final = ("sync", "send")
+_SHARED: Final = {name for name, spec in KINDS.items() if spec.scope is Scope.INSTALLATION}
+
+
+def list_changing() -> list[str]:
+    """Return the names of all resources that have changes; conversations have none."""
+    names = [name for name in list_names() if name != Resource.CONVERSATIONS and name not in _SHARED]
+    return [*names, *_OF_OURS]
+
+
+class History:
+    """The history of one mirror.
+
+    Args:
+        container: names the database.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self._database = container.database
+
+    @cached_property
+    def feed(self) -> Feed:
+        """The feed of changes."""
+        return Feed(self._database)
+
+    def choose(
+        self,
+        *,
+        account_id: int | None = None,
+        resource: str | None = None,
+        since: FeedCursor | datetime | None = None,
+    ) -> tuple[FeedCursor, FeedFilter]:
+        """Return where a reader of the feed begins, and which changes it wants.
+
+        Args:
+            account_id: whose changes; None: of all accounts.
+            resource: a name of `list_changing`; None: all.
+            since: the changes after a cursor, or later than a time; None: all that are kept.
+
+        Raises:
+            UsageError: there is no such account or resource.
+        """
+        if resource is not None and resource not in list_changing():
+            raise UsageError(f"no resource {resource!r} has changes: give one of {', '.join(list_changing())}")
+        if account_id is not None and account_queries.find_account(self._database, account_id) is None:
+            raise UsageError(f"account {account_id} is unknown here: `hostaway-sync account list` shows the accounts")
+        after = None if since is None or isinstance(since, FeedCursor) else since
+        return self.feed.begin(since), FeedFilter(account_id, resource, after)

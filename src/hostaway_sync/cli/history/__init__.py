@@ -1,0 +1,3 @@
+"""Commands about what changed, and when."""
+
+from __future__ import annotations

@@ -14,7 +14,8 @@ from tests.support.processes import run_program
 from tests.support.project.json_outline import EACH, REPORT, a_reservation, keys_of, outline
 from tests.support.servers.receiver import running_receiver
 
-from hostaway_sync.app.documents.history import change_document
+from hostaway_sync.app.documents.history import change_document, life_document
+from hostaway_sync.model.history.events import LifeEvent, LifeKind
 from hostaway_sync.model.history.feed import FeedCursor, RecordChange
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import CLIENT_SECRET
@@ -231,4 +232,12 @@ def test_document_of_a_change() -> None:
     assert outline(change_document(FeedCursor(1, 2, 3), change)) == (
         "cursor change_id account_id customer_id resource record_id change changed_at source_updated_at keys[] before "
         "after cause cause_id"
+    )
+
+
+def test_document_of_a_life() -> None:
+    """`history --json`."""
+    event = LifeEvent(datetime(2026, 3, 1, tzinfo=UTC), LifeKind.MESSAGE, "guest", "messages", "3")
+    assert outline(life_document(1, 2, [event])) == (
+        "account_id reservation_id events[at kind says resource record_id change_id before after cause cause_id]"
     )

@@ -12,7 +12,7 @@ from hostaway_sync.cli import serve_webhooks, show, webhooks
 from hostaway_sync.cli.accounts import account
 from hostaway_sync.cli.calendar import calendar
 from hostaway_sync.cli.data import database, forget_guest, migrate, prune, roles, sql
-from hostaway_sync.cli.history import changes
+from hostaway_sync.cli.history import changes, history
 from hostaway_sync.cli.messages import messages, send_message
 from hostaway_sync.cli.operations import dead_letters, demo, doctor, keys, worker
 from hostaway_sync.cli.status import command
@@ -42,6 +42,7 @@ app.command("send-message")(send_message.send_message)
 app.add_typer(messages.app, name="messages")
 app.add_typer(calendar.app, name="calendar")
 app.add_typer(show.app, name="show")
+app.command("history")(history.history)
 app.command("changes")(changes.changes)
 app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
 app.add_typer(webhooks.app, name="webhooks")

@@ -256,8 +256,12 @@ def text_variants(text: str) -> frozenset[str]:
 
     A platform may break lines, wrap a text in paragraphs and escape it; any other difference makes it another text.
     """
-    plain = html.unescape(_MARKUP.sub("", _BREAK.sub("\n", text)))
-    return frozenset({normalize_text(text), normalize_text(plain)}) - {""}
+    return frozenset({normalize_text(text), normalize_text(strip_markup(text))}) - {""}
+
+
+def strip_markup(text: str) -> str:
+    """Return the text that a text shows as HTML."""
+    return html.unescape(_MARKUP.sub("", _BREAK.sub("\n", text)))
 
 
 def is_same_text(ours: str, theirs: str) -> bool:

@@ -32,6 +32,37 @@ class KeptFields:
 
 
 @dataclass(frozen=True, slots=True)
+class StayKeys:
+    """The payload keys of a reservation, and of its messages, that its history tells.
+
+    Attributes:
+        booked_at: the key of the time at which it was booked.
+        arrival: of the first day.
+        departure: of the day after the last night.
+        price: of what the guest pays in all.
+        currency: of the currency of that price.
+        guests: of the number of guests.
+        listing: of the listing's id.
+        status: of the reservation's status.
+        channel: of the name of the channel that it came by.
+        body: the key of a message's text.
+        silent: keys of a reservation whose changes are not worth a word: stamps.
+    """
+
+    booked_at: str = ""
+    arrival: str = ""
+    departure: str = ""
+    price: str = ""
+    currency: str = ""
+    guests: str = ""
+    listing: str = ""
+    status: str = ""
+    channel: str = ""
+    body: str = ""
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The payload keys and statuses of one platform; resources have the names of `records.Resource`.
 
@@ -58,6 +89,7 @@ class Vocabulary:
         linked_listing_paths: of a listing, paths to the ids of other listings; a stay on one takes days of the other.
         archived_listing: payload keys with the values, in lower case, that an archived listing has.
         unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
+        stay: what the history of a reservation tells.
     """
 
     needed_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -82,3 +114,4 @@ class Vocabulary:
     linked_listing_paths: tuple[tuple[str, ...], ...] = ()
     archived_listing: Mapping[str, str] = field(default_factory=dict)
     unannounced_statuses: tuple[str, ...] = ()
+    stay: StayKeys = StayKeys()

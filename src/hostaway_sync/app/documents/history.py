@@ -1,4 +1,4 @@
-"""The documents of `changes`; ids are text, because another system's are no numbers."""
+"""The documents of `changes` and `history`; ids are text, because another system's are no numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from hostaway_sync.app.documents.times import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.model.history.events import LifeEvent
     from hostaway_sync.model.history.feed import FeedCursor, RecordChange
 
 
@@ -27,4 +30,27 @@ def change_document(cursor: FeedCursor, change: RecordChange) -> dict[str, Any]:
         "after": None if change.after is None else dict(change.after),
         "cause": change.cause,
         "cause_id": change.cause_id,
+    }
+
+
+def life_document(account_id: int, reservation_id: int, events: Iterable[LifeEvent]) -> dict[str, Any]:
+    """Return the life of a reservation; values may be `Decimal`."""
+    return {
+        "account_id": str(account_id),
+        "reservation_id": str(reservation_id),
+        "events": [
+            {
+                "at": iso(event.at),
+                "kind": event.kind.value,
+                "says": event.says,
+                "resource": event.resource,
+                "record_id": event.record_id,
+                "change_id": None if event.change_id is None else str(event.change_id),
+                "before": None if event.before is None else dict(event.before),
+                "after": None if event.after is None else dict(event.after),
+                "cause": event.cause,
+                "cause_id": event.cause_id,
+            }
+            for event in events
+        ],
     }

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.app.resources import list_names
-from hostaway_sync.errors import UsageError
+from hostaway_sync.errors import AccountError, HostawaySyncError, UsageError
 from hostaway_sync.history.feed import Feed
 from hostaway_sync.model.history.feed import FeedCursor, FeedFilter
+from hostaway_sync.model.history.life import tell_life
 from hostaway_sync.model.kinds.kind import Scope
 from hostaway_sync.model.records import Resource
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.history import stay
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from hostaway_sync.app.container import Container
+    from hostaway_sync.model.history.events import LifeEvent
 
 # What has changes and is no record of the source: how runs end, and what becomes of messages to guests.
 _OF_OURS: Final = ("sync", "send")
@@ -39,6 +42,7 @@ class History:
 
     def __init__(self, container: Container) -> None:
         self._database = container.database
+        self._keys = container.vocabulary.stay
 
     @cached_property
     def feed(self) -> Feed:
@@ -68,3 +72,34 @@ class History:
             raise UsageError(f"account {account_id} is unknown here: `hostaway-sync account list` shows the accounts")
         after = None if since is None or isinstance(since, FeedCursor) else since
         return self.feed.begin(since), FeedFilter(account_id, resource, after)
+
+    def tell(self, reservation_id: int, *, account_id: int | None = None) -> tuple[int, list[LifeEvent]]:
+        """Return the account of a reservation, and its life in the order in which it happened.
+
+        Args:
+            reservation_id: the source's id.
+            account_id: whose reservation; needed where several accounts have one with this id.
+
+        Raises:
+            UsageError: several accounts have such a reservation.
+            AccountError: the account is unknown.
+            HostawaySyncError: no such reservation is mirrored.
+        """
+        if account_id is None:
+            account_id = self._find_account(reservation_id)
+        elif account_queries.find_account(self._database, account_id) is None:
+            raise AccountError.unknown(account_id)
+        read = partial(stay.read_stay, account_id=account_id, reservation_id=reservation_id, keys=self._keys)
+        facts = self._database.transaction(read)
+        if facts is None:
+            raise HostawaySyncError(f"account {account_id} has no reservation {reservation_id} here: sync first")
+        return account_id, tell_life(facts, self._keys)
+
+    def _find_account(self, reservation_id: int) -> int:
+        found = self._database.transaction(partial(stay.find_accounts, reservation_id=reservation_id))
+        if len(found) > 1:
+            accounts = ", ".join(map(str, found))
+            raise UsageError(f"accounts {accounts} have a reservation {reservation_id}: use --account")
+        if not found:
+            raise HostawaySyncError(f"no account has a reservation {reservation_id} here: sync first, or check the id")
+        return found[0]

@@ -81,13 +81,10 @@ def _print(pages: Iterable[FeedPage], *, json: bool) -> None:
 
 
 def _json_lines(page: FeedPage) -> Iterable[bytes]:
-    from msgspec.json import Encoder
-
     from hostaway_sync.app.documents.history import change_document
-    from hostaway_sync.cli.ui.json_pieces import json_pieces
+    from hostaway_sync.cli.ui.json_pieces import exact_json, json_pieces
 
-    encoder = Encoder(decimal_format="number")
-    documents = (encoder.encode(change_document(cursor, change)).decode() for cursor, change in page.entries)
+    documents = (exact_json(change_document(cursor, change)) for cursor, change in page.entries)
     return json_pieces(documents, is_lines=True)
 
 

@@ -26,5 +26,12 @@ def json_pieces(objects: Iterable[str], *, is_lines: bool) -> Iterator[bytes]:
     yield b"\n]\n" if before == b",\n" else b"[]\n"
 
 
+def exact_json(document: object) -> str:
+    """Return a document as JSON; a `Decimal` is a number with all its digits."""
+    from msgspec.json import Encoder
+
+    return Encoder(decimal_format="number").encode(document).decode()
+
+
 def _ascii(text: str) -> bytes:
     return _ESCAPED.sub(lambda sign: json.dumps(sign[0])[1:-1], text).encode("ascii")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hostaway_sync.model.vocabulary import KeptFields, Vocabulary
+from hostaway_sync.model.vocabulary import KeptFields, StayKeys, Vocabulary
 from hostaway_sync.platforms.hostaway import statuses
 
 # The ids, stamps and references by which objects are stored and joined.
@@ -154,4 +154,18 @@ VOCABULARY: Final = Vocabulary(
     linked_listing_paths=(("listingUnits", "listingMapId"),),
     archived_listing={"specialStatus": "archived"},
     unannounced_statuses=statuses.UNANNOUNCED,
+    # API notes, 9.2 and 7.3.
+    stay=StayKeys(
+        booked_at="reservationDate",
+        arrival="arrivalDate",
+        departure="departureDate",
+        price="totalPrice",
+        currency="currency",
+        guests="numberOfGuests",
+        listing="listingMapId",
+        status="status",
+        channel="channelName",
+        body="body",
+        silent=frozenset({"updatedOn", "latestActivityOn", "previousArrivalDate", "previousDepartureDate"}),
+    ),
 )

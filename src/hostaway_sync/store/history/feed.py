@@ -27,11 +27,13 @@ CHANNEL: Final = "hostaway_sync_changes"
 
 PAGE: Final = 500
 _DOCUMENTS: Final = ("before", "after")
-_COLUMNS: Final = tuple(
+CHANGE_COLUMNS: Final = tuple(
     sa.cast(column, sa.Text).label(column.name) if column.name in _DOCUMENTS else column
     for column in changes.c
     if column is not changes.c.position
 )
+"""The columns that `build_change` reads."""
+
 _XMIN: Final = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
 _OFFSET: Final = sa.func.coalesce(sa.select(change_clock.c.position_offset).scalar_subquery(), 0)
 _SETTLED: Final = _OFFSET + _XMIN
@@ -55,7 +57,7 @@ def read_page(
         batch = _open_batch(connection, batch.high, settled)
         rows = _read_batch(connection, batch, wanted, limit)
     is_read = len(rows) < limit
-    entries = tuple((batch.at(row.change_id), _change(row)) for row in rows)
+    entries = tuple((batch.at(row.change_id), build_change(row)) for row in rows)
     return FeedPage(
         entries,
         FeedCursor.after_all_below(batch.high) if is_read else entries[-1][0],
@@ -113,7 +115,7 @@ def _open_batch(connection: sa.Connection, low: int, high: int) -> FeedCursor:
 def _read_batch(connection: sa.Connection, batch: FeedCursor, wanted: FeedFilter, limit: int) -> list[sa.Row[Any]]:
     if batch.low == batch.high:
         return []
-    query = sa.select(*_COLUMNS).where(
+    query = sa.select(*CHANGE_COLUMNS).where(
         changes.c.change_id > batch.change_id, changes.c.position >= batch.low, changes.c.position < batch.high
     )
     if wanted.account_id is not None:
@@ -141,8 +143,9 @@ def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
     return first > number + 1
 
 
-def _change(row: sa.Row[Any]) -> RecordChange:
-    values = row._asdict()
+def build_change(row: sa.Row[Any]) -> RecordChange:
+    """Return the change of a row with `CHANGE_COLUMNS`."""
+    values = {column.name: getattr(row, column.name) for column in CHANGE_COLUMNS}
     values["keys"] = None if row.keys is None else tuple(row.keys)
     for name in _DOCUMENTS:
         if values[name] is not None:

@@ -33,7 +33,7 @@ VIEWS = {
         cancelled_at check_in_date check_out_date check_in_time check_out_time check_in_at check_out_at nights
         guest_count adults children infants pets guest_name guest_first_name guest_last_name guest_email guest_phone
         guest_language currency guest_total accommodation_amount cleaning_fee taxes_amount host_fee_amount host_payout
-        paid_amount balance_due last_message_at""",
+        paid_amount balance_due unit_count last_message_at""",
 }
 # What may stand under any key of a payload.
 ODD_VALUES = (
@@ -83,7 +83,7 @@ def payload_keys(view: str) -> list[str]:
     """Return the keys that a view reads out of payloads."""
     texts = [text[view] for text in CORE.sources.values() if view in text]
     records = "".join(re.findall(r"AS \w+ \((.*?)\n\)", "".join(texts), re.DOTALL))
-    return re.findall(r'"?(\w+)"? text', records)
+    return re.findall(r'"?(\w+)"? (?:text|jsonb)', records)
 
 
 def test_views_have_the_columns_of_the_contract(database: Database) -> None:

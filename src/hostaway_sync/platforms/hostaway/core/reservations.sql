@@ -39,6 +39,7 @@
 -- host_payout: airbnbExpectedPayoutAmount, known for Airbnb only
 -- paid_amount: always null
 -- balance_due: remainingBalance
+-- unit_count: entries of reservationUnit
 -- last_message_at: newest date of its messages with status sent
 -- source_created_at: insertedOn
 -- source_updated_at: updatedOn
@@ -116,6 +117,9 @@ SELECT 'hostaway'::text AS source,
     {core}.as_number(p."airbnbExpectedPayoutAmount") AS host_payout,
     NULL::numeric AS paid_amount,
     {core}.as_number(p."remainingBalance") AS balance_due,
+    CASE jsonb_typeof(p."reservationUnit")
+        WHEN 'array' THEN greatest(jsonb_array_length(p."reservationUnit"), 1) ELSE 1
+    END AS unit_count,
     (
         SELECT max(m.sent_at) FROM {tables}.conversation_messages AS m
         WHERE m.account_id = r.account_id AND m.reservation_id = r.id AND m.status = 'sent' AND m.missing_since IS NULL
@@ -134,5 +138,5 @@ CROSS JOIN LATERAL jsonb_to_record(CASE jsonb_typeof(r.raw_payload) WHEN 'object
     "numberOfGuests" text, adults text, children text, infants text, pets text, "guestName" text,
     "guestFirstName" text, "guestLastName" text, "guestEmail" text, phone text, "guestLocale" text, currency text,
     "totalPrice" text, "cleaningFee" text, "taxAmount" text, "channelCommissionAmount" text,
-    "airbnbExpectedPayoutAmount" text, "remainingBalance" text, "insertedOn" text
+    "airbnbExpectedPayoutAmount" text, "remainingBalance" text, "insertedOn" text, "reservationUnit" jsonb
 )

@@ -41,6 +41,7 @@
 -- host_payout: what the channel pays the host
 -- paid_amount: what the guest has paid so far
 -- balance_due: what the guest has still to pay
+-- unit_count: units of the listing that it takes; 1 where the system names none
 -- last_message_at: newest sent message of its threads
 SELECT s.source,
     s.account_id,
@@ -95,6 +96,7 @@ SELECT s.source,
     s.host_payout,
     s.paid_amount,
     s.balance_due,
+    s.unit_count,
     s.last_message_at,
     s.source_created_at,
     s.source_updated_at,

@@ -176,8 +176,12 @@ def host(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def soak(session: nox.Session) -> None:
-    """Run the long tests."""
-    session.run(installed(session) / "pytest", "-m", "soak", *session.posargs, external=True)
+    """Run the long tests, and those that draw examples with all of these."""
+    tools = installed(session)
+    session.run(tools / "pytest", "-m", "soak", *session.posargs, external=True)
+    if not session.posargs:
+        drawing = ("-n", "2", "-m", "hypothesis and not soak", *ELSEWHERE)
+        session.run(tools / "pytest", *drawing, env={"HYPOTHESIS_PROFILE": "thorough"}, external=True)
 
 
 @nox.session(default=False)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.support import secret_scan
 from tests.support.database_reset import reset_database
 from tests.support.db_roles import DbRoles
+from tests.support.examples import FIRST_FAILURE, THOROUGH
 from tests.support.rehearsal import REHEARSAL_URL
 from tests.support.sync_env import SyncEnv
 
@@ -45,10 +46,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # ones every time, a developer's machine new ones.
 _any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("any machine", _any_machine)
+settings.register_profile(THOROUGH, _any_machine)
 settings.register_profile("repeatable", _any_machine, derandomize=True)
 # For the mutants: that a test fails is enough, the smallest example of it takes minutes.
 settings.register_profile(
-    "first failure",
+    FIRST_FAILURE,
     _any_machine,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
@@ -80,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Property tests are the longest of the short ones: they come last where the first failure ends it all.
     """
     items.sort(key=lambda item: _LONG.isdisjoint(item.path.parts))
-    if os.environ.get("HYPOTHESIS_PROFILE") == "first failure":
+    if os.environ.get("HYPOTHESIS_PROFILE") == FIRST_FAILURE:
         items.sort(key=lambda item: getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
 
 
@@ -195,7 +197,9 @@ def sync_env(database: Database, tmp_path: Path) -> Iterator[Callable[..., SyncE
         def build(*, store: bool = True, **options: Any) -> SyncEnv:
             options = {"reservations": 12, "listings": 3, "token_delay": 0.0} | options
             sandbox = stack.enter_context(Sandbox(**options))
-            built = SyncEnv(sandbox, database, tmp_path, stack)
+            # An address tells no function from another.
+            origin = None if " at 0x" in repr(options) else repr((store, sorted(options.items())))
+            built = SyncEnv(sandbox, database, tmp_path, stack, origin)
             for account_id in sandbox.accounts if store else ():
                 built.store_account(account_id)
             return built

@@ -25,7 +25,7 @@ ROUTES = {
 def mirrored(sync_env: Build, **options: object) -> tuple[SyncEnv, int]:
     """Return an environment that was mirrored, and a reservation with a price."""
     env = sync_env(listings=2, reservations=12, **options)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     env.sandbox.forget()
     priced = (key for key, payload in env.truth("reservations").items() if payload.get("totalPrice"))
     return env, next(priced)

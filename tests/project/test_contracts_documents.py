@@ -121,7 +121,7 @@ def test_documents_about_runs(sync_env: Build) -> None:
 def test_document_of_a_calendar(sync_env: Build) -> None:
     """`calendar show`."""
     env = sync_env(listings=1, reservations=1)
-    env.mirror(calendar_days=9).sync.run(70001)
+    env.mirrored(calendar_days=9)
     (listing,) = map(str, env.truth("listings"))
     of_calendar = "account_id listing_id first last read_at due{} days[{}]"
     assert keys_of(env, "calendar", "show", listing) == of_calendar.format("", DAY)
@@ -136,7 +136,7 @@ def test_document_of_a_calendar(sync_env: Build) -> None:
 def test_documents_about_one_reservation(sync_env: Build) -> None:
     """`show finance|logs|agreement`: its objects are Hostaway's own."""
     env = sync_env(listings=1, reservations=2)
-    env.mirror().sync.run(70001)
+    env.mirrored()
     for what in ("finance", "logs", "agreement"):
         shown = keys_of(env, "show", what, str(a_reservation(env)))
         assert shown.startswith("account_id reservation_id requested objects[")
@@ -145,7 +145,7 @@ def test_documents_about_one_reservation(sync_env: Build) -> None:
 def test_documents_of_writes_to_a_calendar(sync_env: Build) -> None:
     """`calendar block`, `open`, `set` and `writes`."""
     env = sync_env(listings=1, reservations=0)
-    env.mirror(calendar_days=9).sync.run(70001)
+    env.mirrored(calendar_days=9)
     (listing,) = env.truth("listings")
     (date,) = sql.row(env.database, "SELECT current_date + 2")
     day = str(date)
@@ -164,7 +164,7 @@ def test_documents_of_writes_to_a_calendar(sync_env: Build) -> None:
 def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:
     """`send-message`, `messages …`, `dead-letters …` and `forget-guest`."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     reservation = str(a_reservation(env))
     assert keys_of(env, "send-message", reservation, "Hello", "--dry-run") == (
         "account_id reservation_id conversation_id channel_type idempotency_key text concerns[] "

@@ -150,8 +150,7 @@ def test_owners_of_leases_are_named_by_host_and_process(sync_env: Build) -> None
 def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
     """Queue, task, urgency, key and arguments, as rows that workers of another release read."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     line = tmp_path / "batch"
     line.write_text(json.dumps({"reservation_id": a_reservation(env), "text": "Hi", "key": "k"}), encoding="utf-8")
     assert run_program(env.environment(), "send-message", "--batch", str(line), "--yes").returncode == 0

@@ -103,7 +103,7 @@ DETAILS = f"calendar other_resources{{}} {RUNS}"
 def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
     """Of all accounts, and of one with its history."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     account = (
         f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
         "quarantined{rowless cleaned} abandoned_24_h"

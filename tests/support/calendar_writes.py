@@ -100,8 +100,7 @@ def calendar_case(sync_env: Callable[..., SyncEnv], **options: Any) -> CalendarC
     """Mirror a sandbox with one quiet listing."""
     env = sync_env(**{"listings": 1, "reservations": 0, **options})
     listing_id = min(env.truth("listings"))
-    case = CalendarCase(env, env.mirror(calendar_days=HORIZON), listing_id)
-    case.edit(-1, HORIZON + 5, isAvailable=1, price=PRICE, minimumStay=2, note=None)
-    case.sync()
-    env.sandbox.forget()
-    return case
+    env.sandbox.world.edit_days(
+        listing_id, ahead(-1), ahead(HORIZON + 5), isAvailable=1, price=PRICE, minimumStay=2, note=None
+    )
+    return CalendarCase(env, env.mirrored(arranged="quiet days", calendar_days=HORIZON), listing_id)

@@ -45,6 +45,12 @@ BEGIN
     END LOOP;
 END $$
 """
+# A table without a page has no rows; one with pages may have some.
+TABLES_WITH_PAGES = """
+SELECT place FROM (
+    SELECT format('%I.%I', schemaname, tablename) AS place FROM pg_tables WHERE schemaname = 'hostaway'
+) AS tables WHERE pg_relation_size(place::regclass) > 0
+"""
 # Everything that a test may have created, dropped or set besides rows.
 _SHAPE = """
 SELECT md5(concat_ws('|',

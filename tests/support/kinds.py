@@ -29,10 +29,7 @@ SETTINGS = {"resources": ("default", "finance", "texts", "people")}
 def filled(sync_env: Callable[..., SyncEnv], **options: Any) -> tuple[SyncEnv, Mirror]:
     """Return an environment whose kinds were mirrored once, and its mirror."""
     env = sync_env(**{"listings": 4, "reservations": 120, "conversations": False, **options})
-    mirror = env.mirror(resources=("default",))
-    mirror.sync.run(env.account_id)
-    env.sandbox.forget()
-    return env, mirror
+    return env, env.mirrored(resources=("default",))
 
 
 def make_due(env: SyncEnv, kind: str, *, age: str = "2 days") -> None:

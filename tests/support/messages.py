@@ -75,8 +75,7 @@ class MessageCase:
 def message_case(sync_env: Callable[..., SyncEnv], **options: Any) -> MessageCase:
     """Mirror a sandbox and return one of its guests."""
     env = sync_env(**options)
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     world = env.sandbox.world
     for conversation_id, payload in world.truth("conversations"):
         if payload["reservationId"] and len(world.conversations_of(payload["reservationId"])) == 1:

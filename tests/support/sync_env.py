@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from pydantic import SecretStr
 from tests.support.database_reset import empty_tables
+from tests.support.mirrored_copies import fill_database
 
 from hostaway_sync.app.mirror import Mirror
 from hostaway_sync.model.records import OBJECTS, AccessToken, Resource
+from hostaway_sync.sandbox.world.changes import START
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.settings import RateLimit, load_settings
 from hostaway_sync.store.accounts import changes as account_changes
@@ -32,8 +35,12 @@ UNLIMITED = RateLimit(1_000_000, timedelta(seconds=1))
 class SyncEnv:
     """One sandbox and the database that mirrors it; opens mirrors on request."""
 
-    def __init__(self, sandbox: Sandbox, database: Database, data_dir: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, sandbox: Sandbox, database: Database, data_dir: Path, stack: ExitStack, origin: str | None = None
+    ) -> None:
         self.sandbox = sandbox
+        # Equal for sandboxes with equal rows and manners; None: not known.
+        self._origin = origin
         self.database = database
         self._data_dir = data_dir
         self._stack = stack
@@ -62,6 +69,42 @@ class SyncEnv:
 
     def mirror(self, **settings: Any) -> Mirror:
         """Open a mirror that waits for nothing between two attempts."""
+        return self._stack.enter_context(self._open_mirror(settings))
+
+    def mirrored(self, *account_ids: int, full: bool = False, arranged: str = "", **settings: Any) -> Mirror:
+        """Mirror accounts, and return a mirror with these settings; the sandbox has logged no request.
+
+        The rows may be a copy of what another test mirrored up to a minute ago. A test that watches the first sync
+        runs it itself.
+
+        Args:
+            account_ids: one after another; none: the first one.
+            full: whether to ask for a full run.
+            arranged: names what the test has changed in the sandbox, always in the same way; "": a changed world is
+                mirrored without a copy.
+            settings: as for `mirror`.
+        """
+
+        def mirror() -> None:
+            with self._open_mirror(settings) as first:
+                for account_id in accounts:
+                    first.sync.run(account_id, full=full)
+
+        accounts = account_ids or (self.account_id,)
+        is_known = bool(arranged) or not any(
+            account.world.revision or account.world.others.revision or account.world.now != START
+            for account in self.sandbox.accounts.values()
+        )
+        if self._origin is not None and is_known:
+            variables = sorted(item for item in os.environ.items() if item[0].startswith("HOSTAWAY_SYNC_"))
+            key = (self._origin, accounts, full, arranged, repr(sorted(settings.items())), repr(variables))
+            fill_database(self.database, key, mirror)
+        else:
+            mirror()
+        self.sandbox.forget()
+        return self.mirror(**settings)
+
+    def _open_mirror(self, settings: dict[str, Any]) -> Mirror:
         wanted: dict[str, Any] = {
             "database_url": self.database.engine.url.render_as_string(hide_password=False),
             "api_url": self.sandbox.url,
@@ -74,7 +117,7 @@ class SyncEnv:
             "rate_limit_account": UNLIMITED,
             "rate_limit_send": UNLIMITED,
         }
-        return self._stack.enter_context(Mirror(load_settings(**wanted | settings)))
+        return Mirror(load_settings(**wanted | settings))
 
     def store_account(self, account_id: int | None = None) -> None:
         """Store an account with a token that is valid already, so that no test waits for one."""
@@ -134,8 +177,7 @@ def _settled(payload: Any) -> Any:
 def mirrored_env(build: Callable[..., SyncEnv], **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = build(**options)
-    env.mirror().sync.run(env.account_id)
-    env.sandbox.forget()
+    env.mirrored()
     return env
 
 

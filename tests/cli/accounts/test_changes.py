@@ -44,7 +44,7 @@ def stored_token(env: SyncEnv) -> bytes:
 def test_name_and_customer_are_changed_everywhere(sync_env: Build, program: Program) -> None:
     """Every row and the view have the new customer; `none` removes it, and an empty name removes the name."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     for customer, wanted in ((ONE, ONE), (TWO, TWO), ("none", None)):
         done = program(env, "account", "update", ID, "--customer-id", customer, "--name", "Harbour", "--json")
         assert (done.returncode, done.stderr) == (0, "")
@@ -144,8 +144,7 @@ def test_running_run_continues_with_the_new_customer(sync_env: Build, program: P
 def test_view_never_mixes_customers_while_they_change(sync_env: Build) -> None:
     """While runs write, each query finds one customer in all rows, and one in each thread of the view."""
     env = sync_env(reservations=40)
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     ended = threading.Event()
     threads = len(sql.rows(env.database, "SELECT 1 FROM messages"))
     changed = next(iter(env.truth("reservations")))

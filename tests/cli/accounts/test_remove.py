@@ -54,7 +54,7 @@ def add_listings(env: SyncEnv, rows: int) -> None:
 def test_remove_revokes_at_the_source_and_keeps_rows(sync_env: Build, program: Program) -> None:
     """Token and webhook are removed at Hostaway, every secret is erased; the rows stay."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     with serve_webhooks(env) as receiver:
         program(env, "webhooks", "register", ID, "--url", receiver.base)
         done = program(env, "account", "remove", ID, "--yes", "--json", LOG_LEVEL="DEBUG")
@@ -77,7 +77,7 @@ def test_remove_revokes_at_the_source_and_keeps_rows(sync_env: Build, program: P
 def test_removed_account_can_be_added_again_with_its_rows(sync_env: Build, program: Program) -> None:
     """Commands refuse it, `account list` shows it, `status` does not; it may return for another customer."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     program(env, "account", "remove", ID, "--yes")
     for refused in (("sync", ID), ("account", "enable", ID), ("account", "update", ID, "--name", "x")):
         done = program(env, *refused)
@@ -140,7 +140,7 @@ def test_purging_leaves_nothing_but_the_audit_log(sync_env: Build, program: Prog
 def test_removed_account_can_be_purged_later(sync_env: Build, program: Program) -> None:
     """Its secrets are already erased, and the purge sends no request to Hostaway."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     program(env, "account", "remove", ID, "--yes")
     env.sandbox.stop()
     done = program(env, "account", "remove", ID, "--purge", "--yes")
@@ -152,7 +152,7 @@ def test_removed_account_can_be_purged_later(sync_env: Build, program: Program) 
 def test_killed_purge_is_continued_by_the_next_one(sync_env: Build, program: Program, then: str) -> None:
     """Deleted rows stay deleted; an account that is added again instead gets its whole mirror."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     add_listings(env, 10_100)
     with env.database.engine.begin() as connection:
         last = "SELECT 1 FROM hostaway.listings WHERE id = (SELECT max(id) FROM hostaway.listings) FOR UPDATE"
@@ -197,8 +197,7 @@ def test_remove_waits_for_a_running_run(sync_env: Build) -> None:
 def test_running_refresh_stores_nothing_after_a_purge(sync_env: Build) -> None:
     """A worker that waits for Hostaway during the purge writes nothing, and nothing fails."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     with (
         Barrier(env.sandbox, "GET /reservations/{id}", answered=True) as barrier,
         serve_webhooks(env, worker=True) as receiver,

@@ -136,7 +136,7 @@ def test_calendar_says_what_is_due_refused_or_missing(sync_env: Build, program: 
 def test_listing_id_in_two_accounts_needs_the_account_option(sync_env: Build, program: Program) -> None:
     """One sentence names both accounts; `--account` chooses one."""
     env = sync_env(accounts=[AccountSpec(id=number, listings=1, reservations=0) for number in (70001, 70002)])
-    env.mirror().sync.run(70001)
+    env.mirrored()
     (listing,) = map(str, env.truth("listings"))
     columns = "id, observed_at, payload_hash, raw_payload"
     sql.execute(

@@ -118,8 +118,7 @@ def test_move_takes_everything_and_the_next_sync_continues(
 def test_calendars_move_with_everything_else(sync_env: Build, elsewhere: Elsewhere, program: Program) -> None:
     """Days, readings and marks are the same rows; the next sync reads the marked days and no whole calendar."""
     env = sync_env(listings=2, reservations=4)
-    running = env.mirror(calendar_days=60)
-    running.sync.run(env.account_id)
+    running = env.mirrored(calendar_days=60)
     listing = min(env.truth("listings"))
     env.sandbox.world.create_reservation(
         listingMapId=listing, arrivalDate=ahead(10).isoformat(), departureDate=ahead(13).isoformat()

@@ -89,7 +89,7 @@ def test_alarm_keeps_its_advice_after_the_guest_is_erased(sync_env: Callable[...
     """Words that name the guest are erased; that something is wrong, and the command to type, stay."""
     env = sync_env(reservations=6, conversations=False)
     number = min(env.truth("reservations"))
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     for resource, needs_sweep in (("listings", True), ("messages", False)):
         sql.execute(
             env.database,

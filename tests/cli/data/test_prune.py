@@ -36,7 +36,7 @@ def test_prune_counts_and_then_deletes_old_rows(sync_env: Build, program: Progra
 def test_status_shows_the_largest_tables(sync_env: Build, program: Program) -> None:
     """Each has its rows; JSON has all tables, in bytes."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     with env.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
     shown = program(env, "status", "--size").stdout

@@ -45,7 +45,7 @@ def by_check(found: tuple[Finding, ...]) -> dict[str, Grade]:
 def test_doctor_finds_no_trouble_after_a_sync(sync_env: Build, program: Program) -> None:
     """Every check has a line, a missing crontab is a hint, and the exit code is 0."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     done = program(env, "doctor", "--json")
     document = json.loads(done.stdout)
     grades = {finding["check"]: finding["grade"] for finding in document["findings"]}
@@ -59,7 +59,7 @@ def test_doctor_finds_no_trouble_after_a_sync(sync_env: Build, program: Program)
 def test_doctor_names_each_trouble_and_what_to_type(sync_env: Build, program: Program) -> None:
     """Troubles come first, such as a refused key and an account never mirrored; exit 1."""
     env = sync_env(accounts=[AccountSpec(70001, reservations=1), AccountSpec(70002, reservations=1)])
-    env.mirror().sync.run(70001)
+    env.mirrored()
     env.sandbox.reconfigure(70002, client_secret="sandbox-secret-other")  # noqa: S106  (obviously not one)
     env.sandbox.revoke_tokens(70002)
     done = program(env, "doctor")

@@ -184,7 +184,7 @@ def test_dead_letter_is_shown_with_attempts_and_traceback(sync_env: Build, progr
 def test_worker_writes_its_metrics_at_the_end(sync_env: Build, program: Program, tmp_path: Path) -> None:
     """The file counts the worker's own requests, and those of no other process."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     deliver(env.database, env.account_id, object_id=min(env.truth("reservations")))
     words = ("worker", "--drain", "--metrics-textfile", str(tmp_path))
     for _ in range(2):

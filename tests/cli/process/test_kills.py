@@ -67,7 +67,7 @@ def test_full_run_after_a_kill_makes_the_mirror_equal(sync_env: Build, point: st
 def test_killed_refresh_leaves_its_thread_due(sync_env: Build, table: str) -> None:
     """The next run, although incremental, reads the thread."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     conversation_id, said, reservation_id = a_message(env)
     gate = TableGate(env, "GET /reservations/{id}" if table == "reservations" else MESSAGES, 1, table)
     process = start_refresh(env.environment(), env.account_id, Resource.RESERVATIONS, reservation_id)
@@ -85,8 +85,7 @@ def test_killed_refresh_leaves_its_thread_due(sync_env: Build, table: str) -> No
 def test_thread_stays_due_until_its_missing_message_is_judged(sync_env: Build) -> None:
     """The run dies after it read the thread, and before it asked for the missing message itself."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     conversation_id, said, _ = a_message(env)
     lost = next(i for i, row in env.truth("messages").items() if row["conversationId"] == conversation_id and i != said)
     env.sandbox.world.delete_message(conversation_id, lost)

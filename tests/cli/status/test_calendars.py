@@ -89,7 +89,7 @@ def test_status_says_how_far_calendars_are_read(sync_env: Build, program: Progra
 def test_status_omits_calendars_that_were_never_read(sync_env: Build, program: Program) -> None:
     """The key is null while they are off; earlier readings stay visible."""
     env = sync_env(listings=2, reservations=2)
-    env.mirror().sync.run(70001)
+    env.mirrored()
     assert "calendars" not in program(env, "status", "70001").stdout
     assert json.loads(program(env, "status", "70001", "--json").stdout)["accounts"][0]["calendar"] is None
     env.mirror(calendar_days=HORIZON).sync.run(70001)
@@ -102,8 +102,7 @@ def test_status_omits_calendars_that_were_never_read(sync_env: Build, program: P
 def test_calendar_that_ends_early_is_accepted_after_three_readings(sync_env: Build, program: Program) -> None:
     """Two readings count missing days; then the source's last day is known."""
     env = sync_env(listings=1, reservations=1, switches=Switches(short_calendar="horizon"))
-    mirror = env.mirror(calendar_days=365, calendar_after_hours=0)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=365, calendar_after_hours=0)
     first = known(mirror)
     assert first.missing_listings == 1
     assert first.missing_days > 0
@@ -141,8 +140,7 @@ def test_refusal_is_shown_without_guest_data(sync_env: Build, program: Program) 
 def test_calendar_is_a_problem_two_periods_after_its_turn(sync_env: Build, waited: str, is_wrong: bool) -> None:  # noqa: FBT001  (pytest gives it)
     """Only where a run began after that time and did not read it."""
     env = sync_env(listings=3, reservations=2)
-    mirror = env.mirror(calendar_days=HORIZON)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=HORIZON)
     set_turns(env, waited)
     mirror.sync.run(70001, resources=(Resource.RESERVATIONS,))
     said = "3 calendars not read again in time, the first has been waiting for 45 h"
@@ -154,8 +152,7 @@ def test_calendar_is_a_problem_two_periods_after_its_turn(sync_env: Build, waite
 def test_mirror_that_rested_for_days_raises_no_false_alarm(sync_env: Build) -> None:
     """No run has failed to read the calendars: the next one will."""
     env = sync_env(listings=2, reservations=2)
-    mirror = env.mirror(calendar_days=HORIZON)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=HORIZON)
     set_turns(env, "9 days")
     sql.execute(
         env.database,
@@ -217,8 +214,7 @@ def test_calendar_facts_take_one_statement(sync_env: Build) -> None:
 def test_marks_outside_the_mirrored_days_are_not_due(sync_env: Build) -> None:
     """A stay in two years, or a past one, changes no day that is read now."""
     env = sync_env(listings=1, reservations=1)
-    mirror = env.mirror(calendar_days=HORIZON)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=HORIZON)
     for first, last, days in ((-9, 3, 5), (HORIZON - 1, HORIZON + 9, 2), (HORIZON + 1, HORIZON + 9, 0), (-9, -2, 0)):
         sql.execute(
             env.database,

@@ -117,8 +117,7 @@ def test_status_says_what_is_unavailable_and_what_failed(sync_env: Build, progra
 def test_kind_that_became_available_is_shown_as_read(sync_env: Build) -> None:
     """The refusal of the account's lists is past once a list of a listing was read."""
     env = sync_env(listings=4, reservations=4, switches=Switches(gate_403=("/listingTaxSettings/{id}",)))
-    mirror = env.mirror(resources=("listing_tax_settings",))
-    mirror.sync.run(70001)
+    mirror = env.mirrored(resources=("listing_tax_settings",))
     assert known(mirror)["listing_tax_settings"].is_unavailable
     env.sandbox.account(70001).switches = Switches()
     sql.execute(env.database, "UPDATE resource_readings SET due_at = now(), refused_at = now() - interval '8 days'")
@@ -157,8 +156,7 @@ def test_kind_is_a_problem_two_periods_after_its_turn(sync_env: Build, waited: s
 def test_lists_of_gone_listings_are_not_waited_for(sync_env: Build) -> None:
     """No run reads them any more."""
     env = sync_env(listings=2, reservations=2)
-    mirror = env.mirror(resources=("listing_fee_settings",))
-    mirror.sync.run(70001)
+    mirror = env.mirrored(resources=("listing_fee_settings",))
     set_read(env, "60 days", "listing_fee_settings")
     sql.execute(env.database, "UPDATE listings SET missing_since = now()")
     assert known(mirror)["listing_fee_settings"].overdue_at is None

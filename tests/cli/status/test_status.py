@@ -107,7 +107,7 @@ def test_status_of_a_broken_mirror_ends_with_0(sync_env: Build, program: Program
 def test_status_json_has_all_that_the_table_shows(sync_env: Build, program: Program) -> None:
     """Its keys, times in ISO 8601, and the state as the first thing that scripts ask."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     document = json.loads(program(env, "status", "--json").stdout)
     assert document.keys() == {"state", "now", "late_after_s", "outage", "accounts", "budget"}
     (account,) = document["accounts"]
@@ -129,7 +129,7 @@ def test_status_json_has_all_that_the_table_shows(sync_env: Build, program: Prog
 def test_status_shows_the_records_of_a_running_run(sync_env: Build, program: Program) -> None:
     """With mode, start and number of records; a lease without a run belongs to another command."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     leases.acquire_lease(env.database, 70001, process_names.name_this_process())
     assert "another command works on it" in program(env, "status").stdout
     run_id = run_states.create_run(env.database, 70001, Mode.FULL, max_retries=0)
@@ -146,7 +146,7 @@ def test_status_shows_the_records_of_a_running_run(sync_env: Build, program: Pro
 def test_status_of_one_account_shows_resources_and_runs(sync_env: Build, program: Program) -> None:
     """Resources have watermarks; the last runs, newest first, have their errors."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     fail_a_run(env)
     done = program(env, "status", "70001")
     assert (done.returncode, done.stderr) == (0, "")
@@ -164,7 +164,7 @@ def test_status_of_one_account_shows_resources_and_runs(sync_env: Build, program
 def test_json_of_one_account_has_its_history(sync_env: Build, program: Program) -> None:
     """It has the keys of the document of all accounts, and watermarks and runs."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     (account,) = json.loads(program(env, "status", "70001", "--json").stdout)["accounts"]
     assert account.keys() == ACCOUNT_KEYS | {"calendar", "other_resources", "watermarks", "runs"}
     assert set(account["watermarks"]) == {"listings", "reservations", "conversations", "messages"}
@@ -177,7 +177,7 @@ def test_json_of_one_account_has_its_history(sync_env: Build, program: Program) 
 def test_status_of_one_account_shows_certificate_and_quarantine(sync_env: Build, program: Program) -> None:
     """The last verification, the quarantined records, and the due threads."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO hostaway.verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)"
@@ -205,7 +205,7 @@ def test_status_of_one_account_shows_certificate_and_quarantine(sync_env: Build,
 def test_status_shows_waiting_deliveries_and_a_missing_worker(sync_env: Build, program: Program) -> None:
     """Also since when they wait, and how many dead letters are open."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     deliver(env.database, 70001)
     with env.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hostaway.webhook_log SET created_at = now() - interval '3 hours'")

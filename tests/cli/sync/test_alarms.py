@@ -48,7 +48,7 @@ def partial(sync_env: Build) -> tuple[SyncEnv, Callable[[], object]]:
 def mirrored(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment after a full sync, so that no sweep is due."""
     env = sync_env(**options)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     return env
 
 

@@ -75,7 +75,7 @@ def test_plan_prints_a_table_and_sentences(sync_env: Build, program: Program) ->
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    env.mirror().sync.run(70001)
+    env.mirrored()
     done = program(env, "plan")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -94,7 +94,7 @@ def test_plan_json_has_needs_and_load_of_the_address(sync_env: Build, program: P
     env = sync_env(
         accounts=[AccountSpec(70001, reservations=5, listings=1), AccountSpec(70002, reservations=5, listings=1)]
     )
-    env.mirror().sync.run(70001)
+    env.mirrored()
     document = json.loads(program(env, "plan", "--every", "1440", "--json", RATE_LIMIT_IP="200/10").stdout)
     assert document.keys() == {"every_minutes", "accounts", "address"}
     known, unknown = document["accounts"]
@@ -166,8 +166,7 @@ def test_plan_with_calendars_prints_both_parts_and_their_sum(sync_env: Build, pr
 def test_plan_counts_partly_read_calendars(sync_env: Build) -> None:
     """A run that read some days of one listing has read one calendar, not none."""
     env = sync_env(listings=3, reservations=6)
-    mirror = env.mirror(calendar_days=60)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=60)
     env.sandbox.world.create_reservation(
         listingMapId=min(env.truth("listings")), arrivalDate=ahead(5).isoformat(), departureDate=ahead(9).isoformat()
     )
@@ -205,8 +204,7 @@ def test_plan_predicts_the_requests_for_other_resources(sync_env: Build, refused
 def test_requests_for_other_resources_are_no_part_of_a_run(sync_env: Build) -> None:
     """Where each run reads some, those that its objects need are left out."""
     env = sync_env(listings=2, reservations=20)
-    mirror = env.mirror(resources=("seasonal_rules",))
-    mirror.sync.run(70001)
+    mirror = env.mirrored(resources=("seasonal_rules",))
     for _ in range(3):
         sql.execute(env.database, "UPDATE resource_readings SET due_at = now()")
         run = mirror.sync.run(70001)

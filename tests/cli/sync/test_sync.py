@@ -52,7 +52,7 @@ def test_sync_json_has_its_contract_keys(sync_env: Build, program: Program) -> N
 def test_dry_run_reports_what_a_run_would_write(sync_env: Build, program: Program, command: tuple[str, ...]) -> None:
     """In a pipe and as JSON, with ids; the run that follows writes exactly these rows."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     paid = next(iter(env.truth("reservations")))
     env.sandbox.world.pay(paid)
     booked = env.sandbox.world.create_reservation(conversation=False)

@@ -50,7 +50,7 @@ DAMAGE = "UPDATE reservations SET raw_payload = '{}' WHERE id = (SELECT min(id) 
 def mirrored_env(sync_env: Build) -> SyncEnv:
     """Return an environment without conversations that was mirrored in full."""
     env = sync_env(conversations=False)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     return env
 
 
@@ -101,7 +101,7 @@ def test_difference_ends_with_1_and_says_what_to_do(sync_env: Build, program: Pr
 def test_sudden_mass_disappearance_needs_accept_missing(sync_env: Build, program: Program) -> None:
     """The advice is to check first, and then what to type; only some ids are shown."""
     env = sync_env(reservations=60, conversations=False)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     for row_id in list(env.truth("reservations"))[:25]:
         env.sandbox.world.delete_reservation(row_id)
     done = program(env, "verify", "70001", "--repair")
@@ -134,7 +134,7 @@ def test_change_after_the_last_sync_is_shown_apart(sync_env: Build, program: Pro
 def test_threads_that_were_not_read_are_counted(sync_env: Build, program: Program) -> None:
     """The output also says which option reads them."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     done = program(env, "verify", "70001")
     assert (done.returncode, done.stderr) == (0, "")
     assert "their conversation's stamps did not move since their last whole reading (--deep reads them)" in done.stdout
@@ -158,7 +158,7 @@ def test_unknown_account_prints_one_sentence(sync_env: Build, program: Program) 
 def test_different_days_are_named_with_the_repairing_command(sync_env: Build, program: Program) -> None:
     """Exit 1 until they are repaired; without `--calendar` no days are read."""
     env = sync_env(listings=2, reservations=3)
-    env.mirror(calendar_days=40).sync.run(70001)
+    env.mirrored(calendar_days=40)
     listing, day = min(env.truth("listings")), ahead(4)
     sql.execute(env.database, f"UPDATE calendar_days SET price = 1 WHERE listing_id = {listing} AND date = '{day}'")
     settings = {"CALENDAR_DAYS": "40"}

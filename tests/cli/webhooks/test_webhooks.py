@@ -119,7 +119,7 @@ def test_one_failing_account_stops_no_other(sync_env: Build, program: Program) -
 def test_wrong_settings_fail_before_any_account(sync_env: Build, program: Program, command: str) -> None:
     """Exit 78 and one sentence: the setting removes less from payloads than the database demands."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=3, listings=1) for number in (70001, 70002)])
-    env.mirror(payload_fields="*.guestEmail=drop").sync.run(70001)
+    env.mirrored(payload_fields="*.guestEmail=drop")
     done = program(env, "webhooks", command)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "account 70001" not in done.stderr

@@ -212,8 +212,7 @@ def test_listing_that_cannot_be_written_is_refused(sync_env: Build) -> None:
     """Unknown, of another account, in several, archived, missing; a disabled or unknown account."""
     accounts = [AccountSpec(listings=2, reservations=0), AccountSpec(id=70002, same_ids_as_first=True, listings=2)]
     env = sync_env(accounts=accounts, listings=2)
-    mirror = env.mirror(calendar_days=9)
-    mirror.sync.run(70001)
+    mirror = env.mirrored(calendar_days=9)
     one, other = sorted(env.truth("listings"))
     days, values = Days(ahead(1), ahead(2)), {"price": Decimal(9)}
 

@@ -382,7 +382,7 @@ def storm(sync_env: Build) -> Storm:
 
     def build(**options: Any) -> tuple[SyncEnv, list[int]]:
         env = sync_env(**options)
-        env.mirror().sync.run(env.account_id)
+        env.mirrored()
         moved = sorted(env.truth("reservations"))[:24]
         for number in moved:
             env.sandbox.world.update_reservation(number, guestName="Somebody Else")

@@ -34,7 +34,7 @@ def test_no_trace_of_a_forgotten_guest_returns(sync_env: Build) -> None:
     """After a whole sync, deliveries and a repair no row has the guest; nights and amounts stay."""
     env = sync_env(reservations=5, listings=2)
     ids = iter(sorted(env.truth("reservations")))
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
 
     @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(name=NAMES)
@@ -71,7 +71,7 @@ def test_no_trace_of_a_forgotten_guest_returns(sync_env: Build) -> None:
 def test_scrubbed_rows_are_unchanged(sync_env: Build) -> None:
     """The next two syncs find a forgotten guest's rows unchanged, by their hash alone."""
     env = sync_env(reservations=6)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     number = min(env.truth("reservations"))
     env.mirror().privacy.forget_guests(env.account_id, [number], [])
     before = sql.rows(env.database, "SELECT id, updated_at FROM reservations")

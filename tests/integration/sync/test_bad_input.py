@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
+SMALL: dict[str, Any] = {"reservations": 4, "listings": 1}
+
 
 def one_more(resource: Resource, raw: bytes, env: SyncEnv) -> RunReport:
     """Make the source list one more record, with exactly these bytes, and sync."""
@@ -42,7 +44,7 @@ def message(**fields: Any) -> dict[str, Any]:
 )
 def test_text_that_jsonb_refuses_is_stored_cleaned(sync_env: Build, raw: bytes, stored: str) -> None:
     """U+0000, lone surrogates and broken UTF-8 in a guest's message: quarantine has the exact bytes."""
-    env = sync_env()
+    env = sync_env(**SMALL)
     report = one_more(Resource.MESSAGES, raw, env)
     assert report.state is RunState.SUCCESS
     assert env.rows("messages")[999_001]["body"] == stored
@@ -57,7 +59,7 @@ def test_text_that_jsonb_refuses_is_stored_cleaned(sync_env: Build, raw: bytes, 
 )
 def test_record_without_a_usable_id_is_quarantined(sync_env: Build, raw: bytes) -> None:
     """It gets no row, its bytes are stored, and the counts still add up."""
-    env = sync_env()
+    env = sync_env(**SMALL)
     counts = one_more(Resource.RESERVATIONS, raw, env).resources[Resource.RESERVATIONS].counts
     assert counts.quarantined == 1
     assert counts.seen == counts.inserted + 1
@@ -147,7 +149,7 @@ def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
 @pytest.mark.parametrize("route", ["GET /reservations", "GET /conversations/{id}/messages"])
 def test_single_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effect: Effect) -> None:
     """The failed request is repeated, and the mirror is whole."""
-    env = sync_env()
+    env = sync_env(**SMALL)
     env.sandbox.faults.add(effect, route=route)
     report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.SUCCESS, report.error

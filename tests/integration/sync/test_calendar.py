@@ -26,8 +26,7 @@ CALENDAR = "GET /listings/{id}/calendar"
 def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror]:
     """Return an environment whose calendars were mirrored once, and its mirror."""
     env = sync_env(**{"listings": 4, "reservations": 12, **options})
-    mirror = env.mirror(calendar_days=HORIZON)
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored(calendar_days=HORIZON)
     env.sandbox.forget()
     return env, mirror
 

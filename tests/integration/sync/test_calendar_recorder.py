@@ -82,8 +82,7 @@ def test_answer_for_some_days_moves_no_turn(sync_env: Build) -> None:
 def test_missing_row_among_equal_ones_is_written(sync_env: Build) -> None:
     """A whole answer is compared at once only where all of its days have rows."""
     env = sync_env(listings=1, reservations=1)
-    mirror = env.mirror(calendar_days=60, calendar_after_hours=0)
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored(calendar_days=60, calendar_after_hours=0)
     sql.execute(env.database, "DELETE FROM calendar_days WHERE date = :day", day=ahead(30))
     sql.execute(
         env.database, "UPDATE calendar_days SET payload_hash = 'x', raw_payload = '{}' WHERE date = :day", day=ahead(31)

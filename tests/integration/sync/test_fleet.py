@@ -138,7 +138,7 @@ def test_full_runs_have_low_priority_and_incremental_ones_do_not(sync_env: Build
     """A run that reads everything leaves no mark in the budget that it is in a hurry."""
     env = sync_env()
     pressed = "SELECT DISTINCT pressed_at IS NOT NULL FROM request_budget"
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     assert sql.rows(env.database, pressed) == [(False,)]
     env.mirror().sync.run(env.account_id)
     assert sql.rows(env.database, pressed) == [(True,)]
@@ -165,7 +165,7 @@ def test_only_a_full_run_makes_a_full_run_needless(sync_env: Build, state: RunSt
 def test_run_of_one_resource_makes_no_run_needless(sync_env: Build) -> None:
     """Neither does a run that ended before sync-all began."""
     env = sync_env()
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     (outcome,) = env.mirror().sync.run_all()
     assert (outcome.state, outcome.report is not None) == (RunState.SUCCESS, True)
 

@@ -24,7 +24,7 @@ MISSING = "SELECT id FROM reservations WHERE missing_since IS NOT NULL"
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     return env
 
 

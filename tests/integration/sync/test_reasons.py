@@ -26,7 +26,7 @@ MOVED = "messages: thread due, something moved at "
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     return env
 
 

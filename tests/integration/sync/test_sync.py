@@ -71,8 +71,7 @@ def test_second_sync_finds_everything_unchanged(sync_env: Build) -> None:
 def test_changes_at_the_source_reach_the_mirror(sync_env: Build) -> None:
     """A new booking, a cancellation, a guest's message and an edited listing are found by the next run."""
     env = sync_env()
-    mirror, world = env.mirror(), env.sandbox.world
-    mirror.sync.run(env.account_id)
+    mirror, world = env.mirrored(), env.sandbox.world
     first = next(iter(env.truth("reservations")))
     world.cancel_reservation(first)
     booked = world.create_reservation()
@@ -134,8 +133,7 @@ def test_dry_run_counts_changes_and_writes_nothing(sync_env: Build) -> None:
 def test_dry_run_after_a_sync_reports_the_changes(sync_env: Build) -> None:
     """It compares with the stored rows."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     env.sandbox.world.pay(next(iter(env.truth("reservations"))))
     report = mirror.sync.run(env.account_id, dry_run=True)
     assert report.resources[Resource.RESERVATIONS].counts.updated == 1

@@ -118,7 +118,7 @@ def test_verify_is_equal_all_week(sync_env: Build, seed: int, *, read_marks_bump
 def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     """Return an environment that was mirrored in full."""
     env = sync_env(**options)
-    env.mirror().sync.run(env.account_id)
+    env.mirrored()
     return env
 
 

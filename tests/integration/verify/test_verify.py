@@ -40,8 +40,7 @@ def mirrored_env(sync_env: Build, **options: Any) -> SyncEnv:
     for message_id, message in env.truth("messages").items():
         if message["status"] in {"awaiting", "paused"}:
             env.sandbox.world.send_scheduled(message["conversationId"], message_id)
-    env.mirror().sync.run(env.account_id)
-    env.sandbox.forget()
+    env.mirrored(arranged="no scheduled messages")
     return env
 
 

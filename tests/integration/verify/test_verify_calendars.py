@@ -28,8 +28,7 @@ HORIZON = 90
 def filled(sync_env: Build, **options: Any) -> tuple[SyncEnv, Mirror, int]:
     """Return an environment whose calendars were mirrored once, its mirror, and its first listing."""
     env = sync_env(**{"listings": 3, "reservations": 6, **options})
-    mirror = env.mirror(calendar_days=HORIZON)
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored(calendar_days=HORIZON)
     env.sandbox.forget()
     return env, mirror, min(env.truth("listings"))
 

@@ -31,8 +31,7 @@ PLACES = [("GET /conversations", 1), ("GET /conversations/{id}/messages", 1), ("
 def two_accounts(sync_env: Build) -> SyncEnv:
     """Return an environment of two mirrored accounts."""
     env = sync_env(accounts=[AccountSpec(reservations=12), AccountSpec(id=OTHER, reservations=3)])
-    for account_id in env.sandbox.accounts:
-        env.mirror().sync.run(account_id)
+    env.mirrored(*env.sandbox.accounts)
     return env
 
 

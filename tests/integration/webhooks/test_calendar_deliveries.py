@@ -27,8 +27,7 @@ HORIZON = 60
 def mirrored(sync_env: Build) -> tuple[SyncEnv, Mirror, int]:
     """Return an environment whose calendars were mirrored, its mirror, and a listing."""
     env = sync_env(listings=2, reservations=4)
-    mirror = env.mirror(calendar_days=HORIZON, retry_attempts=1)
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored(calendar_days=HORIZON, retry_attempts=1)
     env.sandbox.forget()
     return env, mirror, min(env.truth("listings"))
 

@@ -57,8 +57,7 @@ def work_off(mirror: Mirror) -> None:
 def test_deliveries_in_any_order_end_equal_to_the_source(sync_env: Callable[..., SyncEnv]) -> None:
     """Whatever happened, however deliveries are shuffled and repeated: the mirror equals the source."""
     env = sync_env(reservations=8, listings=2, switches=PLAIN)
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     # A message moves its reservation as well, which has a delivery of its own.
     moved = {
         thread: number
@@ -94,8 +93,7 @@ def test_deliveries_in_any_order_end_equal_to_the_source(sync_env: Callable[...,
 def test_days_old_deliveries_are_as_good_as_new_ones(sync_env: Callable[..., SyncEnv]) -> None:
     """The content of a delivery is not used: only the object that it names is read."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     resource, number = happen(env, "updated", 1)
     deliver(env.database, env.account_id, resource, number)
     happen(env, "cancelled", 1)
@@ -107,8 +105,7 @@ def test_days_old_deliveries_are_as_good_as_new_ones(sync_env: Callable[..., Syn
 def test_fifty_deliveries_of_one_object_cost_one_request(sync_env: Callable[..., SyncEnv]) -> None:
     """However many wait."""
     env = sync_env()
-    mirror = env.mirror()
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored()
     listing = min(env.truth("listings"))
     env.sandbox.account(env.account_id).edit_listing(listing, name="House")
     for _ in range(50):
@@ -122,8 +119,7 @@ def test_fifty_deliveries_of_one_object_cost_one_request(sync_env: Callable[...,
 def test_unreachable_source_costs_only_time(sync_env: Callable[..., SyncEnv]) -> None:
     """Failed readings are retried, and no object is read twice after a success."""
     env = sync_env(switches=PLAIN)
-    mirror = env.mirror(retry_attempts=1)
-    mirror.sync.run(env.account_id)
+    mirror = env.mirrored(retry_attempts=1)
     resource, number = happen(env, "updated", 1)
     env.sandbox.faults.add(faults.bad_gateway(), route="GET /reservations/{id}", times=1)
     deliver(env.database, env.account_id, resource, number)

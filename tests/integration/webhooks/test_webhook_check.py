@@ -106,7 +106,7 @@ def place(sync_env: Callable[..., SyncEnv]) -> Iterator[Callable[..., Place]]:
 def test_account_without_a_webhook_costs_no_call(sync_env: Callable[..., SyncEnv]) -> None:
     """No kind of run asks for webhooks or stores anything about them."""
     env = sync_env()
-    env.mirror().sync.run(70001)
+    env.mirrored()
     env.sandbox.world.create_reservation()
     assert env.mirror().sync.run(70001, full=True).state is RunState.SUCCESS
     assert {env.sandbox.calls[route] for route in (HOOKS, LOGS)} == {0}

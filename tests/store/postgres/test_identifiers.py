@@ -8,6 +8,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
+from tests.support.examples import examples
 
 from hostaway_sync.store.identifiers import quote_identifier, quote_literal
 
@@ -19,7 +20,7 @@ SIGNS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 SPECIAL = st.sampled_from(["'", '"', "\\", "%", "$", "{", "}", ";", "--", "select", " ", "é"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(50))
 @given(
     name=st.lists(SPECIAL | SIGNS, min_size=1, max_size=9).map("".join),
     text=st.lists(SPECIAL | SIGNS, max_size=50).map("".join),

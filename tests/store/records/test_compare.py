@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
+from tests.support.examples import examples
 from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows_by_id, write
 
 from hostaway_sync.model.records import Owner, Resource, Shape
@@ -211,7 +212,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(["a", "policy", "é"]), JSON, max_size=3)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stored=OBJECTS, received=OBJECTS)
 def test_records_equal_as_json_compare_as_equal(
     database: Database, stored: dict[str, Any], received: dict[str, Any]

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
 from tests.support.deliveries import eventually
+from tests.support.examples import examples
 from tests.support.records import LISTINGS, OWNER, add_account, at, page, record, rows_by_id, write
 
 from hostaway_sync.model.records import OBJECTS, Change, Owner, Resource, Shape
@@ -385,7 +386,7 @@ def versions(*, stamped: bool) -> st.SearchStrategy[list[Version]]:
 MOMENTS = 6
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     contents=st.lists(st.sampled_from("AB"), min_size=MOMENTS, max_size=MOMENTS),
     arrivals=st.permutations(range(MOMENTS)),
@@ -405,7 +406,7 @@ def test_unchanged_row_keeps_its_latest_reading(
     assert rows_by_id(database, shape.resource)[1].raw_payload == {"v": contents[-1]}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrivals=st.one_of(versions(stamped=True), versions(stamped=False)))
 def test_newest_version_wins_in_any_order(database: Database, arrivals: list[Version]) -> None:
     """With repetitions: the newest by stamp, and then by the moment of the request."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
+from tests.support.examples import examples
 from tests.support.store.request_budget import ACCOUNT, ADDRESS, SECOND, fullest_window, reserve_many
 
 from hostaway_sync.model.api_calls import Bucket, Priority
@@ -58,7 +59,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, limits=st.tuples(st.integers(1, 25), st.integers(1, 25)))
 def test_urgent_requests_never_wait_and_no_window_overflows(
     database: Database, steps: list[tuple[Priority, int, int]], limits: tuple[int, int]

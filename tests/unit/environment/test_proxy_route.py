@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.support.examples import examples
 
 from hostaway_sync.environment.proxy_route import find_proxy, is_this_machine, load_certificates
 from hostaway_sync.errors import ConfigurationError
@@ -121,7 +122,9 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 @example(value="/dev/null")
 @example(value="http://proxy\u3002example")
 @example(value="http://xn--a")
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60), deadline=None
+)
 def test_any_value_gives_a_client_or_blames_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:

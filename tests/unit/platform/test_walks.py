@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.support.chaos.changing_list import START, ChangingList, nameless, row, run, run_ahead, steady_list
+from tests.support.examples import examples
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
@@ -48,7 +49,7 @@ def test_cursor_walk_takes_the_expected_calls(size: int, limit: int, count: str)
     assert len(source.calls) == expected_calls(size, limit, count)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     size=SIZES,
     limit=LIMITS,
@@ -100,7 +101,7 @@ def test_offset_walk_takes_the_expected_calls(size: int, limit: int, count: str,
         assert len(source.calls) == 1 + -(-further // (limit - overlap))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     size=SIZES,
     limit=LIMITS,

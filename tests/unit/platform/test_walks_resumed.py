@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 from tests.support.chaos.changing_list import START, ChangingList, nameless, row, steady_list
+from tests.support.examples import examples
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_state import CursorState
@@ -78,7 +79,7 @@ FILLED_TOP = {"size": 22, "limit": 2, "count": "total", "moved": "restart", "del
 FILL_TOP = [("insert", 0.0), ("delete", 0.0), ("touch", 0.875), ("touch", 0.96875)]
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @example(
     switches=FILLED_TOP,
     cuts=[(1, [("touch", 0.0), ("insert", 0.0)])],

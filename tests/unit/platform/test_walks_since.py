@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.support.chaos.changing_list import START, ChangingList, nameless, row, run, run_ahead, steady_list
+from tests.support.examples import examples
 
 from hostaway_sync.platforms.hostaway.paging import walk as paging_walk
 from hostaway_sync.platforms.hostaway.paging.cursor_walk import walk_by_cursor
@@ -65,7 +66,7 @@ def due(source: ChangingList, since: datetime) -> set[int | bytes]:
     }
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(
     switches=LISTS,
     before=CHANGES,

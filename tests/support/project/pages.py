@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.processes import run_program
+
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "src"
 PACKAGE = SOURCES / "hostaway_sync"
@@ -67,8 +69,8 @@ def own_files() -> list[Path]:
 
 
 def program(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run hostaway-sync as cron does: with almost no environment."""
-    return _run("-m", "hostaway_sync", *words)
+    """Run hostaway-sync with an empty environment, forked: an interpreter takes ten times as long to start."""
+    return run_program({}, *words)
 
 
 def python(code: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.data.dumps import Dumps
+    from hostaway_sync.app.data.exports import Exports
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.history.history import History
@@ -208,6 +209,13 @@ class Mirror:
         from hostaway_sync.app.data.dumps import Dumps
 
         return Dumps(self._container)
+
+    @cached_property
+    def exports(self) -> Exports:
+        """Rows of the views of `core`, by name."""
+        from hostaway_sync.app.data.exports import Exports
+
+        return Exports(self._container)
 
     @cached_property
     def queries(self) -> Queries:

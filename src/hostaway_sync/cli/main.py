@@ -11,7 +11,7 @@ from typer.main import get_group
 from hostaway_sync.cli import serve_webhooks, show, webhooks
 from hostaway_sync.cli.accounts import account
 from hostaway_sync.cli.calendar import calendar
-from hostaway_sync.cli.data import database, forget_guest, migrate, prune, roles, sql
+from hostaway_sync.cli.data import database, export, forget_guest, migrate, prune, roles, sql
 from hostaway_sync.cli.history import changes, history
 from hostaway_sync.cli.messages import messages, send_message
 from hostaway_sync.cli.operations import dead_letters, demo, doctor, keys, worker
@@ -54,6 +54,7 @@ app.add_typer(roles.app, name="roles")
 app.command("migrate")(migrate.migrate)
 app.add_typer(database.app, name="database")
 app.command("sql")(sql.sql)
+app.command("export")(export.export)
 app.command("demo")(demo.demo)
 
 

@@ -12,7 +12,7 @@ import typer
 from hostaway_sync.cli.calendar.writes import writes
 from hostaway_sync.cli.process.open_app import open_mirror
 from hostaway_sync.cli.ui import terminal
-from hostaway_sync.cli.ui.options import Json, number, positive_number, shown_text
+from hostaway_sync.cli.ui.options import Json, number, positive_number, read_day, shown_text
 from hostaway_sync.errors import UsageError
 from hostaway_sync.model.calendar.days import Days
 
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and write the calendars of listings.", no_args_is_help=True, rich_markup_mode=None)
 
 MOST_DAYS: Final = 3660
-
-
-def _read_day(text: str) -> date:
-    """Read a day; other forms of ISO 8601 are none, because few people can tell which day they mean."""
-    try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{shown_text(text)} is not a day: give YYYY-MM-DD, such as 2026-12-24")
 
 
 def _read_price(text: str) -> Decimal:
@@ -55,8 +45,8 @@ AccountOfListing = Annotated[
     int | None,
     typer.Option("--account", metavar="ID", parser=positive_number, help="Account of the listing, if in several."),
 ]
-FirstDay = Annotated[date, typer.Argument(metavar="FROM", parser=_read_day, help="First day, YYYY-MM-DD.")]
-LastDay = Annotated[date, typer.Argument(metavar="TO", parser=_read_day, help="Last day, included.")]
+FirstDay = Annotated[date, typer.Argument(metavar="FROM", parser=read_day, help="First day, YYYY-MM-DD.")]
+LastDay = Annotated[date, typer.Argument(metavar="TO", parser=read_day, help="Last day, included.")]
 Note = Annotated[
     str | None,
     typer.Option("--note", metavar="T", help="Write this note to each day; '' removes it; default: leave it."),
@@ -76,13 +66,13 @@ def show(
     first: Annotated[
         date | None,
         typer.Argument(
-            metavar="FROM", parser=_read_day, help="First day, YYYY-MM-DD; default: today.", show_default=False
+            metavar="FROM", parser=read_day, help="First day, YYYY-MM-DD; default: today.", show_default=False
         ),
     ] = None,
     last: Annotated[
         date | None,
         typer.Argument(
-            metavar="TO", parser=_read_day, help="Last day, included; default: three months on.", show_default=False
+            metavar="TO", parser=read_day, help="Last day, included; default: three months on.", show_default=False
         ),
     ] = None,
     *,

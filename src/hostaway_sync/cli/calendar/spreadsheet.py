@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.app.documents.calendar import day_document
 from hostaway_sync.cli.calendar.sentences import clean_text
+from hostaway_sync.cli.ui.spreadsheet import defuse_cell
 
 if TYPE_CHECKING:
     from hostaway_sync.model.calendar.listing_calendar import ListingCalendar
@@ -17,9 +17,6 @@ _HEADS: Final = (
     "date", "is_available", "status", "price", "minimum_stay", "maximum_stay", "closed_on_arrival",
     "closed_on_departure", "available_units", "note",
 )  # fmt: skip
-# Signs that begin a formula, also in their wide forms. Where a comma is for decimals, a semicolon begins the next cell,
-# whatever quotes are around it.
-_FORMULA: Final = re.compile(r"(^|;)(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def write_csv(calendar: ListingCalendar) -> str:
@@ -39,5 +36,5 @@ def _write_cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _FORMULA.sub(r"\1\2'", clean_text(value))
+        return defuse_cell(clean_text(value))
     return str(value)

@@ -70,9 +70,25 @@ def fit_widths(wanted: Sequence[int], room: int) -> list[int]:
 
 
 def _widest(place: int, heads: Sequence[str], sample: Sequence[Sequence[str]]) -> int:
+    return max(_size(cells[place]) for cells in chain([heads], sample))
+
+
+def _size(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return max(cell_len(cells[place]) for cells in chain([heads], sample))
+    return cell_len(text)
+
+
+def _cut(text: str, width: int) -> str:
+    """Return the beginning of a text, with a mark behind it, in so many columns of a terminal."""
+    if text.isascii():
+        return f"{text[: width - 1]}…"
+    from rich.cells import set_cell_size
+
+    return f"{set_cell_size(text, width - 1)}…"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> str:
@@ -80,14 +96,12 @@ def _line(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]
 
 
 def _parts(cells: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> Iterator[str]:
-    from rich.cells import cell_len, set_cell_size
-
     for cell, width, is_right in zip(cells, widths, is_number, strict=False):
-        size = cell_len(cell)
-        if size > width:
-            yield f"{set_cell_size(cell, width - 1)}…"
+        room = width - _size(cell)
+        if room < 0:
+            yield _cut(cell, width)
         else:
-            yield " " * (width - size) + cell if is_right else cell + " " * (width - size)
+            yield " " * room + cell if is_right else cell + " " * room
 
 
 def _clean(cell: str | None) -> str:

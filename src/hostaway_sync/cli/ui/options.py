@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,16 @@ def number(text: str) -> int:
     if some_id := read_id(text):
         return some_id
     raise typer.BadParameter(f"{shown_text(text)} is not an id: give a whole number, such as 41200077")
+
+
+def read_day(text: str) -> date:
+    """Read a day; other forms of ISO 8601 are none, because few people can tell which day they mean."""
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{shown_text(text)} is not a day: give YYYY-MM-DD, such as 2026-12-24")
 
 
 def shown_text(text: str) -> str:

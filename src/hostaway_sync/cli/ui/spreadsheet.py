@@ -1,0 +1,63 @@
+"""CSV (RFC 4180) that a spreadsheet opens without taking what a person wrote for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hostaway_sync.safe_text import strip_invisible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# Signs that begin a formula, also in their wide forms. Where a comma is for decimals, a semicolon or a tab begins the
+# next cell and a line break the next row, whatever quotes are around it.
+_FORMULA: Final = re.compile(r"(^|[;\t\n])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# PostgreSQL's numbers of types whose text is the value itself: truth, numbers, days and moments, UUID.
+_BOOLEAN: Final = 16
+_PLAIN: Final = frozenset({20, 21, 23, 26, 700, 701, 1700, 1082, 1083, 1114, 1184, 1266, 2950})
+_TRUTH: Final = {"t": "true", "f": "false"}
+_ROWS_A_PIECE: Final = 200
+
+
+class CellColumn(Protocol):
+    """A column of an answer."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def type_oid(self) -> int:
+        """Its type, by PostgreSQL's number."""
+
+
+def defuse_cell(text: str) -> str:
+    """Return a text with an apostrophe before each sign that a spreadsheet may take for the beginning of a formula."""
+    return _FORMULA.sub(r"\1\2'", strip_invisible(text))
+
+
+def csv_pieces(columns: Sequence[CellColumn], rows: Iterable[Sequence[str | None]]) -> Iterator[bytes]:
+    """Yield a line of names and one line a row, in pieces of whole rows; what is not known is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(column.name for column in columns)
+    types = [column.type_oid for column in columns]
+    for number, row in enumerate(rows, 1):
+        writer.writerow([_cell(value, kind) for value, kind in zip(row, types, strict=True)])
+        if number % _ROWS_A_PIECE == 0:
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue().encode()
+
+
+def _cell(value: str | None, type_oid: int) -> str:
+    if value is None:
+        return ""
+    # Most cells are a word or a number.
+    if type_oid in _PLAIN or (type_oid != _BOOLEAN and value.isalnum() and value.isascii()):
+        return value
+    return _TRUTH[value] if type_oid == _BOOLEAN else defuse_cell(value)

@@ -17,6 +17,7 @@ from hostaway_sync.model.calendar.facts import CalendarFacts
 from hostaway_sync.model.circuit_breaker import Outage
 from hostaway_sync.model.doubts import Doubt, Doubts
 from hostaway_sync.model.health import assess_health
+from hostaway_sync.model.history.stall import FeedStall
 from hostaway_sync.model.kinds.facts import KindFacts
 from hostaway_sync.model.kinds.kind import Kind
 from hostaway_sync.model.records import OBJECTS, ChangeCounts, Mark, Mode, Resource, RunReport, RunState
@@ -71,7 +72,8 @@ FACTS = AccountFacts(
     doubts=Doubts({Resource.LISTINGS: Doubt(1, NOON)}, {Resource.RESERVATIONS: Doubt(2, NOON)}),
 )
 OUTAGE = Outage(20, NOON, NOON, "no answer", NOON, NOON + MINUTE, 2)
-OVERVIEW = Overview(NOON + MINUTE, (FACTS,), replace(LIMIT, key="address"), OUTAGE)
+STALL = FeedStall(NOON, 7)
+OVERVIEW = Overview(NOON + MINUTE, (FACTS,), replace(LIMIT, key="address"), OUTAGE, STALL)
 
 PAST = "mode state triggered_at started_at finished_at api_calls error duration_s"
 BUDGET = "budget[key used limit window lowered_to lowered_until silent_until window_s]"
@@ -108,20 +110,21 @@ def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
         f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
         "quarantined{rowless cleaned} abandoned_24_h"
     )
-    assert keys_of(env, "status") == f"{HEAD} outage accounts[{account}] {BUDGET}"
-    assert keys_of(env, "status", "70001") == f"{HEAD} outage accounts[{account} {DETAILS}] {BUDGET}"
+    assert keys_of(env, "status") == f"{HEAD} outage feed accounts[{account}] {BUDGET}"
+    assert keys_of(env, "status", "70001") == f"{HEAD} outage feed accounts[{account} {DETAILS}] {BUDGET}"
 
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Some keys stand in the document only while there is a problem."""
     print_json(overview_document(OVERVIEW, [(FACTS, assess_health(FACTS, NOON))]))
+    feed = "feed{waiting_since pid prepared application role database began_at}"
     outage = "outage{failures failing_since failed_at error away_since probe_at probes}"
     account = (
         f"{UNTIL_RUNS} running{{host lease_expires_at mode since records}} last_run{{{PAST}}} {PROOF} {WAITING} "
         "silence{unannounced announced is_silent} suspected{listings{rows since}} set_back{reservations{rows since}} "
         f"quarantined{{rowless cleaned}} abandoned_24_h {ALARMS}"
     )
-    assert outline(json.loads(capsys.readouterr().out)) == f"{HEAD} {outage} accounts[{account}] {BUDGET}"
+    assert outline(json.loads(capsys.readouterr().out)) == f"{HEAD} {outage} {feed} accounts[{account}] {BUDGET}"
 
 
 def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, read_outage
+from hostaway_sync.store.history.stall import find_stall
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.postgres.open_database import open_database
@@ -221,7 +222,7 @@ class Container:
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
         calendars, kinds = self.resources.terms(self.database)
         known = read_overview(self.database, self.buckets, account_id=account_id, calendars=calendars, kinds=kinds)
-        return replace(known, outage=outage)
+        return replace(known, outage=outage, stall=find_stall(self.database))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hostaway_sync.doctor.findings import Finding, Grade
+from hostaway_sync.model.history.stall import GRAVE_AFTER
+from hostaway_sync.model.history.stall_sentences import advise_on_stall, describe_stall
 from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hostaway_sync.doctor.findings import Installation
-    from hostaway_sync.model.status import DatabaseServer
+    from hostaway_sync.model.status import DatabaseServer, Overview
 
 
 def list_database_troubles(found: DatabaseServer, installation: Installation) -> Iterator[tuple[str, str]]:
@@ -39,6 +41,14 @@ def list_database_troubles(found: DatabaseServer, installation: Installation) ->
             "it is read-only: nothing can be mirrored into it",
             "connect to the primary server, or turn default_transaction_read_only off",
         )
+
+
+def check_feed(found: Overview) -> Iterator[Finding]:
+    """Judge whether the feed of changes waits for a transaction that does not end."""
+    if found.stall is not None:
+        is_grave = found.now - found.stall.waiting_since > GRAVE_AFTER
+        grade = Grade.TROUBLE if is_grave else Grade.HINT
+        yield Finding("changes", grade, describe_stall(found.stall, found.now), advise_on_stall(found.stall))
 
 
 def check_open_schemas(found: DatabaseServer) -> Iterator[Finding]:

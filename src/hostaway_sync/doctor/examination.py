@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from hostaway_sync.doctor import causes, checks, host
+from hostaway_sync.doctor import causes, checks, database_checks, host
 from hostaway_sync.doctor.findings import AccountCheck, AccountChecks, Finding, Grade, KeyFacts, ProbeFacts
 from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.errors import (
@@ -163,6 +163,7 @@ class Examination:
         if explained:
             of_runs = causes.drop_explained(of_runs, ["runs"], "no run can end well without the secrets")
         yield from (*of_keys, *of_source, *of_runs)
+        yield from self._check("changes", known, database_checks.check_feed)
         yield from self._check("clock", future, checks.check_future_marks)
         if is_away:
             yield causes.not_checked("token", "the source cannot be reached")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.alarms import Alarm
     from hostaway_sync.model.calendar.facts import CalendarFacts
     from hostaway_sync.model.circuit_breaker import Outage
+    from hostaway_sync.model.history.stall import FeedStall
     from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.records import Mode, Resource, RunState
 
@@ -251,12 +252,14 @@ class Overview:
         accounts: the accounts, by id.
         address: usage of the request limit that they share; None if there are no accounts.
         outage: the open circuit of the API; None if it is closed.
+        stall: what the feed of changes waits for; None if it does not.
     """
 
     now: datetime
     accounts: tuple[AccountFacts, ...]
     address: BucketUsage | None = None
     outage: Outage | None = None
+    stall: FeedStall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,3 +105,17 @@ def test_follower_prints_at_once_and_ends_quietly(sync_env: Build) -> None:
                 process.send_signal(ending)
             assert errors.read() == b""
             assert process.wait(30) == (1 if ending is None else 128 + ending)
+
+
+def test_status_and_doctor_name_what_the_feed_waits_for(sync_env: Build, program: Program) -> None:
+    """A session that holds a writing transaction open, once changes have waited for more than a minute."""
+    env = sync_env(listings=1, reservations=0)
+    with env.database.engine.connect() as holder:
+        holder.exec_driver_sql("SELECT pg_current_xact_id()")
+        insert_changes(env.database, account=env.account_id)
+        assert "feed" not in program(env, "status").stdout
+        insert_changes(env.database, account=env.account_id, days=1)
+        words = "feed of changes has waited 24 h for the transaction of session"
+        assert f"The {words}" in program(env, "status").stdout
+        assert f"The {words}" in program(env, "status", str(env.account_id)).stdout
+        assert f"the {words}" in program(env, "doctor").stdout

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.circuit_breaker import Outage
     from hostaway_sync.model.doubts import Doubt
     from hostaway_sync.model.health import Health
+    from hostaway_sync.model.history.stall import FeedStall
     from hostaway_sync.model.kinds.facts import KindFacts
     from hostaway_sync.model.records import Mark
     from hostaway_sync.model.run_history import RunDetail
@@ -40,6 +41,7 @@ def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts,
         "now": overview.now.isoformat(),
         "late_after_s": LATE_AFTER.total_seconds(),
         "outage": _outage(overview.outage) if overview.outage else None,
+        "feed": _stall(overview.stall) if overview.stall else None,
         "accounts": [_account(facts, health) for facts, health in verdicts],
         "budget": [_budget(use) for use in limits if use is not None],
     }
@@ -73,6 +75,18 @@ def details_document(
             }
             for chapter in history
         ],
+    }
+
+
+def _stall(stall: FeedStall) -> dict[str, Any]:
+    return {
+        "waiting_since": stall.waiting_since.isoformat(),
+        "pid": stall.pid,
+        "prepared": stall.prepared,
+        "application": stall.application,
+        "role": stall.role,
+        "database": stall.database,
+        "began_at": iso(stall.began_at),
     }
 
 

@@ -60,6 +60,7 @@ def status(
     elif account_id is not None:
         status_account.print_account(*verdicts[0], overview.now, marks, history)
         say_outage(overview)
+        say_stall(overview)
     elif verdicts:
         print_overview(overview, verdicts)
     else:
@@ -83,6 +84,7 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
     grid.show()
     print_paragraph("")
     say_outage(overview)
+    say_stall(overview)
     print_paragraph(_sums([health for _, health in verdicts]))
     if overview.address is not None:
         print_paragraph(budget_words(overview.address, overview.now))
@@ -97,6 +99,16 @@ def say_outage(overview: Overview) -> None:
         return
     when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {format_since(outage.away_since, overview.now)}"
     print_paragraph(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
+
+
+def say_stall(overview: Overview) -> None:
+    """Print for what the feed of changes waits; nothing when it does not."""
+    from hostaway_sync.cli.ui.tables import print_paragraph
+    from hostaway_sync.model.history.stall_sentences import advise_on_stall, describe_stall
+
+    if overview.stall is not None:
+        says = describe_stall(overview.stall, overview.now)
+        print_paragraph(f"{says[0].upper()}{says[1:]}: {advise_on_stall(overview.stall)}")
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:

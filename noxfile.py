@@ -87,7 +87,8 @@ def wheel(session: nox.Session) -> None:
         clean = {name: None for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "PYTHON"))}
         own = {**clean, "HOSTAWAY_SYNC_DATA_DIR": str(elsewhere / "data")}
         with session.chdir(elsewhere):
-            for words in (("--version",), ("migrate",), ("migrate", "--check"), ("account", "list", "--json")):
+            ask = ("sql", "SELECT count(*) FROM core.reservations")
+            for words in (("--version",), ("migrate",), ("migrate", "--check"), ("account", "list", "--json"), ask):
                 session.run(python.with_name("hostaway-sync"), *words, env=own, external=True)
 
 

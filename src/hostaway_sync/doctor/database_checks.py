@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.doctor.findings import Finding, Grade
 from hostaway_sync.model.history.stall import GRAVE_AFTER
@@ -10,10 +10,12 @@ from hostaway_sync.model.history.stall_sentences import advise_on_stall, describ
 from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from hostaway_sync.doctor.findings import Installation
     from hostaway_sync.model.status import DatabaseServer, Overview
+
+_MOST_NAMES: Final = 3
 
 
 def list_database_troubles(found: DatabaseServer, installation: Installation) -> Iterator[tuple[str, str]]:
@@ -61,3 +63,11 @@ def check_open_schemas(found: DatabaseServer) -> Iterator[Finding]:
         else:
             says = f"every role may create functions in schema {name}, and the worker would call them"
             yield Finding("schemas", Grade.TROUBLE, says, advice)
+
+
+def check_core_views(outdated: Sequence[str]) -> Iterator[Finding]:
+    """Judge the views of `core`, without which everything else works."""
+    if outdated:
+        names = ", ".join(outdated[:_MOST_NAMES]) + (", …" if len(outdated) > _MOST_NAMES else "")
+        advice = "run `hostaway-sync migrate` as the owner of the tables: it makes them, or says what is in its way"
+        yield Finding("core", Grade.HINT, f"views of core are missing, or those of another release: {names}", advice)

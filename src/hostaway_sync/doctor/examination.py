@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
+from hostaway_sync.app.resources import core_schema
 from hostaway_sync.doctor import causes, checks, database_checks, host
 from hostaway_sync.doctor.findings import AccountCheck, AccountChecks, Finding, Grade, KeyFacts, ProbeFacts
 from hostaway_sync.doctor.timeouts import Question, ask_each
@@ -28,6 +29,7 @@ from hostaway_sync.errors import (
 from hostaway_sync.platforms.hostaway.http.probe import NoBudget, probe
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.request_budget import DatabaseBudget
+from hostaway_sync.store.schema.core_views import inspect_core
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.status.server import read_server
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
@@ -147,6 +149,7 @@ class Examination:
         known = Question(container.overview)
         keys = Question(lambda: self._read_keys(ring, container))
         future = Question(partial(time_marks.find_future_marks, container.database))
+        views = Question(lambda: inspect_core(container.database, core_schema(container.settings)).outdated)
         of_keys = self._check("key ring", keys, checks.check_keys)
         of_source = self._check(
             "source", probing, partial(checks.check_source, installation=self._installation), _SOURCE_ADVICE
@@ -164,6 +167,7 @@ class Examination:
             of_runs = causes.drop_explained(of_runs, ["runs"], "no run can end well without the secrets")
         yield from (*of_keys, *of_source, *of_runs)
         yield from self._check("changes", known, database_checks.check_feed)
+        yield from self._check("core", views, database_checks.check_core_views)
         yield from self._check("clock", future, checks.check_future_marks)
         if is_away:
             yield causes.not_checked("token", "the source cannot be reached")

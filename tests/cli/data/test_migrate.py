@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
+from sqlalchemy import make_url
 
 from hostaway_sync.store.schema.revisions import head_revision
 
@@ -78,3 +80,28 @@ def test_missing_view_is_named_and_stops_no_command(program: Program, database_u
     assert program(None, "account", "list", **database).returncode == 0
     assert program(None, "migrate", **database).returncode == 0
     assert program(None, "migrate", "--check", **database).returncode == 0
+
+
+def test_core_that_cannot_be_made_costs_one_sentence(program: Program, empty_database_url: str) -> None:
+    """Tables are migrated, the exit code is 0, and it says what an administrator types; another schema can be named."""
+    url = empty_database_url.replace("postgresql+psycopg", "postgresql")
+    role = f"tenant_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN")
+        try:
+            for schema in ("hostaway", "reports"):
+                connection.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
+            tenant = settings(str(make_url(empty_database_url).set(username=role)))
+            for command in (["migrate"], ["migrate", "--check"]):
+                done = program(None, *command, **tenant)
+                assert (done.returncode, done.stdout) == (0, ""), command
+                assert f'have `CREATE SCHEMA "core" AUTHORIZATION "{role}";` run' in done.stderr
+                assert done.stderr.count("\n") == 1
+            elsewhere = {**tenant, "HOSTAWAY_SYNC_CORE_SCHEMA": "reports"}
+            assert program(None, "migrate", "--check", **elsewhere).returncode == 1
+            done = program(None, "migrate", **elsewhere)
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+            assert connection.execute("SELECT count(*) FROM reports.reservations").fetchone() == (0,)
+        finally:
+            connection.execute(f"DROP OWNED BY {role} CASCADE")
+            connection.execute(f"DROP ROLE {role}")

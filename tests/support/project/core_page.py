@@ -1,4 +1,4 @@
-"""The reference page of `core`, written from a database: `python -m tests.support.project.core_page` renews it."""
+"""The reference page of `core` and its picture: `python -m tests.support.project.core_page` renews both."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import sql
+from tests.support.project.core_picture import draw
 from tests.support.project.pages import REFERENCE
 
 from hostaway_sync.app.resources import list_view_names, name_core
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PAGE = REFERENCE / "core.md"
+PICTURE = REFERENCE / "core.svg"
 BEGIN = "<!-- what follows is written from the database -->\n"
 COLUMNS = """
     SELECT c.relname, obj_description(c.oid, 'pg_class') AS about, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -33,6 +35,14 @@ COLUMNS = """
 def render(database: Database) -> str:
     """Return the part of the page that follows from the views of a database."""
     return "\n".join(_lines(database))
+
+
+def draw_views(database: Database) -> str:
+    """Return the picture of the views of a database."""
+    columns: dict[str, list[str]] = {}
+    for view, _, column, _, _ in sql.rows(database, COLUMNS):
+        columns.setdefault(view, []).append(column)
+    return draw(columns)
 
 
 def _lines(database: Database) -> Iterator[str]:
@@ -57,6 +67,7 @@ def main() -> None:
         revisions.upgrade_database(database, list_view_names(), name_core("core"))
         head = PAGE.read_text(encoding="utf-8").partition(BEGIN)[0]
         PAGE.write_text(head + BEGIN + render(database), encoding="utf-8")
+        PICTURE.write_text(draw_views(database), encoding="utf-8")
         database.close()
     finally:
         server.release()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hostaway_sync.doctor.database_checks import check_open_schemas, list_database_troubles
+from hostaway_sync.doctor.database_checks import check_core_views, check_open_schemas, list_database_troubles
 from hostaway_sync.doctor.findings import Finding, Grade, Installation
 from hostaway_sync.model.status import DatabaseServer
 from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveMark
@@ -34,3 +34,12 @@ def test_schema_open_to_all_is_graded_by_its_use() -> None:
     assert shared == Finding("schemas", Grade.HINT, says, advice.format("public"))
     says = "every role may create functions in schema hostaway, and the worker would call them"
     assert called == Finding("schemas", Grade.TROUBLE, says, advice.format("hostaway"))
+
+
+def test_missing_views_of_core_are_a_hint() -> None:
+    """Some are named; where all are there, there is nothing to say."""
+    assert list(check_core_views(())) == []
+    (found,) = check_core_views(("guests", "listings", "messages", "units"))
+    assert (found.check, found.grade) == ("core", Grade.HINT)
+    assert found.says == "views of core are missing, or those of another release: guests, listings, messages, …"
+    assert "`hostaway-sync migrate`" in (found.advice or "")

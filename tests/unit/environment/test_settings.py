@@ -47,6 +47,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     [
         ("DATABASE_URL", "postgresql://u:p@h/d", SecretStr("postgresql://u:p@h/d")),
         ("DATA_DIR", "/srv/mirror", Path("/srv/mirror")),
+        ("CORE_SCHEMA", "hostaway_core", "hostaway_core"),
         ("API_URL", "https://api.example/v2/", "https://api.example/v2"),
         ("API_URL", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
         ("API_URL", "http://localhost:8080", "http://localhost:8080"),
@@ -82,6 +83,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        *(("CORE_SCHEMA", name) for name in ("Hunter2", "pg_hunter2", "hostaway", "information_schema", "a" * 64)),
         ("API_URL", "http://hunter2.example/v1"),
         ("API_URL", "http://127.0.0.1@hunter2.example/v1"),
         ("API_URL", "ftp://u:hunter2@h"),

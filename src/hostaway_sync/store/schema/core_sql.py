@@ -6,12 +6,13 @@ view, one after the other, joined by UNION ALL. Names in braces stand for schema
 `{tables}` for that of the tables of a source.
 
 Comments begin a file: the first lines are about the view, each later one `-- column: meaning` about a column. That of
-a platform adds from where the column comes.
+a platform adds from where the column comes. A view that selects from another takes over what it says nothing about.
 """
 
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _COLUMN: Final = re.compile(r"([a-z][a-z_]*): (.+)")
 _LISTED: Final = re.compile(r"(?: {4}|SELECT )(?! ).*?([a-z][a-z_]*),?$")
 _DIGEST_LENGTH: Final = 12
+_FUNCTIONS: Final = "functions"
 MARK: Final = "hostaway-sync "
 """Before the digest at the end of a comment: it tells our objects from those of others."""
 MARKED: Final = re.compile(rf"\({MARK}([0-9a-f]{{{_DIGEST_LENGTH}}})\)$")
@@ -37,7 +39,8 @@ class CoreSchema:
 
     Attributes:
         name: of the schema.
-        sources: of each source, by its name, the SQL of its part of each view, by the view's name.
+        sources: of each source, by its name, the SQL of its part of each view, by the view's name; under `functions`
+            that of the functions which these parts use.
     """
 
     name: str
@@ -107,17 +110,31 @@ def compose_core(
     def place(sql: str) -> str:
         return sql.replace("{core}", quote_identifier(core.name)).replace("{tables}", quote_identifier(tables))
 
-    made = []
-    for text in filter(None, map(str.strip, functions.split("\n\n"))):
-        parsed = _parse(text)
-        signature = re.search(r"\{core\}\.(\w+)\((?:\w+ (\w+))?\)", parsed.sql)
-        assert signature is not None, text  # noqa: S101  (a file of ours)
-        name = f"{signature[1]}({signature[2] or ''})"
-        made.append(CoreObject(name, place(parsed.sql), parsed.comment))
+    own = (texts.get(_FUNCTIONS, "") for texts in core.sources.values())
+    parts = [_parse(text) for text in "\n\n".join((functions, *own)).split("\n\n") if text.strip()]
+    made = [CoreObject(_signature(part.sql), place(part.sql), part.comment) for part in parts]
     order: TopologicalSorter[str] = TopologicalSorter()
     for name, text in sorted(views.items()):
-        order.add(name, *(used for used in re.findall(r"\{core\}\.(\w+)", text) if used in views))
-    return made + [_compose_view(name, views[name], core, shared, place) for name in order.static_order()]
+        order.add(name, *_list_used(text, views))
+    meanings: dict[str, Mapping[str, str]] = {}
+    for name in order.static_order():
+        known = {**ChainMap(*(dict(meanings[one]) for one in _list_used(views[name], views))), **shared}
+        view = _compose_view(name, views[name], core, known, place)
+        meanings[name] = view.columns
+        made.append(view)
+    return made
+
+
+def _list_used(text: str, views: Mapping[str, str]) -> list[str]:
+    """Return the views that one is made of."""
+    return [name for name in re.findall(r"\{core\}\.(\w+)", text) if name in views]
+
+
+def _signature(sql: str) -> str:
+    """Return the name of a function with the types of its arguments."""
+    found = re.search(r"\{core\}\.(\w+)\(([^)]*)\)", sql)
+    assert found is not None, sql  # noqa: S101  (a file of ours)
+    return f"{found[1]}({', '.join(argument.split()[1] for argument in found[2].split(', ') if argument)})"
 
 
 def _compose_view(

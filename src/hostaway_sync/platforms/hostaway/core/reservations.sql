@@ -50,22 +50,7 @@ SELECT 'hostaway'::text AS source,
     r.core_listing_key AS listing_key,
     r.core_unit_key AS unit_key,
     r.core_key AS guest_key,
-    CASE
-        WHEN r.channel_id = 2018 THEN 'airbnb'
-        WHEN r.channel_id IN (2002, 2009, 2010) THEN 'vrbo'
-        WHEN r.channel_id = 2005 THEN 'booking_com'
-        WHEN r.channel_id = 2007 THEN 'expedia'
-        WHEN r.channel_id IN (2000, 2013, 2017) THEN 'direct'
-        WHEN r.channel_id IN (2015, 2016) THEN 'ical'
-        WHEN lower(p."channelName") IN ('airbnb', 'airbnb2', 'airbnbofficial') THEN 'airbnb'
-        WHEN lower(p."channelName") IN ('homeaway', 'homeawayical', 'vrbo', 'vrboical') THEN 'vrbo'
-        WHEN lower(p."channelName") IN ('bookingcom', 'booking') THEN 'booking_com'
-        WHEN lower(p."channelName") = 'expedia' THEN 'expedia'
-        WHEN lower(p."channelName") IN ('direct', 'bookingengine', 'wordpress') THEN 'direct'
-        WHEN lower(p."channelName") = 'manual' THEN 'manual'
-        WHEN lower(p."channelName") IN ('customical', 'tripadvisorical') THEN 'ical'
-        WHEN r.channel_id IS NOT NULL OR p."channelName" <> '' THEN 'other'
-    END AS channel,
+    {core}.hostaway_channel(r.channel_id, p."channelName") AS channel,
     coalesce(p."channelName", r.channel_id::text) AS channel_raw,
     p."confirmationCode" AS confirmation_code,
     CASE

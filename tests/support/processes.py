@@ -37,7 +37,7 @@ _STREAMS = ("in", "out", "err")
 
 def start_program(environment: Mapping[str, str], *arguments: str) -> BaseProcess:
     """Start `hostaway-sync` with these arguments."""
-    return _started(_program, dict(environment), arguments)
+    return start_process(_program, dict(environment), arguments)
 
 
 def run_program(
@@ -70,7 +70,7 @@ def run_code(
 
 def start_refresh(environment: Mapping[str, str], account_id: int, resource: Resource, record_id: int) -> BaseProcess:
     """Start a process that reads one object again."""
-    return _started(_refresh, dict(environment), (str(account_id), resource.value, str(record_id)))
+    return start_process(_refresh, dict(environment), (str(account_id), resource.value, str(record_id)))
 
 
 def printed_text(environment: Mapping[str, str]) -> str:
@@ -94,7 +94,7 @@ def _run(run: _ProgramRun, stdin: str, patience: float) -> subprocess.CompletedP
     with tempfile.TemporaryDirectory() as room:
         files = [Path(room, name) for name in _STREAMS]
         files[0].write_text(stdin, encoding="utf-8")
-        process = _started(_alone, run, files)
+        process = start_process(_alone, run, files)
         process.join(patience)
         if process.exitcode is None:
             process.kill()
@@ -104,7 +104,8 @@ def _run(run: _ProgramRun, stdin: str, patience: float) -> subprocess.CompletedP
     return subprocess.CompletedProcess(run.arguments, process.exitcode, *printed)
 
 
-def _started(target: object, *arguments: object) -> BaseProcess:
+def start_process(target: object, *arguments: object) -> BaseProcess:
+    """Fork a process that calls a function of a module with these arguments."""
     process = _CONTEXT.Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]  # a function
     process.start()
     return process
@@ -119,28 +120,39 @@ def _program(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
 
 
 def _alone(run: _ProgramRun, files: list[Path]) -> None:
-    from hostaway_sync.__main__ import main
-
-    os.environ.clear()
-    os.environ.update(run.environment)
-    time.tzset()
-    for number, path in enumerate(files):
-        os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for the life of the process)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  (as above)
-    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (as above)
-    sys.argv = ["hostaway-sync", *run.arguments]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    streams = [os.open(path, flags if number else os.O_RDONLY, 0o600) for number, path in enumerate(files)]
     if run.directory is not None:
         os.chdir(run.directory)
     if run.uid is not None and run.uid != os.geteuid():
         os.setgroups([])
         os.setgid(run.uid)
         os.setuid(run.uid)
+    live_alone(run.environment, run.arguments, run.code, streams)
+
+
+def live_alone(
+    environment: Mapping[str, str], arguments: tuple[str, ...], code: str | None, streams: list[int]
+) -> None:
+    """Run the program, or code in its place, to its end in this process, as if it were an interpreter of its own."""
+    from hostaway_sync.__main__ import main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+    for descriptor in set(streams):
+        os.close(descriptor)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for the life of the process)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  (as above)
+    sys.stderr = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115  (as above)
+    sys.argv = ["hostaway-sync", *arguments]
     try:
-        if run.code is None:
+        if code is None:
             main()
         else:
-            exec(run.code, {"__name__": "__main__"})  # noqa: S102  (code of the tests)
+            exec(code, {"__name__": "__main__"})  # noqa: S102  (code of the tests)
     finally:
         atexit._run_exitfuncs()  # noqa: SLF001  (a forked process leaves them out, and there is no other way)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from tests.support.processes import read_terminal
+from tests.support.programs.forked import start_beside
 
 if TYPE_CHECKING:
     from tests.support.sync_env import SyncEnv
@@ -18,13 +17,8 @@ if TYPE_CHECKING:
 def read_on_terminal(env: SyncEnv, *arguments: str, columns: int, **settings: str) -> list[str]:
     """Return the lines that a command prints on a terminal of this width, without colours."""
     main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=env.environment(**settings) | {"TERM": "xterm", "COLUMNS": str(columns)},
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
+    environment = env.environment(**settings) | {"TERM": "xterm", "COLUMNS": str(columns)}
+    process = start_beside(environment, *arguments, stdin=side, stdout=side, stderr=side)
     os.close(side)
     seen = read_terminal(main)
     assert process.wait(timeout=30) == 0

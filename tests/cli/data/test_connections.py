@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.support import sql
 from tests.support.deliveries import deliver, eventually
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.sandbox import AccountSpec
@@ -52,8 +51,7 @@ def test_working_programs_keep_their_limit_of_connections(sync_env: Callable[...
             return Counter(connection.scalars(sa.text(_SEEN)))
 
     env.sandbox.on_request(lambda _: seen.append(look()))
-    command = [sys.executable, "-m", "hostaway_sync", *words.split()]
-    process = subprocess.Popen(command, env=env.environment() | COVERAGE, stderr=subprocess.PIPE)
+    process = start_beside(env.environment(), *words.split(), stderr=subprocess.PIPE)
     if "sync-all" in words:
         process.wait(60)
     elif "--no-worker" in words:
@@ -62,7 +60,7 @@ def test_working_programs_keep_their_limit_of_connections(sync_env: Callable[...
         eventually(lambda: sql.rows(env.database, "SELECT count(*) FROM procrastinate_jobs") == [(0,)], "all is done")
     process.terminate()
     _, said = process.communicate(timeout=60)
-    assert said == b""
+    assert said == ""
     assert seen
     assert max(count.total() for count in seen) <= MOST[words]
     name = f"hostaway-sync {words.split(maxsplit=1)[0]}"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from tests.support import sql
 from tests.support.deliveries import deliver, eventually
-from tests.support.programs.program import COVERAGE, SECRETS, Program
+from tests.support.programs.forked import start_beside
+from tests.support.programs.program import SECRETS, Program
 
 from hostaway_sync.cli.process.monitoring import exported
 from hostaway_sync.model.records import Resource
@@ -32,9 +32,7 @@ ASKED = 'hostaway_sync_api_requests_total{method="GET",route="/reservations/{id}
 
 def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program."""
-    command = [sys.executable, "-m", "hostaway_sync", *arguments]
-    environment = env.environment() | COVERAGE
-    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return start_beside(env.environment(), *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def is_processed(env: SyncEnv) -> bool:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
 from tests.support.barrier import Barrier
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import Switches
@@ -31,13 +30,7 @@ PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversat
 
 def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program without waiting for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=env.environment() | COVERAGE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_beside(env.environment(), *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("place", PLACES)

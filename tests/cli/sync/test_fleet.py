@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 from hostaway_sync.sandbox import AccountSpec
 
@@ -30,13 +30,7 @@ EIGHT = range(70001, 70009)
 
 def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
     """Start the program without waiting for it."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *arguments],
-        env=env.environment() | COVERAGE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_beside(env.environment(), *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def small(numbers: range) -> list[AccountSpec]:

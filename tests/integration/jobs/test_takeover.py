@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 from tests.support import sql
 from tests.support.deliveries import MANY_RETRIES, QUICK, deliver, eventually, refreshing, worker
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 from tests.support.programs.worker_programs import (
     end_process,
     is_processed,
@@ -231,11 +231,9 @@ def test_killed_program_loses_its_job_to_its_successor(sync_env: Build, words: t
         gate.set()
 
 
-def program(env: SyncEnv, *words: str) -> subprocess.Popen[bytes]:
+def program(env: SyncEnv, *words: str) -> subprocess.Popen[str]:
     """Start the program."""
-    command = [sys.executable, "-m", "hostaway_sync", *words]
-    environment, silence = env.environment() | COVERAGE, subprocess.DEVNULL
-    return subprocess.Popen(command, env=environment, stdout=silence, stderr=silence)
+    return start_beside(env.environment(), *words)
 
 
 def a_dead_process() -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support import sql
 from tests.support.deliveries import refreshing
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 if TYPE_CHECKING:
     import signal
@@ -22,10 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def start_worker_program(program: str, database: Database) -> subprocess.Popen[str]:
     """Start a process of its own."""
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])} | COVERAGE
+    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
     url = database.engine.url.render_as_string(hide_password=False)
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", program, url], env=environment, cwd=ROOT, **pipes)
+    return start_beside(environment, url, code=program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=2)
 
 
 def read_line(process: subprocess.Popen[str]) -> str:

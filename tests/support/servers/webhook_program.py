@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tests.support.programs.forked import start_beside
 from tests.support.programs.program import COVERAGE
 from tests.support.servers.receiver import PATIENCE, event, head, read_answer
 
@@ -45,18 +46,20 @@ def serve_webhooks(
     env: SyncEnv, *, worker: bool = False, open_files: int | None = None, **settings: str
 ) -> Iterator[WebhookProgram]:
     """Run `serve-webhooks` on a free port; with `open_files` it may have so many open files at most."""
-    command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
-    command += [] if worker else ["--no-worker"]
+    arguments = ["serve-webhooks", "--port", "0", *([] if worker else ["--no-worker"])]
+    environment = env.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings)
     if open_files:
-        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
-    process = subprocess.Popen(
-        command,
-        env=env.environment(**{"LOG_LEVEL": "INFO", "LOG_FORMAT": "json"} | settings) | COVERAGE,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", sys.executable, "-m", "hostaway_sync"]
+        process = subprocess.Popen(
+            command + arguments,
+            env=environment | COVERAGE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    else:
+        process = start_beside(environment, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert process.stdout is not None
         words = ""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.model.history.feed import OLDEST, FeedCursor
+from hostaway_sync.model.history.feed import OLDEST, FeedCursor, parse_since
 
 POSITIONS = st.integers(0, 2**63 - 1)
 
@@ -44,3 +46,15 @@ def test_a_cursor_moves_within_its_batch() -> None:
     assert FeedCursor(3, 9, 4).at(7) == FeedCursor(3, 9, 7)
     assert FeedCursor.after_all_below(9) == FeedCursor(9, 9, 0)
     assert str(OLDEST) == "0.0.0"
+
+
+def test_since_is_a_cursor_or_a_time() -> None:
+    """A time without a zone is in UTC; what is neither, or lies beyond all calendars, is refused."""
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert parse_since("1.2.3") == FeedCursor(1, 2, 3)
+    for text in ("2026-03-01T12:00", "2026-03-01 12:00:00Z", "2026-03-01T13:00+01:00"):
+        assert parse_since(text) == noon
+    assert parse_since("2026-03-01") == noon.replace(hour=0)
+    for text in ("", "yesterday", "2.1.0", "0001-01-01T00:00+14:00"):
+        with pytest.raises(ValueError, match="neither a cursor nor a time"):
+            parse_since(text)

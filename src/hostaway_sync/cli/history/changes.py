@@ -72,7 +72,7 @@ def _print(pages: Iterable[FeedPage], *, json: bool) -> None:
             has_told = True
             streams.print_notice(_LOST)
         if json:
-            terminal.write_pieces(_json_lines(page))
+            terminal.write_pieces(json_lines(page))
         else:
             for _, change in page.entries:
                 terminal.echo(change_line(change))
@@ -80,7 +80,8 @@ def _print(pages: Iterable[FeedPage], *, json: bool) -> None:
         streams.require_reader()
 
 
-def _json_lines(page: FeedPage) -> Iterable[bytes]:
+def json_lines(page: FeedPage) -> Iterable[bytes]:
+    """Yield the changes of a page, each as one JSON object."""
     from hostaway_sync.app.documents.history import change_document
     from hostaway_sync.cli.ui.json_pieces import exact_json, json_pieces
 

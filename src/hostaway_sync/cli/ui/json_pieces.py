@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from msgspec.json import Encoder
 
 # DEL is ASCII, and a terminal obeys it.
 _ESCAPED: Final = re.compile(r"[\x7f-\U0010ffff]")
@@ -28,9 +31,14 @@ def json_pieces(objects: Iterable[str], *, is_lines: bool) -> Iterator[bytes]:
 
 def exact_json(document: object) -> str:
     """Return a document as JSON; a `Decimal` is a number with all its digits."""
+    return _encoder().encode(document).decode()
+
+
+@cache
+def _encoder() -> Encoder:
     from msgspec.json import Encoder
 
-    return Encoder(decimal_format="number").encode(document).decode()
+    return Encoder(decimal_format="number")
 
 
 def _ascii(text: str) -> bytes:

@@ -8,6 +8,7 @@ record's two changes lie either in one batch, where `change_id` orders them, or 
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from hostaway_sync.model.history.feed import EVERYTHING, FeedCursor, FeedPage, R
 from hostaway_sync.store.tables import change_clock, changes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from hostaway_sync.model.history.feed import FeedFilter
@@ -28,11 +30,15 @@ CHANNEL: Final = "hostaway_sync_changes"
 PAGE: Final = 500
 _DOCUMENTS: Final = ("before", "after")
 CHANGE_COLUMNS: Final = tuple(
-    sa.cast(column, sa.Text).label(column.name) if column.name in _DOCUMENTS else column
-    for column in changes.c
-    if column is not changes.c.position
+    sa.cast(changes.c[one.name], sa.Text).label(one.name) if one.name in _DOCUMENTS else changes.c[one.name]
+    for one in fields(RecordChange)
 )
-"""The columns that `build_change` reads."""
+"""The columns that `build_change` reads, in the order of the fields of a change."""
+
+# Of one decoder: making it takes twice as long as reading a change.
+_JSON: Final = json.JSONDecoder(parse_float=Decimal)
+_READERS: Final[dict[str, Callable[[Any], object]]] = {"keys": tuple, "before": _JSON.decode, "after": _JSON.decode}
+_READ: Final = [(place, _READERS[one.name]) for place, one in enumerate(fields(RecordChange)) if one.name in _READERS]
 
 _XMIN: Final = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
 _OFFSET: Final = sa.func.coalesce(sa.select(change_clock.c.position_offset).scalar_subquery(), 0)
@@ -144,10 +150,8 @@ def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
 
 
 def build_change(row: sa.Row[Any]) -> RecordChange:
-    """Return the change of a row with `CHANGE_COLUMNS`."""
-    values = {column.name: getattr(row, column.name) for column in CHANGE_COLUMNS}
-    values["keys"] = None if row.keys is None else tuple(row.keys)
-    for name in _DOCUMENTS:
-        if values[name] is not None:
-            values[name] = json.loads(values[name], parse_float=Decimal)
-    return RecordChange(**values)
+    """Return the change of a row that begins with `CHANGE_COLUMNS`."""
+    values: list[Any] = list(row[: len(CHANGE_COLUMNS)])
+    for place, read in _READ:
+        values[place] = None if values[place] is None else read(values[place])
+    return RecordChange(*values)

@@ -26,6 +26,7 @@ HostawaySyncError                advice       exit code
 │   ├── AddressRefused           permanent    1    an address that may not be asked: not public, or not https
 │   └── TargetUnavailable        retry        1    no connection, no answer in time, a certificate that is not trusted
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
+├── AutomationError              permanent    1    exists already, is unknown, or may not be asked for so
 ├── MessageRefused               permanent    1    a guard forbids sending a message
 ├── MessageUnsettled             permanent    1    whether a message was sent is unknown
 ├── WriteRefused                 permanent    1    a calendar must not be written, or changed meanwhile
@@ -236,6 +237,20 @@ class AccountError(HostawaySyncError):
         return cls(
             f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
         )
+
+
+class AutomationError(HostawaySyncError):
+    """The automation exists already, or is unknown."""
+
+    @classmethod
+    def exists(cls, name: str) -> Self:
+        """Return the error for adding an automation of a name that is taken."""
+        return cls(f"there is an automation {name!r} already: remove it first, or choose another name")
+
+    @classmethod
+    def unknown(cls, name: str) -> Self:
+        """Return the error for using an automation that is not there."""
+        return cls(f"there is no automation {name!r}: `hostaway-sync automation list` shows all")
 
 
 class MessageRefused(HostawaySyncError):

@@ -49,8 +49,8 @@ TROUBLES = "troubles[table column primary_key is_plain reason]"
 HOOK = "hook_id address kind is_enabled"
 PRUNED = (
     "walk_pages walks verification_notes sync_run_resources sync_runs verifications webhook_log job_attempts "
-    "dead_letters calendar_days calendar_due changes observations polled_changes quarantined_records request_budget "
-    "sent_messages calendar_writes rights"
+    "dead_letters automation_deliveries calendar_days calendar_due changes observations polled_changes "
+    "quarantined_records request_budget sent_messages calendar_writes rights"
 )
 
 
@@ -116,6 +116,37 @@ def test_documents_about_runs(sync_env: Build) -> None:
     assert keys_of(env, "doctor") == "state findings[check grade says advice account_id]"
     assert keys_of(env, "prune", "--dry-run") == f"dry_run rows{{{PRUNED}}}"
     assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"
+
+
+def test_documents_about_automations(sync_env: Build) -> None:
+    """`automation …`; a URL and a command have the same keys."""
+    env = sync_env()
+    automation = (
+        "name events[] awaited_events[] account_ids[] conditions{} url command is_active disabled_reason "
+        "active_since failing_since not_before_at delivered_at waiting dead both_secrets_until created_at"
+    )
+    url = ("--on", "reservation.updated", "--account", "70001", "--url", "https://hooks.example.com/")
+    whole = automation.replace("{status[]}", "{}")
+    assert keys_of(env, "automation", "add", "crm", *url) == f"{whole} secret"
+    of_command = whole.replace("account_ids[]", "account_ids").replace("command", "command[]")
+    run = ("--on", "*", "--command", "cat")
+    assert keys_of(env, "automation", "add", "cat", *run) == f"{of_command} secret"
+    assert keys_of(env, "automation", "list") == f"[{of_command}|{whole}]"
+    for command in ("show", "disable", "enable"):
+        assert keys_of(env, "automation", command, "crm") == whole
+    assert keys_of(env, "automation", "rotate", "crm") == "name secret both_secrets_until"
+    assert keys_of(env, "automation", "test", "cat") == "name is_delivered status error answer output"
+    sql.execute(
+        env.database,
+        "INSERT INTO automation_deliveries (automation_id, change_id, account_id, event, resource, record_id)"
+        " VALUES (1, 1, 70001, 'task.created', 'tasks', '1')",
+    )
+    assert keys_of(env, "automation", "deliveries", "crm") == (
+        "[change_id account_id event resource record_id state attempts not_before_at status error output created_at "
+        "settled_at]"
+    )
+    assert f"automations[{of_command}|{whole}]" in keys_of(env, "status")
+    assert keys_of(env, "automation", "remove", "crm") == whole
 
 
 def test_document_of_a_calendar(sync_env: Build) -> None:

@@ -61,6 +61,9 @@ JOBS: list[dict[str, Any]] = [
     {"account_id": 70001, "attempt": 1, "full": True},
     {"account_id": 70001, "attempt": 1, "resource": "reservations", "object_id": 5},
     {"account_id": 70001, "attempt": 2, "intent_id": 3, "looks": 1},
+    {"account_id": 0, "attempt": 1, "automation_id": 0},
+    {"account_id": 0, "attempt": 2, "automation_id": 7},
+    {"account_id": 70001, "attempt": 3, "automation_id": 7, "change_id": 12},
     {
         "account_id": 70001,
         "attempt": 3,
@@ -163,6 +166,16 @@ def test_names_and_arguments_of_jobs(sync_env: Build, tmp_path: Path) -> None:
         ("refresh", "refresh", 10, "refresh:70001:listings:7", JOBS[2] | {"resource": "listings", "object_id": 7}),
         ("send", "send", 10, "send:70001:1", {"account_id": 70001, "attempt": 1, "intent_id": 1, "looks": 0}),
         ("sync", "sync", 0, "sync:70001", {"account_id": 70001, "attempt": 1, "full": True}),
+    ]
+
+
+def test_keys_of_the_jobs_of_automations() -> None:
+    """One for all, one for each automation; attempts and dead letters name one event, too."""
+    found = [Job.from_arguments(written) for written in JOBS if "automation_id" in written]
+    assert [(job.kind, job.key) for job in found] == [
+        ("dispatch", "dispatch"),
+        ("deliver", "deliver:7"),
+        ("deliver", "deliver:7:12"),
     ]
 
 

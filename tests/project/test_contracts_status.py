@@ -110,8 +110,8 @@ def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
         f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
         "quarantined{rowless cleaned} abandoned_24_h"
     )
-    assert keys_of(env, "status") == f"{HEAD} outage feed accounts[{account}] {BUDGET}"
-    assert keys_of(env, "status", "70001") == f"{HEAD} outage feed accounts[{account} {DETAILS}] {BUDGET}"
+    assert keys_of(env, "status") == f"{HEAD} outage feed accounts[{account}] automations[] {BUDGET}"
+    assert keys_of(env, "status", "70001") == f"{HEAD} outage feed accounts[{account} {DETAILS}] automations[] {BUDGET}"
 
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +124,10 @@ def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[s
         "silence{unannounced announced is_silent} suspected{listings{rows since}} set_back{reservations{rows since}} "
         f"quarantined{{rowless cleaned}} abandoned_24_h {ALARMS}"
     )
-    assert outline(json.loads(capsys.readouterr().out)) == f"{HEAD} {outage} {feed} accounts[{account}] {BUDGET}"
+    assert (
+        outline(json.loads(capsys.readouterr().out))
+        == f"{HEAD} {outage} {feed} accounts[{account}] automations[] {BUDGET}"
+    )
 
 
 def test_keys_of_the_history_of_an_account(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from hostaway_sync.safe_text import register_private_fields
 from hostaway_sync.secrets import find_key_ring
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.automations import work
 from hostaway_sync.store.circuit_breaker import StoredCircuitBreaker, read_outage
 from hostaway_sync.store.history.stall import find_stall
 from hostaway_sync.store.messages import restored
@@ -88,6 +89,7 @@ class Container:
             observe=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
+        self.database.on_changes = work.defer_dispatch
         self._client_config = _client_config(settings)
         self._ring: KeyRing | None = None
         self._vault: Vault | None = None

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.history.history import History
-    from hostaway_sync.app.jobs import Jobs
+    from hostaway_sync.app.jobs.automations import Automations
+    from hostaway_sync.app.jobs.jobs import Jobs
     from hostaway_sync.app.maintenance import Maintenance
     from hostaway_sync.app.messages.batches import MessageBatches
     from hostaway_sync.app.messages.messages import Messages
@@ -164,9 +165,16 @@ class Mirror:
     @cached_property
     def jobs(self) -> Jobs:
         """Queued work: enqueue syncs, run a worker, settle dead letters."""
-        from hostaway_sync.app.jobs import Jobs
+        from hostaway_sync.app.jobs.jobs import Jobs
 
         return Jobs(self._container)
+
+    @cached_property
+    def automations(self) -> Automations:
+        """Who is told of what changes."""
+        from hostaway_sync.app.jobs.automations import Automations
+
+        return Automations(self._container)
 
     @cached_property
     def secrets(self) -> Secrets:

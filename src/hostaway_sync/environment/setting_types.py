@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+from hostaway_sync.environment.origins import Origin, read_origin
 from hostaway_sync.model.ids import read_id
 from hostaway_sync.model.redaction import parse_rules
 
@@ -42,6 +43,17 @@ def _parse_names(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _parse_origins(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = value.replace(",", " ").split()
+    try:
+        return frozenset(map(read_origin, words))
+    except ValueError as error:
+        raise ValueError(f"must be schemes and hosts written in full, such as http://n8n:5678: one {error}") from None
+
+
+Origins = Annotated[frozenset[Origin], BeforeValidator(_parse_origins)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_parse_names)]
 
 

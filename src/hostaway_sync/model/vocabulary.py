@@ -90,6 +90,8 @@ class Vocabulary:
         archived_listing: payload keys with the values, in lower case, that an archived listing has.
         unannounced_statuses: prefixes of statuses for which the platform may send no webhook.
         stay: what the history of a reservation tells.
+        status_key: the key of the status of a reservation and of a message.
+        event_states: by resource, what a status is for events, by status; other statuses are nothing for them.
     """
 
     needed_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -115,3 +117,5 @@ class Vocabulary:
     archived_listing: Mapping[str, str] = field(default_factory=dict)
     unannounced_statuses: tuple[str, ...] = ()
     stay: StayKeys = StayKeys()
+    status_key: str = ""
+    event_states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 *Stored* metrics are read from the database and are the same for every reader. *Measured* metrics are those of one
 process: of the receiver since its start, or of all runs that wrote to a textfile. The values of labels are bounded:
-by constants of the program, or by the number of accounts.
+by constants of the program, or by the number of accounts or automations.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ ROWS = _stored(
     "change",
 )
 QUEUE_JOBS = _stored(
-    "queue_jobs", "Deferred work, by `kind` (refresh, send, sync) and `state` (waiting, running).", "kind", "state"
+    "queue_jobs",
+    "Deferred work, by `kind` (deliver, dispatch, refresh, send, sync) and `state` (waiting, running).",
+    "kind",
+    "state",
 )
 QUEUE_AGE = _stored(
     "queue_oldest_due_seconds", "For how long the oldest job that could be started waits; 0: none.", "kind"
@@ -135,6 +138,19 @@ KIND_TROUBLES = _stored(
     "account",
     "resource",
     "state",
+)
+AUTOMATION_WAITING = _stored(
+    "automation_waiting_events", "Events that an automation was not told of yet.", "automation"
+)
+AUTOMATION_FAILING = _stored(
+    "automation_failing_seconds",
+    "For how long an automation has been told of nothing, though it was tried; 0: the last try succeeded.",
+    "automation",
+)
+AUTOMATION_DISABLED = _stored(
+    "automation_disabled",
+    "1 when the program has disabled an automation because its consumer fails, else 0.",
+    "automation",
 )
 BUDGET_USED = _stored("budget_used_requests", "Requests of the current window that the address has used up.")
 BUDGET_LIMIT = _stored("budget_limit_requests", "Requests that the address has in one window.")

@@ -18,7 +18,8 @@ from hostaway_sync.outbound.targets import read_target
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hostaway_sync.outbound.targets import Origin, Target
+    from hostaway_sync.environment.origins import Origin
+    from hostaway_sync.outbound.targets import Target
 
 _USER_AGENT: Final = "hostaway-sync"
 # The first class that fits counts.

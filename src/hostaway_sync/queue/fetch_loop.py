@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from random import random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hostaway_sync.errors import HostawaySyncError, SourceAway, StoreUnavailable
 from hostaway_sync.observability.log_context import in_current_context, log_context
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_HURRIED: Final = (jobs.REFRESH, jobs.DISPATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +175,14 @@ class FetchLoop:
             # A job that ends well leaves no row; one that ends otherwise was not ended by this program, and is rescued.
             delete_jobs="successful",
             install_signal_handlers=False,
-            # A change at the source should be seen soon; the other kinds are polled, and need no connection each.
-            listen_notify=kind == jobs.REFRESH,
+            # A change should be seen, and told, soon; the other kinds are polled, and need no connection each.
+            listen_notify=kind in _HURRIED,
         )
 
     async def _attempt_job(self, kind: str, row_id: int, job: Job) -> None:
         job_span = start_span(f"job {kind}", kind="consumer", job_kind=kind, attempt=job.attempt)
-        with log_context(job=job.key, account_id=job.account_id), job_span:
+        account = {} if job.account_id == jobs.NO_ACCOUNT else {"account_id": job.account_id}
+        with log_context(job=job.key, **account), job_span:
             await self._attempt_batch(kind, Batch(StartedJob(row_id, job), since=time.monotonic()))
 
     async def _attempt_batch(self, kind: str, batch: Batch) -> None:

@@ -10,7 +10,8 @@ from random import random
 from typing import TYPE_CHECKING
 
 from hostaway_sync.queue import outcomes
-from hostaway_sync.store import jobs, pruning
+from hostaway_sync.store import pruning, stalled_jobs
+from hostaway_sync.store.automations import work
 from hostaway_sync.store.processes import workers
 from hostaway_sync.store.webhooks import inbox
 
@@ -34,7 +35,7 @@ def rescue_stalled_jobs(
         log.info("worker %d: its process died: its jobs are taken over at once", worker_id)
 
     def rescue_one(connection: sa.Connection) -> bool:
-        stalled = jobs.lock_stalled_job(connection, kinds, silent_for=silent_for)
+        stalled = stalled_jobs.lock_stalled_job(connection, kinds, silent_for=silent_for)
         if stalled is not None:
             outcomes.rescue_job(connection, stalled, policy, jitter=random())  # noqa: S311  (spreads load, keeps no secret)
         return stalled is not None
@@ -46,9 +47,10 @@ def rescue_stalled_jobs(
 
 
 def defer_forgotten_jobs(database: Database) -> None:
-    """Defer a job for every object that deliveries wait for without one."""
+    """Defer a job for every object that deliveries wait for without one, and the jobs of automations."""
     while inbox.defer_missing_jobs(database):
         pass
+    work.defer_forgotten(database)
 
 
 def prune_settled_deliveries(database: Database, *, keep: timedelta) -> None:

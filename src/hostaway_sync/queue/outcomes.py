@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from hostaway_sync.queue.retry_policy import JobRetryPolicy
-    from hostaway_sync.store.jobs import Job, StalledJob, StartedJob
+    from hostaway_sync.store.jobs import Job, StartedJob
     from hostaway_sync.store.postgres.database import Database
+    from hostaway_sync.store.stalled_jobs import StalledJob
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ def record_failure(
         finished_at = jobs.read_clock(connection)
         early = job.retry_at - finished_at if job.retry_at else timedelta(0)
         decision = policy.decide_after_error(failure.error, job.attempt, early=early, jitter=jitter)
+        if job.account_id == jobs.NO_ACCOUNT:
+            # What such a job works on is in tables of its own, with their own attempts: it is never given up.
+            decision = RetryDecision(Action.SNOOZE, policy.snooze, is_counted=False)
         if decision.action is Action.SNOOZE:
             jobs.defer_retry(connection, job, at=finished_at + decision.delay)
             return decision
@@ -97,6 +101,11 @@ def rescue_job(connection: sa.Connection, stalled: StalledJob, policy: JobRetryP
     """End a job whose worker died: store the attempt, and defer the next one or write a dead letter."""
     finished_at = jobs.read_clock(connection)
     job = stalled.job
+    if job.account_id == jobs.NO_ACCOUNT:
+        wait = policy.find_wait_after_death(job.attempt)
+        jobs.defer_retry(connection, replace(job, attempt=job.attempt + 1), at=finished_at + wait)
+        jobs.delete_jobs(connection, [stalled.row_id])
+        return
     before = job_attempts.list_deaths(connection, job.key, since=job.began_at) if job.began_at else []
     pairs = pairwise([*before, finished_at])
     others = [job_attempts.did_others_succeed(connection, job, after=one, until=next_one) for one, next_one in pairs]

@@ -105,10 +105,12 @@ class JobRetryPolicy:
         """
         if sum(others_succeeded) >= len(self.death_ladder):
             return RetryDecision(Action.DEAD, is_exhausted=True)
-        if not others_succeeded:
-            return RetryDecision(Action.RETRY, is_counted=False)
-        wait = self.death_ladder[min(len(others_succeeded), len(self.death_ladder)) - 1]
+        wait = self.find_wait_after_death(len(others_succeeded) + 1)
         return RetryDecision(Action.RETRY, self._spread(wait, jitter), is_counted=False)
+
+    def find_wait_after_death(self, deaths: int) -> timedelta:
+        """Return the wait after so many deaths of a job's worker in a row: none after the first."""
+        return self.death_ladder[min(deaths - 1, len(self.death_ladder)) - 1] if deaths > 1 else _NO_TIME
 
     def _retry_step(self, attempt: int, step: int, jitter: float) -> RetryDecision:
         if attempt > len(self.ladder):

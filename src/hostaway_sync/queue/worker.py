@@ -93,11 +93,12 @@ class Worker:
         if not self._ended.wait(max(0.0, self._stop_by - time.monotonic())) and is_first:
             log.warning("worker: did not end in time: the jobs in hand are given back within a minute")
 
-    def wait(self) -> None:
-        """Return when the worker has ended; raise the error that ended it, if there was one."""
-        self._ended.wait()
+    def wait(self, seconds: float | None = None) -> bool:
+        """Return whether the worker has ended, when it has or after so long; raise the error that ended it, if any."""
+        has_ended = self._ended.wait(seconds)
         if self._error is not None:
             raise self._error
+        return has_ended
 
     def _run(self) -> None:
         try:

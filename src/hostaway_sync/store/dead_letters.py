@@ -13,6 +13,8 @@ from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.messages import Proof
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store import job_attempts, jobs
+from hostaway_sync.store.automations import deliveries as automation_deliveries
+from hostaway_sync.store.automations import work as automation_work
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.messages import outbox
 from hostaway_sync.store.privacy import forgotten, payload_rule
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 DELIVERY: Final = "delivery"
+AUTOMATION: Final = "automation"
 _RETRIED, _DISCARDED = "retried", "discarded"
 
 
@@ -91,7 +94,7 @@ def add_dead_letter(connection: sa.Connection, job: Job, attempt: RecordedAttemp
         found = waiting
     values: dict[str, Any] = {
         "attempt_id": attempt.attempt_id,
-        "kind": DELIVERY if job.target else job.kind,
+        "kind": _kind_of(job),
         "account_id": job.account_id,
         "target_resource": job.target.resource.value if job.target else None,
         "target_id": job.target.object_id if job.target else None,
@@ -154,6 +157,9 @@ def retry_dead_letter(database: Database, dead_letter_id: int) -> None:
 
     def resolve(connection: sa.Connection) -> None:
         letter = _resolve(connection, dead_letter_id, _RETRIED)
+        if letter.kind == AUTOMATION:
+            _tell_again(connection, Job.from_arguments(letter.payload))
+            return
         inbox.reopen_deliveries(connection, dead_letter_id)
         jobs.defer_job(connection, _first_attempt(letter))
 
@@ -175,6 +181,19 @@ def discard_dead_letter(database: Database, dead_letter_id: int) -> None:
         inbox.abandon_deliveries(connection, dead_letter_id)
 
     database.transaction(resolve)
+
+
+def _tell_again(connection: sa.Connection, job: Job) -> None:
+    automation_id, change_id = job.automation_id or 0, job.change_id or 0
+    if not automation_deliveries.revive(connection, automation_id, change_id):
+        raise HostawaySyncError(f"what {job.key} was about is not kept any more: discard its dead letter")
+    automation_work.defer_deliveries(connection, [automation_id])
+
+
+def _kind_of(job: Job) -> str:
+    if job.target is not None:
+        return DELIVERY
+    return AUTOMATION if job.kind == jobs.DELIVER else job.kind
 
 
 def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) -> DeadLetter:

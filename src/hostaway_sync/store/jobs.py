@@ -21,44 +21,50 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
-from hostaway_sync.store.tables.queue import job_events, jobs, workers
-from hostaway_sync.store.time_marks import is_within
+from hostaway_sync.store.tables.queue import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import timedelta
 
     from hostaway_sync.store.postgres.database import Database
 
 REFRESH: Final = "refresh"
 SYNC: Final = "sync"
 SEND: Final = "send"
+DISPATCH: Final = "dispatch"
+DELIVER: Final = "deliver"
+NO_ACCOUNT: Final = 0
+"""The account of jobs that are about none."""
+ALL_AUTOMATIONS: Final = 0
+"""The automation of the job that looks through the changes for all of them."""
 # A batch is looked for among this many due jobs; the arguments of each member then name the row of its leader.
 _BATCH_WINDOW = 100
-_LED_BY = "led_by"
-# A person or a webhook waits for a refresh and a message; nothing waits for a sync.
-_PRIORITIES: Final = {REFRESH: 10, SEND: 10, SYNC: 0}
+LED_BY: Final = "led_by"
+# A person or a webhook waits for a refresh and a message, another program for an event; nothing waits for a sync.
+_PRIORITIES: Final = {REFRESH: 10, SEND: 10, DISPATCH: 10, DELIVER: 5, SYNC: 0}
 
 # The status is an enumeration: a text parameter would have to be cast, and the cast to name the schema.
 _TODO = jobs.c.status == sa.literal_column("'todo'")
-_DOING = jobs.c.status == sa.literal_column("'doing'")
+DOING: Final = jobs.c.status == sa.literal_column("'doing'")
 # States that Procrastinate sets itself where our own code could not decide.
-_DROPPED = jobs.c.status.in_([sa.literal_column("'failed'"), sa.literal_column("'aborted'")])
+DROPPED: Final = jobs.c.status.in_([sa.literal_column("'failed'"), sa.literal_column("'aborted'")])
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A background job: a refresh, a sync or a message to send, and the number of its next attempt.
+    """A background job: a refresh, a sync, a message to send or events to tell, and the number of its next attempt.
 
     Attributes:
-        account_id: the account that the job belongs to.
-        target: the object to read again; None where `intent_id` is set, and for a sync of the whole account.
+        account_id: the account that the job belongs to; `NO_ACCOUNT`: it belongs to none.
+        target: the object to read again; None for jobs of other kinds.
         full: the sync reads everything.
         attempt: number of the next attempt; 1 is the first.
         retry_at: when the next attempt was planned; an earlier attempt is an extra one. None: at once.
         began_at: when the first attempt started; None before it.
         intent_id: the ledger's row of the message to send or to look for.
         looks: how many such jobs have looked for the message and not found it.
+        automation_id: the automation that is told of what waits; `ALL_AUTOMATIONS`: find out who is to be told.
+        change_id: of one event for it; such a job is never queued, its key names attempts and dead letters.
     """
 
     account_id: int
@@ -69,10 +75,14 @@ class Job:
     began_at: datetime | None = None
     intent_id: int | None = None
     looks: int = 0
+    automation_id: int | None = None
+    change_id: int | None = None
 
     @property
     def kind(self) -> str:
-        """Name of the Procrastinate task and of its queue: `refresh`, `sync` or `send`."""
+        """Name of the Procrastinate task and of its queue."""
+        if self.automation_id is not None:
+            return DISPATCH if self.automation_id == ALL_AUTOMATIONS else DELIVER
         if self.intent_id is not None:
             return SEND
         return SYNC if self.target is None else REFRESH
@@ -80,6 +90,9 @@ class Job:
     @property
     def key(self) -> str:
         """Name of the work, which at most one waiting job has."""
+        if self.automation_id is not None:
+            parts = (self.automation_id or None, self.change_id)
+            return ":".join((self.kind, *(str(part) for part in parts if part is not None)))
         if self.intent_id is not None:
             return f"{SEND}:{self.account_id}:{self.intent_id}"
         if self.target is None:
@@ -112,6 +125,10 @@ class Job:
             written["full"] = True
         if self.intent_id is not None:
             written |= {"intent_id": self.intent_id, "looks": self.looks}
+        if self.automation_id is not None:
+            written["automation_id"] = self.automation_id
+        if self.change_id is not None:
+            written["change_id"] = self.change_id
         for name in ("retry_at", "began_at"):
             moment: datetime | None = getattr(self, name)
             if moment is not None:
@@ -130,6 +147,8 @@ class Job:
             written["attempt"],
             intent_id=written.get("intent_id"),
             looks=written.get("looks", 0),
+            automation_id=written.get("automation_id"),
+            change_id=written.get("change_id"),
             retry_at=moments.get("retry_at"),
             began_at=moments.get("began_at"),
         )
@@ -148,6 +167,14 @@ def defer_job(connection: sa.Connection, job: Job) -> None:
     if job.full:
         values["args"] = jobs.c.args.op("||")(sa.literal({"full": True}, jobs.c.args.type))
     connection.execute(_unless_waiting(statement, values))
+
+
+def defer_job_if(connection: sa.Connection, job: Job, condition: sa.ColumnElement[bool]) -> None:
+    """Defer a job as `defer_job` does, if a condition holds; one statement."""
+    row = _row(job)
+    values = [sa.literal(value, jobs.c[name].type) for name, value in row.items()]
+    statement = insert(jobs).from_select(list(row), sa.select(*values).where(condition))
+    connection.execute(_unless_waiting(statement, {"scheduled_at": None}))
 
 
 def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:
@@ -218,47 +245,11 @@ def start_batch(connection: sa.Connection, leader: StartedJob, *, limit: int, co
         .values(
             status=sa.literal_column("'doing'"),
             worker_id=worker,
-            args=jobs.c.args.op("||")(sa.literal({_LED_BY: leader.row_id}, jobs.c.args.type)),
+            args=jobs.c.args.op("||")(sa.literal({LED_BY: leader.row_id}, jobs.c.args.type)),
         )
         .returning(jobs.c.id, jobs.c.args)
     )
     return [StartedJob(row.id, Job.from_arguments(row.args)) for row in connection.execute(statement)]
-
-
-@dataclass(frozen=True, slots=True)
-class StalledJob:
-    """A job that was started and that no worker works on any more.
-
-    Attributes:
-        row_id: id of its row, for `delete_jobs`.
-        job: the work.
-        started_at: when it was started; None: not known.
-    """
-
-    row_id: int
-    job: Job
-    started_at: datetime | None
-
-
-def lock_stalled_job(connection: sa.Connection, kinds: Collection[str], *, silent_for: timedelta) -> StalledJob | None:
-    """Lock and return a job whose worker dropped it or had no heartbeat for `silent_for`; None: there is none."""
-    is_alive = sa.exists().where(workers.c.id == jobs.c.worker_id, is_within(workers.c.last_heartbeat, silent_for))
-    leader = jobs.alias("leader")
-    led_by = jobs.c.args[_LED_BY].astext
-    is_led = sa.or_(led_by.is_(None), sa.exists().where(leader.c.id == sa.cast(led_by, sa.BigInteger)))
-    query = (
-        sa.select(jobs.c.id, jobs.c.args)
-        .where(sa.or_(sa.and_(_DOING, sa.not_(sa.and_(is_alive, is_led))), _DROPPED), jobs.c.task_name.in_(kinds))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    started = sa.select(sa.func.max(job_events.c.at)).where(
-        job_events.c.job_id == row.id, job_events.c.type == sa.literal_column("'started'")
-    )
-    return StalledJob(row.id, Job.from_arguments(row.args), connection.scalar(started))
 
 
 def delete_jobs(connection: sa.Connection, row_ids: Sequence[int]) -> None:
@@ -271,7 +262,7 @@ def delete_jobs(connection: sa.Connection, row_ids: Sequence[int]) -> None:
 def delete_idle_jobs(connection: sa.Connection, account_id: int) -> None:
     """Delete the jobs of an account that no worker works on."""
     of_account = jobs.c.args["account_id"].as_integer() == account_id
-    idle = sa.select(jobs.c.id).where(sa.or_(_TODO, _DROPPED), of_account)
+    idle = sa.select(jobs.c.id).where(sa.or_(_TODO, DROPPED), of_account)
     # Locked in the order of their keys, as a worker does that gives jobs back: no deadlock.
     ids = connection.scalars(idle.order_by(sa.collate(jobs.c.queueing_lock, "C"), jobs.c.id).with_for_update()).all()
     delete_jobs(connection, ids)
@@ -279,7 +270,7 @@ def delete_idle_jobs(connection: sa.Connection, account_id: int) -> None:
 
 def select_unfinished_keys() -> sa.Select[str]:
     """Return a query for the keys of all jobs that wait or are being worked on."""
-    return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, _DOING), jobs.c.queueing_lock.is_not(None))
+    return sa.select(jobs.c.queueing_lock).where(sa.or_(_TODO, DOING), jobs.c.queueing_lock.is_not(None))
 
 
 def _is_due() -> sa.ColumnElement[bool]:

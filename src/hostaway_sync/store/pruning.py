@@ -21,6 +21,7 @@ from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import (
     MIRRORED,
     audit_log,
+    automation_deliveries,
     calendar_days,
     calendar_due,
     calendar_writes,
@@ -68,7 +69,7 @@ class Retention:
 
     Attributes:
         runs: ended runs and verifications; the newest of each kind is always kept.
-        deliveries: processed deliveries, failed attempts and resolved dead letters.
+        deliveries: processed deliveries, failed attempts, resolved dead letters, and what consumers were told.
         messages: messages to guests whose outcome is known, and their idempotency keys.
         calendar: days of calendars that are over.
         changes: the history of mirrored records.
@@ -254,7 +255,17 @@ def _settled(keep: timedelta) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (webhook_log, webhook_log.c.processed_at < before),
         (job_attempts, job_attempts.c.finished_at < before),
         (dead_letters, dead_letters.c.resolved_at < before),
+        (automation_deliveries, (automation_deliveries.c.settled_at < before) & ~_waits_for_a_person()),
     ]
+
+
+def _waits_for_a_person() -> sa.ColumnElement[bool]:
+    """Return whether an event for a consumer has a dead letter that may have it told again."""
+    told, letter = automation_deliveries.c, dead_letters.alias()
+    job = sa.func.concat_ws(":", "deliver", told.automation_id, told.change_id)
+    return (told.state == "dead") & sa.exists().where(
+        letter.c.account_id == told.account_id, letter.c.job == job, letter.c.resolved_at.is_(None)
+    )
 
 
 def _delete(

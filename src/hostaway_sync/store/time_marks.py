@@ -32,6 +32,9 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_issued_at", "webhook_confirmed_at", "last_sync_at", "created_at", "updated_at", "removed_at"),
     "alarms": ("since", "told_at"),
     "audit_log": ("changed_at",),
+    "automation_cursor": ("moved_at",),
+    "automation_deliveries": ("began_at", "created_at", "settled_at"),
+    "automations": ("active_since", "failing_since", "delivered_at", "created_at"),
     "calendar_days": ("observed_at", "created_at", "updated_at"),
     "calendar_due": ("due_at",),
     "calendar_readings": ("asked_at", "read_at", "refused_at"),
@@ -73,6 +76,8 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_expires_at", "webhook_previous_until"),
+    "automation_deliveries": ("not_before_at",),
+    "automations": ("previous_until", "not_before_at"),
     "calendar_readings": ("rota_at",),
     "job_attempts": ("next_at",),
     "leases": ("expires_at",),

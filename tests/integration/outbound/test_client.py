@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.servers.consumer import Answer, consuming, make_certificate
 
+from hostaway_sync.environment.origins import read_origin
 from hostaway_sync.errors import AddressRefused, TargetUnavailable
 from hostaway_sync.outbound.client import OutboundClient, OutboundLimits
-from hostaway_sync.outbound.targets import read_origin
 
 if TYPE_CHECKING:
     from pathlib import Path

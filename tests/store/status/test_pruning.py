@@ -105,6 +105,7 @@ BOUNDED = {
     **dict.fromkeys(("accounts", "leases", "delivery_audits"), "account"),
     "watermarks": "account and resource",
     "alarms": "account, kind and resource",
+    "automations": "automation that a person added",
     "setting_names": "setting",
     "forgotten_guests": "reservation or conversation of a guest who was forgotten",
     "reader_bindings": "account and reader",
@@ -113,7 +114,9 @@ BOUNDED = {
     "resource_readings": "list of the source",
     "reference_data": "code of the source",
     "reference_readings": "kind of reference data",
-    **dict.fromkeys(("change_clock", "database_identity", "redactions", "secrets_store"), "database"),
+    **dict.fromkeys(
+        ("automation_cursor", "change_clock", "database_identity", "redactions", "secrets_store"), "database"
+    ),
     "source_outages": "address that the API is asked from and at",
     "audit_log": "change of an account that a person made; goes by a word of its own",
 }
@@ -168,6 +171,26 @@ def test_old_changes_are_deleted_in_batches(database: Database, monkeypatch: pyt
     assert count_prunable(database, KEEP)["changes"] == 25
     assert prune_tables(database, KEEP)["changes"] == 25
     assert rows(database, "changes") == 40
+
+
+def test_what_consumers_were_told_is_deleted_when_it_is_old(database: Database) -> None:
+    """What waits for another try stays, and what waits for a person with its dead letter."""
+    execute(
+        database,
+        "INSERT INTO accounts (account_id, client_secret) VALUES (1, '');\n"
+        "INSERT INTO automation_deliveries (automation_id, change_id, account_id, event, resource, record_id, state,"
+        " settled_at, created_at) SELECT 7, number, 1, 'task.created', 'tasks', '1', state,"
+        " CASE WHEN state <> 'waiting' THEN now() - age END, now() - age FROM (VALUES"
+        " (1, 'delivered', interval '31 days'), (2, 'delivered', interval '9 days'),"
+        " (3, 'waiting', interval '9 years'), (4, 'dead', interval '31 days'), (5, 'dead', interval '31 days'))"
+        " AS told (number, state, age);\n"
+        "INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)"
+        " VALUES (gen_random_uuid(), 'automation', 1, 'deliver:7:4', 0, '', '[]')",
+    )
+    assert prune_tables(database, KEEP)["automation_deliveries"] == 2
+    with database.engine.begin() as connection:
+        left = connection.exec_driver_sql("SELECT change_id FROM hostaway.automation_deliveries ORDER BY 1").scalars()
+        assert list(left) == [2, 3, 4]
 
 
 def rows(database: Database, table: str) -> int:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from hostaway_sync.environment.origins import Origin, read_origin
 from hostaway_sync.errors import AddressRefused
 from hostaway_sync.outbound.addresses import is_public
-from hostaway_sync.outbound.targets import Origin, read_origin, read_target
+from hostaway_sync.outbound.targets import read_target
 
 PUBLIC = ("93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:8.8.8.8", "64:ff9b::808:808")
 PRIVATE = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hostaway_sync.app.documents.automations import automation_document
 from hostaway_sync.app.documents.runs import alarms_document, counts_document
 from hostaway_sync.app.documents.times import iso
 from hostaway_sync.model.health import LATE_AFTER, is_webhook_silent
@@ -31,18 +32,24 @@ if TYPE_CHECKING:
         Overview,
         RunSummary,
     )
+    from hostaway_sync.store.automations.states import Automation
 
 
-def overview_document(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> dict[str, Any]:
-    """Return how all accounts do, or one."""
+def overview_document(
+    overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]], automations: Sequence[Automation] = ()
+) -> dict[str, Any]:
+    """Return how all accounts do, or one, and the automations."""
     limits = [overview.address, *(facts.limit for facts in overview.accounts)]
+    is_wrong = any(health.has_problems for _, health in verdicts)
+    is_wrong = is_wrong or any(one.disabled_reason is not None for one in automations)
     return {
-        "state": "look" if any(health.has_problems for _, health in verdicts) else "ok",
+        "state": "look" if is_wrong else "ok",
         "now": overview.now.isoformat(),
         "late_after_s": LATE_AFTER.total_seconds(),
         "outage": _outage(overview.outage) if overview.outage else None,
         "feed": _stall(overview.stall) if overview.stall else None,
         "accounts": [_account(facts, health) for facts, health in verdicts],
+        "automations": [automation_document(one) for one in automations],
         "budget": [_budget(use) for use in limits if use is not None],
     }
 

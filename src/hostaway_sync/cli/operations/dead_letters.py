@@ -19,7 +19,7 @@ from hostaway_sync.errors import HostawaySyncError, StoreError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostaway_sync.app.jobs import Jobs
+    from hostaway_sync.app.jobs.jobs import Jobs
     from hostaway_sync.store.dead_letters import DeadLetter
 
 app = typer.Typer(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.model.health import Health
     from hostaway_sync.model.status import AccountFacts, Overview
+    from hostaway_sync.store.automations.states import Automation
 
 _RUNS = 20
 
@@ -50,9 +51,10 @@ def status(
     with open_mirror() as mirror:
         overview = mirror.status.overview(account_id)
         marks, history = mirror.status.history(account_id, runs=_RUNS) if account_id is not None else ({}, [])
+        automations = mirror.automations.list_all() if account_id is None else []
     verdicts = [(facts, assess_health(facts, overview.now)) for facts in overview.accounts]
     if json:
-        document = overview_document(overview, verdicts)
+        document = overview_document(overview, verdicts, automations)
         if account_id is not None:
             facts, _ = verdicts[0]
             document["accounts"][0] |= details_document(marks, history, facts.calendar, facts.kinds)
@@ -63,6 +65,7 @@ def status(
         say_stall(overview)
     elif verdicts:
         print_overview(overview, verdicts)
+        say_automations(automations)
     else:
         terminal.echo("No accounts yet: add one with `hostaway-sync account add ID`.")
 
@@ -109,6 +112,22 @@ def say_stall(overview: Overview) -> None:
     if overview.stall is not None:
         says = describe_stall(overview.stall, overview.now)
         print_paragraph(f"{says[0].upper()}{says[1:]}: {advise_on_stall(overview.stall)}")
+
+
+def say_automations(automations: Sequence[Automation]) -> None:
+    """Print how many automations there are, and what is wrong with each; nothing where there is none."""
+    from hostaway_sync.cli.ui.tables import print_paragraph
+
+    if not automations:
+        return
+    waiting = sum(one.waiting for one in automations)
+    number = f"{len(automations)} automation{'' if len(automations) == 1 else 's'}"
+    print_paragraph(f"{number}: {sum(one.is_active for one in automations)} active, {waiting:,} events waiting")
+    for one in automations:
+        if one.disabled_reason is not None:
+            print_paragraph(f"automation {one.name} was disabled: {one.disabled_reason}")
+        elif one.is_active and one.failing_since is not None:
+            print_paragraph(f"automation {one.name} fails since {one.failing_since:%Y-%m-%d %H:%M} UTC")
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:

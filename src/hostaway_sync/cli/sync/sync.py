@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,7 +31,7 @@ from hostaway_sync.cli.ui.options import (
     shown_text,
 )
 from hostaway_sync.cli.ui.progress import show_progress
-from hostaway_sync.errors import LeaseHeld, RunIncomplete, UsageError
+from hostaway_sync.errors import HostawaySyncError, LeaseHeld, RunIncomplete, UsageError
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sync.reporting.outcome import derive_outcome, list_ended_alarms, list_failures
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.records import RunReport
     from hostaway_sync.sync.fleet import AccountOutcome
+
+
+log = logging.getLogger(__name__)
 
 
 def read_resource(text: str) -> str:
@@ -97,13 +101,17 @@ def sync_all(
     ] = 0,
     dry_run: DryRun = False,
     enqueue: Enqueue = False,
+    no_drain: Annotated[
+        bool, typer.Option("--no-drain", help="Leave it to a worker to tell automations what changed.")
+    ] = False,
     metrics_textfile: Textfile = None,
     json: Json = False,
 ) -> None:
     """Mirror every active account, short runs first.
 
     An account that fails is tried once more at the end, and stops no other. Several machines with one database share
-    the accounts: one that another machine works on, or has mirrored meanwhile, is skipped.
+    the accounts: one that another machine works on, or has mirrored meanwhile, is skipped. At the end automations are
+    told of what changed, for half a minute at most.
     """
     if enqueue and (dry_run or jitter or jobs is not None):
         raise UsageError("--enqueue takes only --full and --json beside it: workers decide how many accounts they sync")
@@ -115,6 +123,8 @@ def sync_all(
             outcomes = run.mirror.sync.run_all(
                 full=full, dry_run=dry_run, jobs=jobs, jitter=timedelta(seconds=jitter), progress=progress
             )
+        if not (dry_run or no_drain):
+            _tell_automations(run.mirror)
         _print_outcomes(outcomes, json=json, shown=dry_run)
         _say_endings(outcome.report for outcome in outcomes)
         _require_all_whole(_failed(outcomes))
@@ -122,6 +132,15 @@ def sync_all(
             raise LeaseHeld("every account is being synced by another run")
         reports = [outcome.report for outcome in outcomes if outcome.report]
         run.summary = f"{len(outcomes)} accounts, {len(outcomes) - len(reports)} skipped: {_sentence(reports)}"
+
+
+def _tell_automations(mirror: Mirror) -> None:
+    """Tell automations of what changed; what goes wrong fails no run, because a later one goes on with it."""
+    try:
+        if not mirror.automations.drain():
+            log.info("automations: not all could be told in time; a worker or the next run goes on")
+    except HostawaySyncError as error:
+        log.warning("automations: what changed is told later: %s", error)
 
 
 def _print_outcomes(outcomes: Sequence[AccountOutcome], *, json: bool, shown: bool) -> None:

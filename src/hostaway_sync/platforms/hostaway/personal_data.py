@@ -168,4 +168,6 @@ VOCABULARY: Final = Vocabulary(
         body="body",
         silent=frozenset({"updatedOn", "latestActivityOn", "previousArrivalDate", "previousDepartureDate"}),
     ),
+    status_key="status",
+    event_states=statuses.EVENT_STATES,
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OFF: Final = frozenset(
     {
@@ -22,3 +25,8 @@ UNANNOUNCED: Final = ("inquiry",)
 """Prefixes of statuses for which some changes are never announced by webhook."""
 TAKEN_DAYS: Final = frozenset({"reserved", "mreserved", "conflicted"})
 """Of days of a calendar that a stay takes (API notes, 8)."""
+EVENT_STATES: Final[Mapping[str, Mapping[str, str]]] = {
+    "reservations": {"cancelled": "cancelled"},
+    "messages": {"sent": "sent", "failed": "failed"},
+}
+"""Of reservations and messages (API notes, 7.3 and 9.2), in the words that events have for them."""

@@ -34,6 +34,7 @@ OLDEST_SERVER = 15
 _FIRST_PATIENCE = 5.0
 
 _COMPILED = CompiledStatements()
+_CHANGES = "hostaway_sync.changes"
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,6 +53,10 @@ class Database:
         sleep: waits between two attempts.
         observe: called with the operation and the seconds of each statement.
         application: name of the connections, as the server shows it.
+
+    Attributes:
+        on_changes: called with this database after a transaction that may have changed mirrored records; see
+            `note_changes`. None: nothing is.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class Database:
             connect_args=session_settings.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}, "compiled_cache": _COMPILED},
         )
+        self.on_changes: Callable[[Database], object] | None = None
         self._held_rights = HeldRights(self.engine, schema)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._pool_closer = PoolCloser(self.engine)
@@ -119,9 +125,14 @@ class Database:
                 self._was_reached = True
                 if not self._waits_for_disk and not is_one_statement:
                     connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
-                return work(connection)
+                connection.info.pop(_CHANGES, None)  # of a transaction that was rolled back
+                result = work(connection)
+                has_changes = connection.info.pop(_CHANGES, False)
         except SQLAlchemyError as error:
             raise_translated(error)
+        if has_changes and self.on_changes is not None:
+            self.on_changes(self)
+        return result
 
     @contextmanager
     def session(self) -> Iterator[sa.Connection]:
@@ -165,6 +176,7 @@ class Database:
             observe=self._observe,
             application=self.application,
         )
+        database.on_changes = self.on_changes
         self._derived.append(database)
         return database
 
@@ -210,6 +222,11 @@ class Database:
         log.info("the database is away, trying again: %s", reason)
         if self.embedded is not None:
             self.embedded.start()
+
+
+def note_changes(connection: sa.Connection) -> None:
+    """Have `on_changes` called after the transaction of a connection, because it may change mirrored records."""
+    connection.info[_CHANGES] = True
 
 
 def _translating(attempt: Callable[[], T]) -> T:

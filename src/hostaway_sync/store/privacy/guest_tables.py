@@ -173,6 +173,8 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
     {
         "accounts",
         "audit_log",
+        "automation_cursor",
+        "automations",
         "calendar_due",
         "calendar_readings",
         "change_clock",

@@ -25,7 +25,7 @@ from hostaway_sync.secrets import (
     read_store_kind,
 )
 from hostaway_sync.store.processes import rights
-from hostaway_sync.store.tables import accounts, redactions
+from hostaway_sync.store.tables import accounts, automations, redactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +44,8 @@ SEALED: Final = (
     accounts.c.webhook_password,
     accounts.c.webhook_path_secret,
     accounts.c.webhook_previous,
+    automations.c.secret,
+    automations.c.previous_secret,
     redactions.c.secret,
 )
 BATCH: Final = 100

@@ -17,7 +17,8 @@ from hostaway_sync.model.kinds.facts import KINDS_OFF
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Sample
-from hostaway_sync.store.jobs import REFRESH, SEND, SYNC
+from hostaway_sync.store.automations import registry
+from hostaway_sync.store.jobs import REFRESH, SEND, SYNC, read_clock
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.status.calendars import read_calendar_facts
 from hostaway_sync.store.status.kinds import read_kind_facts
@@ -70,7 +71,7 @@ def read_metrics(
     def read(connection: sa.Connection) -> list[Sample]:
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         found = [_sample(metric_catalog.DATABASE_UP, 1)]
-        for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends):
+        for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends, _automations):
             found += reading(connection)
         found += _calendars(connection, calendars)
         found += _kinds(connection, kinds)
@@ -236,6 +237,15 @@ def _dead_letters(connection: sa.Connection) -> Iterator[Sample]:
         _sample(metric_catalog.DEAD_LETTERS, found.get(kind, 0), kind)
         for kind in sorted({"delivery", "send", "sync", *found})
     )
+
+
+def _automations(connection: sa.Connection) -> Iterator[Sample]:
+    now = read_clock(connection)
+    for one in registry.read_automations(connection):
+        failing = (now - one.failing_since).total_seconds() if one.failing_since else 0
+        yield _sample(metric_catalog.AUTOMATION_WAITING, one.waiting, one.name)
+        yield _sample(metric_catalog.AUTOMATION_FAILING, max(0, failing), one.name)
+        yield _sample(metric_catalog.AUTOMATION_DISABLED, one.disabled_reason is not None, one.name)
 
 
 def _unknown_sends(connection: sa.Connection) -> Iterator[Sample]:

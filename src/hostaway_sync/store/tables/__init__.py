@@ -19,7 +19,13 @@ from hostaway_sync.store.tables.kinds import (
     reviews,
     tasks,
 )
-from hostaway_sync.store.tables.ledgers import calendar_writes, sent_messages
+from hostaway_sync.store.tables.ledgers import (
+    automation_cursor,
+    automation_deliveries,
+    automations,
+    calendar_writes,
+    sent_messages,
+)
 from hostaway_sync.store.tables.metadata import Timestamp, metadata
 from hostaway_sync.store.tables.mirrored import (
     MIRRORED,
@@ -65,6 +71,9 @@ __all__ = [
     "accounts",
     "alarms",
     "audit_log",
+    "automation_cursor",
+    "automation_deliveries",
+    "automations",
     "calendar_days",
     "calendar_due",
     "calendar_readings",

@@ -1,8 +1,9 @@
-"""The ledgers of what is sent: messages to guests and writes to calendars, with their outcome."""
+"""The ledgers of what is sent: messages to guests, writes to calendars, events to consumers, with their outcome."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -107,4 +109,94 @@ Index(
     "calendar_writes_open_idx",
     calendar_writes.c.account_id,
     postgresql_where=text("state IN ('pending','sending','outcome_unknown')"),
+)
+
+automations = Table(
+    "automations",
+    metadata,
+    # Not `always`: the number is drawn before the row is written, because the secret is sealed under it.
+    Column("automation_id", BigInteger, Identity(always=False), nullable=False),
+    Column("name", Text, nullable=False, comment="how commands call it"),
+    Column("events", ARRAY(Text), nullable=False, comment="names of events; `*`: all"),
+    Column("chosen_accounts", ARRAY(BigInteger), comment="the accounts whose events it is told of; NULL: all"),
+    Column("conditions", JSONB, nullable=False, comment="by column, values of which the row must have one"),
+    Column("url", Text, comment="of the consumer; NULL: a command is"),
+    Column("command", ARRAY(Text), comment="program and arguments; NULL: a URL is told"),
+    Column("secret", LargeBinary, comment="sealed; what requests are signed with; NULL: a command is told"),
+    Column("previous_secret", LargeBinary, comment="sealed; the one before; NULL: there is none that is still used"),
+    Column("previous_until", Timestamp, comment="until then requests are signed with both"),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("disabled_error", Sentence, comment="why the program disabled it; NULL: it did not"),
+    Column(
+        "active_since",
+        Timestamp,
+        nullable=False,
+        server_default=func.now(),
+        comment="not told of what changed before",
+    ),
+    Column("failing_since", Timestamp, comment="the first failure after which nothing succeeded; NULL: none"),
+    Column(
+        "failed_rounds",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="jobs in a row without answer",
+    ),
+    Column("not_before_at", Timestamp, comment="its job waits until then; NULL: for nothing"),
+    Column("delivered_at", Timestamp, comment="when it was last told of something"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("automation_id"),
+    UniqueConstraint("name"),
+    CheckConstraint("num_nonnulls(url, command) = 1", name="one_consumer"),
+    comment="who is told of which events",
+)
+
+automation_deliveries = Table(
+    "automation_deliveries",
+    metadata,
+    Column("automation_id", BigInteger, nullable=False),
+    Column("change_id", BigInteger, nullable=False, comment="the change that it tells of: what is told is read there"),
+    Column("account_id", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("resource", Text, nullable=False, comment="as in changes"),
+    Column("record_id", Text, nullable=False, comment="as in changes; events of one record are told in their order"),
+    Column("state", Text, nullable=False, server_default=text("'waiting'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0"), comment="tellings that failed"),
+    Column("not_before_at", Timestamp, comment="it is not told before; NULL: now"),
+    Column("began_at", Timestamp, comment="when it was first tried"),
+    Column("status", Integer, comment="of HTTP, or the exit code of the command, at the last try"),
+    Column("error", Sentence, comment="why the last try failed"),
+    Column("output", Text, comment="the end of what the command wrote; may name a guest"),
+    Column("created_at", Timestamp, nullable=False, server_default=func.now()),
+    Column("settled_at", Timestamp, comment="when it was told or given up"),
+    PrimaryKeyConstraint("automation_id", "change_id"),
+    account_key(),
+    CheckConstraint("state IN ('waiting','delivered','dead')", name="state_known"),
+    CheckConstraint("(state = 'waiting') = (settled_at IS NULL)", name="settled_when_not_waiting"),
+    comment="events for consumers, and what became of each",
+)
+_WAITS = text("state = 'waiting'")
+Index(
+    "automation_deliveries_waiting_idx",
+    *(automation_deliveries.c[name] for name in ("automation_id", "account_id", "resource", "record_id", "change_id")),
+    postgresql_where=_WAITS,
+)
+Index(
+    "automation_deliveries_due_idx",
+    automation_deliveries.c.automation_id,
+    automation_deliveries.c.change_id,
+    postgresql_where=_WAITS,
+)
+Index(None, automation_deliveries.c.account_id)
+Index(None, automation_deliveries.c.settled_at, postgresql_where=text("settled_at IS NOT NULL"))
+
+automation_cursor = Table(
+    "automation_cursor",
+    metadata,
+    Column("cursor_id", SmallInteger, autoincrement=False, nullable=False, comment="always 1"),
+    Column("cursor", Text, nullable=False, comment="all changes before it were looked through for events"),
+    Column("moved_at", Timestamp, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("cursor_id"),
+    CheckConstraint("cursor_id = 1", name="only_one"),
+    comment="how far the changes were looked through for automations; empty before the first automation",
 )

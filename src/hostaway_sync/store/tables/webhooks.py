@@ -84,7 +84,7 @@ dead_letters = Table(
     metadata,
     Column("dead_letter_id", BigInteger, Identity(always=True), nullable=False),
     Column("attempt_id", Uuid, nullable=False, comment="the attempt that was the last"),
-    Column("kind", Text, nullable=False, comment="`delivery`, `send` or `sync`"),
+    Column("kind", Text, nullable=False, comment="`delivery`, `send`, `sync` or `automation`"),
     Column("account_id", BigInteger, nullable=False),
     Column("target_resource", Text, comment="kind of the object that could not be read again"),
     Column("target_id", BigInteger, comment="its id"),
@@ -101,7 +101,7 @@ dead_letters = Table(
     PrimaryKeyConstraint("dead_letter_id"),
     UniqueConstraint("attempt_id"),
     account_key(),
-    CheckConstraint("kind IN ('delivery','send','sync')", name="kind_known"),
+    CheckConstraint("kind IN ('delivery','send','sync','automation')", name="kind_known"),
     CheckConstraint("resolution IN ('retried','discarded')", name="resolution_known"),
     CheckConstraint("(resolved_at IS NULL) = (resolution IS NULL)", name="resolved_how_and_when"),
 )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hostaway_sync.app.jobs.automations import LANES, Automations
 from hostaway_sync.app.sync import Sync
 from hostaway_sync.messages.send_job import run_send_job
 from hostaway_sync.messages.settlement import settle_from_mirror
@@ -127,6 +128,7 @@ class Work:
         self._container = container
         self._database = container.database
         self._sync = Sync(container)
+        self._automations = Automations(container)
 
     @contextmanager
     def start_worker(
@@ -155,8 +157,8 @@ class Work:
         async_database = self._database.async_commit_twin(patience=_PATIENCE)
         follower = CalendarFollower(partial(self._read_marked_days, sources), drain=drain)
         config = WorkerConfig(
-            handlers=self._handlers(sources, async_database, follower),
-            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS},
+            handlers=self._handlers(sources, async_database, follower) | self._automations.handlers(policy),
+            lanes={jobs.REFRESH: concurrency, jobs.SYNC: max(1, concurrency // 2), jobs.SEND: _SENDERS, **LANES},
             batch=_BATCH,
             keep=timedelta(days=self._container.settings.keep_deliveries_days),
             policy=policy or JobRetryPolicy(),

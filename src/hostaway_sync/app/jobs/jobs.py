@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hostaway_sync.app.workers import Work
+from hostaway_sync.app.jobs.workers import Work
 from hostaway_sync.observability.systemd import SystemdNotifier
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.accounts import queries as account_queries

@@ -1,0 +1,45 @@
+"""What the job that looks through the changes reads and writes: its place in the feed, and facts beside a change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from hostaway_sync.model.history.feed import FeedCursor, RecordChange
+from hostaway_sync.store.tables import automation_cursor, changes, conversation_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_CHANGE: Final = tuple(changes.c[name] for name in RecordChange.__dataclass_fields__)
+
+
+def lock_cursor(connection: sa.Connection) -> FeedCursor | None:
+    """Return the place up to which the changes were looked through, and keep it until the transaction ends."""
+    text = connection.scalar(sa.select(automation_cursor.c.cursor).with_for_update())
+    return None if text is None else FeedCursor.parse(text)
+
+
+def move_cursor(connection: sa.Connection, cursor: FeedCursor) -> None:
+    """Note up to where the changes were looked through."""
+    connection.execute(sa.update(automation_cursor).values(cursor=str(cursor), moved_at=sa.func.clock_timestamp()))
+
+
+def read_change(connection: sa.Connection, change_id: int) -> RecordChange | None:
+    """Return a change; None: it was deleted since."""
+    row = connection.execute(sa.select(*_CHANGE).where(changes.c.change_id == change_id)).one_or_none()
+    if row is None:
+        return None
+    values = row._asdict()
+    keys = values.pop("keys")
+    return RecordChange(keys=None if keys is None else tuple(keys), **values)
+
+
+def read_directions(
+    connection: sa.Connection, records: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], bool | None]:
+    """Return whether messages came in, by account and id."""
+    c = conversation_messages.c
+    query = sa.select(c.account_id, c.id, c.is_incoming).where(sa.tuple_(c.account_id, c.id).in_(records))
+    return {(row.account_id, row.id): row.is_incoming for row in connection.execute(query)}

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from hostaway_sync.automations import payload, signature
+from hostaway_sync.automations.answer import Answer
+from hostaway_sync.automations.decision import decide_delivery, find_disable_reason, find_pause
+from hostaway_sync.model.history.feed import RecordChange
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
+from hostaway_sync.store.automations.states import DeliveryState
+
+POLICY = JobRetryPolicy()
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FAILED = Answer("it answered 500", 500)
+GONE = Answer("it answered 410", 410, is_gone=True)
+
+
+def test_an_event_is_tried_on_the_ladder_of_the_queue() -> None:
+    """It is dead after as many tries as a job has; one that a consumer refused for good waits."""
+    assert decide_delivery(Answer(), 1, POLICY, jitter=0.5).state is DeliveryState.DELIVERED
+    waits = [decide_delivery(FAILED, number, POLICY, jitter=0.5).retry_in for number in range(1, 8)]
+    assert waits == [*POLICY.ladder, None]
+    assert decide_delivery(FAILED, 7, POLICY, jitter=0.5).state is DeliveryState.DEAD
+    assert decide_delivery(GONE, 7, POLICY, jitter=0.5).state is DeliveryState.WAITING
+
+
+def test_a_consumer_is_disabled_when_it_is_gone_or_fails_for_five_days() -> None:
+    """A success, or a failure before the fifth day is over, disables nothing."""
+    long_ago, lately = NOW - timedelta(days=5), NOW - timedelta(days=5) + timedelta(seconds=1)
+    assert "410 Gone" in (find_disable_reason(GONE, None, NOW) or "")
+    reason = find_disable_reason(FAILED, long_ago, NOW)
+    assert reason == "no telling succeeded since 2026-02-24 12:00 UTC; the last failure: it answered 500"
+    assert find_disable_reason(FAILED, lately, NOW) is None
+    assert find_disable_reason(FAILED, None, NOW) is None
+    assert find_disable_reason(Answer(), long_ago, NOW) is None
+
+
+def test_a_silent_consumer_is_left_alone_for_an_hour_at_most() -> None:
+    """The pause grows with the ladder up to that."""
+    seconds = [find_pause(rounds, POLICY).total_seconds() for rounds in (1, 2, 3, 4, 5, 99)]
+    assert seconds == [30, 120, 600, 3600, 3600, 3600]
+
+
+def test_a_payload_has_ids_as_text_and_the_keys_that_differ() -> None:
+    """Of a new record the row says it all; without a row there is none."""
+    values = ("reservations", "5", "updated", NOW, None, ("a", "b"), {"a": 1}, {"a": 2, "b": 3}, "sync", "r")
+    change = RecordChange(7, 70001, None, *values)
+    told = json.loads(payload.build_payload("reservation.updated", change, {"nights": 2}))
+    assert told == {
+        "id": "evt_7",
+        "type": "reservation.updated",
+        "timestamp": "2026-03-01T12:00:00+00:00",
+        "data": {
+            "account_id": "70001",
+            "resource": "reservations",
+            "record_id": "5",
+            "change": "updated",
+            "cause": "sync",
+            "changed": {"a": {"old": 1, "new": 2}, "b": {"old": None, "new": 3}},
+            "row": {"nights": 2},
+        },
+    }
+    new = RecordChange(8, 70001, None, "reservations", "5", "inserted", NOW, None, None, None, {"a": 1})
+    data = json.loads(payload.build_payload("reservation.created", new, None))["data"]
+    assert (data["changed"], data["row"]) == ({}, None)
+    example = json.loads(payload.build_example("task.created", "tasks", now=NOW))
+    assert (example["id"], example["type"], example["data"]["is_example"]) == ("evt_example", "task.created", True)
+    assert example["data"].keys() - {"is_example"} == data.keys()
+
+
+def test_each_of_two_secrets_verifies_a_signature() -> None:
+    """The library of Standard Webhooks accepts it; with another secret or body it does not."""
+    old, new = signature.make_secret(), signature.make_secret()
+    assert old != new
+    headers = signature.sign("evt_7", b'{"a":1}', [new, old], now=datetime.now(UTC))
+    for key in (old, new):
+        assert Webhook(key.get_secret_value()).verify('{"a":1}', headers) == {"a": 1}
+        with pytest.raises(WebhookVerificationError):
+            Webhook(key.get_secret_value()).verify('{"a":2}', headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(signature.make_secret().get_secret_value()).verify('{"a":1}', headers)
+    assert headers["Content-Type"] == "application/json"
+    assert isinstance(old, SecretStr)

@@ -119,6 +119,7 @@ class Settings(BaseSettings):
         keep_messages_days: how long guest messages with a known outcome are kept, with their idempotency keys.
         keep_calendar_days: how long days of calendars that are over are kept.
         keep_changes_days: how long the history of mirrored records is kept.
+        keep_price_changes: the history of days of calendars keeps their prices, too.
         keep_runs_days: how long finished runs and verifications are kept; the newest of each kind is always kept.
     """
 
@@ -161,6 +162,7 @@ class Settings(BaseSettings):
     keep_runs_days: float = Field(default=90, gt=0, le=365 * 10)
     keep_calendar_days: float = Field(default=730, ge=1, le=365 * 10)
     keep_changes_days: float = Field(default=400, ge=1, le=365 * 10)
+    keep_price_changes: bool = False
     keep_messages_days: float = Field(default=730, ge=30, le=365 * 10)
 
     _environment: Environment | None = PrivateAttr(default=None)

@@ -223,7 +223,7 @@ def test_documents_about_messages(sync_env: Build, tmp_path: Path) -> None:
     forget = ("forget-guest", "--account", "70001", "--reservation", reservation, "--yes")
     assert keys_of(env, *forget) == (
         "account_id dry_run reservations[] conversations[] "
-        "rows{sent_messages webhook_log dead_letters reservations conversations conversation_messages} "
+        "rows{sent_messages webhook_log dead_letters changes reservations conversations conversation_messages} "
         "unknown_reservations[] unknown_addresses"
     )
 

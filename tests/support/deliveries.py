@@ -22,6 +22,7 @@ from hostaway_sync.webhooks import refresh_job
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Handler, JobErrors
     from hostaway_sync.store.postgres.database import Database
@@ -76,8 +77,8 @@ def worker(
 def refreshing(database: Database, read: Callable[[int], object]) -> dict[str, Handler]:
     """Return handlers that call `read` with the id of every object, and sync nothing."""
 
-    def refresh(_: Owner, resource: Resource, object_ids: Sequence[int]) -> Iterator[int]:
-        del resource
+    def refresh(_: Owner, resource: Resource, object_ids: Sequence[int], cause: Cause) -> Iterator[int]:
+        del resource, cause
         for number in object_ids:
             read(number)
             yield number

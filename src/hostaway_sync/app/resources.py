@@ -60,6 +60,7 @@ class ResourceChoices:
         except ValueError as error:
             raise ConfigurationError(f"settings: HOSTAWAY_SYNC_RESOURCES {error}") from None
         self._horizon = settings.calendar_days
+        self._keeps_prices = settings.keep_price_changes
         self._period = timedelta(hours=settings.calendar_after_hours)
 
     def choose(self, own: Collection[str] | None) -> MirroredResources:
@@ -67,7 +68,9 @@ class ResourceChoices:
         choice = self._usual if own is None else choose_known_resources(own, list_kinds())
         horizon = self._horizon if choice.has_calendar else 0
         paths = VOCABULARY.linked_listing_paths
-        options = CalendarOptions(horizon, self._period, VOCABULARY.archived_listing, paths)
+        options = CalendarOptions(
+            horizon, self._period, VOCABULARY.archived_listing, paths, keeps_price_changes=self._keeps_prices
+        )
         return MirroredResources(choice.kinds, options)
 
     def require_calendar(self, account_id: int, own: Collection[str] | None) -> CalendarOptions:

@@ -224,7 +224,8 @@ class Sender:
                     self._database, message.account_id, Resource.CONVERSATIONS, message.conversation_id
                 )
             return SendResult(IntentState.FAILED, str(error), fault=error)
-        self._database.transaction(partial(message_recipients.store_page, account_id=message.account_id, page=page))
+        store = partial(message_recipients.store_page, intent_id=intent.intent_id)
+        self._database.transaction(partial(store, account_id=message.account_id, page=page))
         fence = max((record.id for record in page.records if record.id is not None), default=0)
         left: list[Intent] = []
         result = self._message_api.send(message, before_send=lambda: left.append(self._mark_sending(intent, fence)))
@@ -274,7 +275,7 @@ class Sender:
         if result.page is not None and is_of_thread:
             # Of an account that was disabled meanwhile no row is stored; the ledger is.
             with suppress(AccountError):
-                message_recipients.store_page(connection, message.account_id, result.page)
+                message_recipients.store_page(connection, message.account_id, result.page, intent_id=intent.intent_id)
         if state is not IntentState.FAILED:
             due_threads.mark_due(connection, message.account_id, message.conversation_id)
         known = written or ledger.find_intent(connection, intent.intent_id)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.model.records import Change, Owner, Record, Source
     from hostaway_sync.store.postgres.database import Database
 
@@ -56,11 +57,25 @@ class RefreshResult:
 
 
 def refresh_object(
-    database: Database, owner: Owner, source: Source, resource: Resource, record_id: int
+    database: Database,
+    owner: Owner,
+    source: Source,
+    resource: Resource,
+    record_id: int,
+    *,
+    cause: Cause | None = None,
 ) -> RefreshResult:
     """Read a listing, a reservation with its due threads, or a conversation with its thread, and store it.
 
     What was stored before an error stays, and so do the marks of the threads that were not read.
+
+    Args:
+        database: with the tables.
+        owner: whose object.
+        source: where it is read from.
+        resource: listings, reservations or conversations.
+        record_id: the source's id.
+        cause: what the history names as the cause of changes; None: nothing.
 
     Raises:
         ValueError: `resource` is messages, which are read as the thread of their conversation.
@@ -70,11 +85,17 @@ def refresh_object(
     """
     if resource is Resource.MESSAGES:
         raise ValueError("messages are read with their conversation")
-    return _Refresh(database, owner, source).read_object(resource, record_id)
+    return _Refresh(database, owner, source, cause).read_object(resource, record_id)
 
 
 def refresh_objects(
-    database: Database, owner: Owner, source: Source, resource: Resource, record_ids: Sequence[int]
+    database: Database,
+    owner: Owner,
+    source: Source,
+    resource: Resource,
+    record_ids: Sequence[int],
+    *,
+    cause: Cause | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Read objects of one resource again, in their order.
 
@@ -86,6 +107,7 @@ def refresh_objects(
         source: where they are read from.
         resource: listings, reservations or conversations.
         record_ids: the source's ids.
+        cause: what the history names as the cause of changes; None: nothing.
 
     Yields:
         The id of each object that is done, and how many of its threads were read whole.
@@ -94,10 +116,10 @@ def refresh_objects(
         As `refresh_object`; what was read before the error is stored.
     """
     if resource is Resource.RESERVATIONS:
-        yield from _Refresh(database, owner, source).read_reservations(record_ids)
+        yield from _Refresh(database, owner, source, cause).read_reservations(record_ids)
         return
     for record_id in record_ids:
-        yield record_id, refresh_object(database, owner, source, resource, record_id).threads
+        yield record_id, refresh_object(database, owner, source, resource, record_id, cause=cause).threads
 
 
 class _SingleThreadMarks:
@@ -126,8 +148,9 @@ class _SingleThreadMarks:
 class _Refresh:
     """One reading of one or more objects; takes the pages of the threads it reads."""
 
-    def __init__(self, database: Database, owner: Owner, source: Source) -> None:
+    def __init__(self, database: Database, owner: Owner, source: Source, cause: Cause | None) -> None:
         self._database = database
+        self._cause = cause
         self._account_id = owner.account_id
         self._source = source
         self._marks = _SingleThreadMarks(database, owner.account_id)
@@ -185,7 +208,7 @@ class _Refresh:
         ids = [record.id for record in page.records if record.id is not None]
 
         def write(connection: Connection) -> Change | None:
-            owner = account_owner.lock_owner(connection, account_id, resource)
+            owner = account_owner.lock_owner(connection, account_id, resource, shape=page.shape, cause=self._cause)
             if len(ids) > 1:
                 single_reads.lock_rows(connection, account_id, resource, ids)
             changes = upsert.write_page(connection, owner, page, is_listed=False)

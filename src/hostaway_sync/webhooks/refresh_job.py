@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from hostaway_sync.errors import AccountError
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.observability.log_context import add_log_context
 from hostaway_sync.observability.tracing import current_span
 from hostaway_sync.queue.batching import NotReached
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from hostaway_sync.store.jobs import Job
     from hostaway_sync.store.postgres.database import Database
 
-RefreshObjects: TypeAlias = "Callable[[Owner, Resource, Sequence[int]], Iterable[int]]"
+RefreshObjects: TypeAlias = "Callable[[Owner, Resource, Sequence[int], Cause], Iterable[int]]"
 """Reads objects of an account again and stores them, in their order; yields the id of each that is done, or raises.
+
+The history names the cause with each change.
 
 An object that is gone or forbidden counts as done.
 """
@@ -53,10 +56,12 @@ def run_refresh_job(database: Database, refresh_objects: RefreshObjects, batch: 
         inbox.mark_ignored(database, deliveries, reason=_DISABLED)
         return [None for _ in batch]
     wanted = [job.required_target.object_id for job in batch if job.required_target.object_id in waiting.deliveries]
+    # Of several that are worked off together, the first one stands for all.
+    cause = Cause(CauseKind.WEBHOOK, str(waiting.deliveries[wanted[0]][0]))
     read: list[int] = []
     failure: Exception | None = None
     try:
-        for object_id in refresh_objects(waiting.owner, resource, wanted):
+        for object_id in refresh_objects(waiting.owner, resource, wanted, cause):
             read.append(object_id)  # noqa: PERF402  (those before an error count)
     except Exception as error:  # noqa: BLE001  (the policy judges it)
         failure = error

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from tests.support.sync_env import SyncEnv
 
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.model.records import Owner
     from hostaway_sync.queue.batching import Handler, JobErrors
 
@@ -233,8 +234,8 @@ def test_error_after_the_last_object_belongs_to_that_object(box: Database) -> No
     deliver(box, 1, object_id=1)
     tries: list[int] = []
 
-    def refresh(_: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
-        del resource
+    def refresh(_: Owner, resource: Resource, ids: Sequence[int], cause: Cause) -> Iterator[int]:
+        del resource, cause
         yield from ids
         tries.append(len(tries))
         if len(tries) == 1:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hostaway_sync.app.container import Container
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.model.messages import MessageApi
     from hostaway_sync.model.records import Owner, RunReport
     from hostaway_sync.platforms.hostaway.client import Client
@@ -181,11 +182,12 @@ class Work:
                 read_marked_days(self._database, account_id, source, calendar)
 
     def _handlers(self, sources: Sources, async_database: Database, follower: CalendarFollower) -> dict[str, Handler]:
-        def refresh(owner: Owner, resource: Resource, ids: Sequence[int]) -> Iterator[int]:
+        def refresh(owner: Owner, resource: Resource, ids: Sequence[int], cause: Cause) -> Iterator[int]:
             threads = 0
             try:
                 with sources.use(owner.account_id) as source:
-                    for record_id, read_whole in refresh_objects(async_database, owner, source, resource, ids):
+                    reading = refresh_objects(async_database, owner, source, resource, ids, cause=cause)
+                    for record_id, read_whole in reading:
                         threads += read_whole
                         yield record_id
             finally:

@@ -14,26 +14,49 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import AccountError
 from hostaway_sync.model.records import Owner
+from hostaway_sync.store.postgres import change_settings
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.tables import accounts, metadata
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from hostaway_sync.model.history.causes import Cause
+    from hostaway_sync.model.records import Shape
+
 # Built once: it takes longer to build than to run.
-_OWNER: Final = sa.select(accounts.c.customer_id, accounts.c.is_active).where(
-    accounts.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger)
-)
+_OWNER: Final = sa.select(
+    accounts.c.customer_id,
+    accounts.c.is_active,
+    *change_settings.cause_columns(),
+    *change_settings.key_columns(),
+).where(accounts.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger))
 COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id" in table.c and table is not accounts)
 
 
 def lock_owner(
-    connection: sa.Connection, account_id: int, resource: str | None = None, *, is_listed: bool = False
+    connection: sa.Connection,
+    account_id: int,
+    resource: str | None = None,
+    *,
+    is_listed: bool = False,
+    shape: Shape | None = None,
+    keeps_prices: bool = False,
+    cause: Cause | None = None,
 ) -> Owner:
     """Return the owner of the rows that the transaction of `connection` writes, locked until the transaction ends.
 
     Call it before any row is touched. A page of a list (`is_listed`) locks its resource exclusively: it finds rows
     unchanged without locking them, and an older answer must not be stored in that moment.
+
+    Args:
+        connection: in the transaction.
+        account_id: the account.
+        resource: of the rows; None: of several, or none.
+        is_listed: the rows come from a page of a list.
+        shape: which keys of their payloads make no change in the history; None: all do.
+        keeps_prices: the history keeps prices of days.
+        cause: what causes the changes of the transaction; None: what was named before in it, or nothing.
 
     Raises:
         AccountError: the account was disabled or removed.
@@ -41,7 +64,12 @@ def lock_owner(
     rights.lock_right(connection, right_to_write_rows(account_id), shared=True)
     if resource is not None:
         rights.lock_right(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
-    row = connection.execute(_OWNER, {"of_account": account_id}).one_or_none()
+    told = {
+        "of_account": account_id,
+        **change_settings.cause_parameters(cause),
+        **change_settings.key_parameters(shape, keeps_prices=keeps_prices),
+    }
+    row = connection.execute(_OWNER, told).one_or_none()
     if row is None or not row.is_active:
         raise AccountError.disabled(account_id)
     return Owner(account_id, row.customer_id)

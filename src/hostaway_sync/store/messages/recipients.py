@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.privacy import forgotten
 from hostaway_sync.store.records import upsert
@@ -140,13 +141,14 @@ def list_changed_outcomes(connection: sa.Connection, account_id: int) -> list[tu
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def store_page(connection: sa.Connection, account_id: int, page: Page) -> None:
-    """Store a page that was read outside of a run.
+def store_page(connection: sa.Connection, account_id: int, page: Page, *, intent_id: int | None = None) -> None:
+    """Store a page that was read outside of a run, because of a message; `intent_id`: of that one, if it has a row.
 
     Raises:
         AccountError: the account was disabled or removed.
     """
-    owner = account_owner.lock_owner(connection, account_id, page.shape.resource)
+    cause = Cause(CauseKind.SEND, None if intent_id is None else str(intent_id))
+    owner = account_owner.lock_owner(connection, account_id, page.shape.resource, shape=page.shape, cause=cause)
     upsert.write_page(connection, owner, page, is_listed=False)
 
 

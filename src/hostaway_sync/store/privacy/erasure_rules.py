@@ -64,6 +64,15 @@ def remaining_payload(resource: Resource, payload: str, words: Vocabulary) -> st
     return msgspec.json.encode(dict(sorted(remaining.items()))).decode()
 
 
+def is_free_of_guest(resource: Resource, payload: str, words: Vocabulary) -> bool:
+    """Whether all fields of some that a payload had may stay: nothing of a guest is in them."""
+    kept = words.kept_after_erasure.get(resource, KeptFields())
+    members = _OBJECTS.decode(payload)
+    return all(
+        _may_stay(key, value, kept) or (key in kept.emptied and value == _EMPTY) for key, value in members.items()
+    )
+
+
 def erase_record(record: Record, shape: Shape) -> Record:
     """Return a record without the data of its guest; it is idempotent."""
     payload = remaining_payload(shape.resource, record.payload, shape.vocabulary)

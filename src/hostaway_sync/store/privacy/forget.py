@@ -18,6 +18,7 @@ from hostaway_sync.model.records import Resource
 from hostaway_sync.store import audit_log
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.audit_log import Action
+from hostaway_sync.store.postgres import change_settings
 from hostaway_sync.store.privacy import erased_keys, forgotten, guest_objects, guest_tables
 from hostaway_sync.store.privacy.forgotten import ForgottenObjects
 from hostaway_sync.store.privacy.guest_rows import Guest
@@ -163,6 +164,7 @@ def _erase_everywhere(connection: sa.Connection, guest: Guest) -> dict[str, int]
     table = conversation_messages
     mine = (table.c.account_id == guest.account_id, guest_tables.match_mirrored_rows(Resource.MESSAGES, guest))
     messages = list(connection.scalars(sa.select(table.c.id).where(*mine)))
+    change_settings.note_erasure(connection)
     erased_keys.erase_keys(connection, guest.account_id, guest.objects)
     for words in guest_tables.GUEST_TABLES:
         note(words.table, words.erase(connection, guest))

@@ -66,6 +66,7 @@ class GuestTable:
         whose: the condition of rows about a guest; None: only `searched` finds rows.
         searched: columns that are searched for traces, ids and names; a row with a hit is emptied.
         unclear: the condition of rows about an object that may be the guest's; None: no row is.
+        find_clean: returns the keys of rows that hold nothing of the guest, though they are about it; None: none do.
     """
 
     table: sa.Table
@@ -73,6 +74,7 @@ class GuestTable:
     whose: Whose | None = None
     searched: tuple[str, ...] = ()
     unclear: sa.ColumnElement[bool] | None = None
+    find_clean: Callable[[sa.Connection, Guest], Collection[Any]] | None = None
 
     def erase(self, connection: sa.Connection, guest: Guest) -> int:
         """Empty the rows of a guest; return how many changed."""
@@ -82,9 +84,13 @@ class GuestTable:
             found += [_has_trace(words, guest.traces), guest.is_named_in(words)]
         if self.searched and guest.names.parts:
             found.append(_has_key(self.table, self._find_named(connection, guest)))
+        clean = self.find_clean(connection, guest) if self.find_clean else ()
         differs = [self.table.c[name].is_distinct_from(value) for name, value in self.instead.items()]
         statement = sa.update(self.table).where(
-            self.table.c.account_id == guest.account_id, sa.or_(sa.false(), *found), sa.or_(*differs)
+            self.table.c.account_id == guest.account_id,
+            sa.or_(sa.false(), *found),
+            sa.or_(*differs),
+            ~_has_key(self.table, clean),
         )
         return connection.execute(statement.values(dict(self.instead))).rowcount
 

@@ -16,7 +16,6 @@ from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.jobs import Job
 from hostaway_sync.store.privacy import erasure_rules, forgotten, guest_traces
-from hostaway_sync.store.privacy.guest_history import HISTORY
 from hostaway_sync.store.privacy.guest_names import GuestNames, find_names
 from hostaway_sync.store.privacy.guest_rows import (
     GuestTable,
@@ -26,6 +25,7 @@ from hostaway_sync.store.privacy.guest_rows import (
     match_reservation,
     match_target,
 )
+from hostaway_sync.store.privacy.record_history import HISTORY
 from hostaway_sync.store.tables import (
     MIRRORED,
     alarms,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.model.redaction import MARK_BYTES
+from hostaway_sync.store.postgres import change_settings
 from hostaway_sync.store.tables import OWN_TABLES, calendar_days, resources
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def rewrite_objects(
         keys: the payload key of each typed column.
         limit: most rows in a batch.
     """
+    change_settings.silence_changes(connection)
     row, key = objects.table.c, objects.key
     query = sa.select(*key, sa.cast(row.raw_payload, sa.Text).label("payload")).where(
         sa.func.substring(row.payload_hash, 1, MARK_BYTES) != sa.literal(mark, sa.LargeBinary), *objects.which

@@ -17,7 +17,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.model.records import Resource
 from hostaway_sync.model.redaction import MARK_BYTES
-from hostaway_sync.store.privacy import erasure_rules, payload_rule
+from hostaway_sync.store.postgres import change_settings
+from hostaway_sync.store.privacy import erasure_rules, payload_rule, record_history
 from hostaway_sync.store.privacy.object_rewrite import DAYS, objects_of, rewrite_objects
 from hostaway_sync.store.secrets import sealing
 from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_transaction
@@ -136,12 +137,26 @@ def _steps(redaction: Redaction) -> list[Step]:
             steps.append(partial(hide, mark=redaction.mark, limit=BATCH))
             steps.append(partial(_rewrite_quarantine, resource=name, redactor=redactor, mark=redaction.mark))
     steps.append(partial(_rewrite_deliveries, redactor=redaction.deliveries))
+    return [*steps, *_history_steps(redaction)]
+
+
+def _history_steps(redaction: Redaction) -> list[Step]:
+    steps: list[Step] = []
+    vocabulary = redaction.vocabulary
+    found = {str(name): redaction.redactor_for(name) for name in (*MIRRORED, *vocabulary.object_keys)}
+    redactors = {name: redactor for name, redactor in found.items() if redactor is not None}
+    if redactors:
+        steps.append(partial(record_history.rewrite_changes, redactors=redactors, limit=BATCH))
+    of_days = redaction.redactor_for(Resource.CALENDAR.value)
+    if of_days is not None:
+        steps.append(partial(record_history.rewrite_day_changes, redactor=of_days, keys=vocabulary.day_keys))
     return steps
 
 
 def _rewrite_rows(
     connection: sa.Connection, after: tuple[int, int] | None, *, resource: Resource, redactor: Redactor, mark: bytes
 ) -> tuple[int, tuple[int, int] | None]:
+    change_settings.silence_changes(connection)
     table = MIRRORED[resource]
     key = sa.tuple_(table.c.account_id, table.c.id)
     query = sa.select(table.c.account_id, table.c.id, sa.cast(table.c.raw_payload, sa.Text).label("payload"))

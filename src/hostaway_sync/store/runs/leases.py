@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import AccountError, LeaseHeld, LeaseLost
+from hostaway_sync.store.postgres import change_settings
 from hostaway_sync.store.processes.names import has_died
 from hostaway_sync.store.tables import accounts, leases, verification_notes
 
 if TYPE_CHECKING:
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.store.postgres.database import Database
 
 LEASE_TIME = timedelta(seconds=90)
 # Built once: it takes longer to build than to run, and runs in every transaction of a sync.
 _FENCE: Final = (
-    sa.select(leases.c.account_id)
+    sa.select(leases.c.account_id, *change_settings.cause_columns())
     .where(
         leases.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger),
         leases.c.fencing_token == sa.bindparam("token", type_=sa.BigInteger),
@@ -84,13 +86,19 @@ def renew_lease(database: Database, lease: Lease) -> None:
         raise _lost(lease)
 
 
-def fence_transaction(connection: sa.Connection, lease: Lease) -> None:
+def fence_transaction(connection: sa.Connection, lease: Lease, cause: Cause | None = None) -> None:
     """Lock the lease in the current transaction, so that only its owner can commit.
+
+    Args:
+        connection: in the transaction.
+        lease: the lease.
+        cause: what causes the changes of the transaction; None: it is not known.
 
     Raises:
         LeaseLost: another run took over.
     """
-    parameters = {"of_account": lease.account_id, "token": lease.fencing_token, "holder": lease.owner}
+    parameters: dict[str, Any] = {"of_account": lease.account_id, "token": lease.fencing_token, "holder": lease.owner}
+    parameters |= change_settings.cause_parameters(cause)
     if connection.scalar(_FENCE, parameters) is None:
         raise _lost(lease)
 

@@ -32,12 +32,14 @@ class CalendarOptions:
         period: all days of a listing are read once in this time; 0: in every run.
         archived: payload keys with the values, in lower case, that an archived listing has.
         links: paths in a listing's payload to the ids of listings that are linked with it.
+        keeps_price_changes: the history of days keeps their prices, too.
     """
 
     horizon: int = 365
     period: timedelta = timedelta(hours=20)
     archived: Mapping[str, str] = field(default_factory=dict)
     links: tuple[tuple[str, ...], ...] = ()
+    keeps_price_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

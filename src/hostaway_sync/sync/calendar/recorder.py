@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from hostaway_sync.model.calendar.days import CalendarAnswer, CheckedDays, Days, ListingReading
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.sync.calendar.plan import CalendarOptions, CalendarTask
 
@@ -57,10 +58,12 @@ class TableCalendarRecorder:
         write: does work in a transaction that may be refused; see `FencedWrites.write`.
         account_id: whose listings.
         options: of the mirror.
+        cause: what the history names as the cause of changes; None: what `write` names.
     """
 
-    def __init__(self, write: Write, account_id: int, options: CalendarOptions) -> None:
+    def __init__(self, write: Write, account_id: int, options: CalendarOptions, *, cause: Cause | None = None) -> None:
         self._write = write
+        self._cause = cause
         self._account_id = account_id
         self._options = options
         self._counts: Counter[Change] = Counter()
@@ -104,7 +107,13 @@ class TableCalendarRecorder:
         account_id, listing_id, asked_at = self._account_id, task.reading.listing_id, answer.observed_at
 
         def write(connection: Connection) -> tuple[Counter[Change], int] | None:
-            owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR)
+            owner = account_owner.lock_owner(
+                connection,
+                account_id,
+                Resource.CALENDAR,
+                keeps_prices=self._options.keeps_price_changes,
+                cause=self._cause,
+            )
             if not readings.lock_reading(connection, account_id, listing_id, asked_at, whole=whole):
                 return None
             if is_cleared:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.errors import Forbidden, NotFound, RequestRejected, SourceAway, SourceUnavailable
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.model.records import ResourceReport, RunState
 from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.store.calendar import marks, readings
@@ -73,7 +74,7 @@ def read_marked_days(database: Database, account_id: int, source: Source, option
         StoreError: the database is away.
     """
     known, now = _find_readings(database, account_id, options)
-    recorder = TableCalendarRecorder(database.transaction, account_id, options)
+    recorder = TableCalendarRecorder(database.transaction, account_id, options, cause=Cause(CauseKind.WEBHOOK))
     for task in plan.select_marked(known, now, options):
         ended = read_listing(task, source, recorder, now)
         if ended.failure is not None:

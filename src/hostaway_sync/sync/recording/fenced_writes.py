@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from hostaway_sync.model.history.causes import Cause
     from hostaway_sync.store.postgres.database import Database
 
 T = TypeVar("T")
@@ -22,11 +23,13 @@ class FencedWrites:
     Args:
         database: with the tables.
         lease: the account's, held by this run.
+        cause: what causes the changes that are written.
     """
 
-    def __init__(self, database: Database, lease: leases.Lease) -> None:
+    def __init__(self, database: Database, lease: leases.Lease, cause: Cause) -> None:
         self.database = database
         self._lease = lease
+        self._cause = cause
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads in a transaction."""
@@ -40,7 +43,7 @@ class FencedWrites:
         """
 
         def fenced(connection: Connection) -> T:
-            leases.fence_transaction(connection, self._lease)
+            leases.fence_transaction(connection, self._lease, self._cause)
             return work(connection)
 
         return self.database.transaction(fenced)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.model.records import OBJECTS, ChangeCounts, Page, QualityCounts, Resource, ResourceReport, RunState
 from hostaway_sync.store import time_marks
 from hostaway_sync.store.accounts import owner as account_owner
@@ -218,7 +219,7 @@ class TableRecorder:
         walk_id, sweep = (self._walk_id, None) if walk is None else (walk.walk.walk_id, walk.sweep)
         is_listed = walk is not None
         watch = unannounced.watch_page(connection, account_id, page, since=self._announced_since)
-        owner = account_owner.lock_owner(connection, account_id, resource, is_listed=is_listed)
+        owner = account_owner.lock_owner(connection, account_id, resource, is_listed=is_listed, shape=page.shape)
         changes = upsert.write_page(connection, owner, page, sweep=sweep, is_listed=is_listed)
         if watch is not None:
             watch.note(changes)
@@ -236,7 +237,7 @@ def open_table_recorders(
 ) -> Recorders:
     """Return the recorders of a run that holds a lease; see `TableRecorder` for the other arguments."""
     account_id = lease.account_id
-    writes = FencedWrites(database, lease)
+    writes = FencedWrites(database, lease, Cause(CauseKind.SYNC, str(run_id)))
     pages = TableRecorder(writes, account_id, run_id, signpost, sweep)
     missing_rows = TableMissingRows(writes, account_id, signpost, pages.walk_id)
     days = TableCalendarRecorder(writes.write, account_id, options.calendar)

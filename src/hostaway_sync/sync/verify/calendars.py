@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.calendar.days import Days, check_answer
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.model.records import Change, ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.calendar import days, readings, wrong_days
@@ -60,7 +61,7 @@ def compare_calendars(
     last = database.transaction(lambda connection: wrong_days.find_last_days(connection, account_id))
     mirrored = plan.list_mirrored_days(now, options.horizon)
     tasks = list(_list_tasks(known, mirrored, last))
-    recorder = CalendarComparison(database, lease, source, repair=repair)
+    recorder = CalendarComparison(database, lease, source, options, repair=repair)
     context: RunContext[CalendarRecorder] = RunContext(account_id, Resource.CALENDAR, source, recorder, progress)
     try:
         error = read_tasks(context, tasks, now, in_flight).describe()
@@ -87,8 +88,11 @@ class CalendarComparison:
     It neither sets nor clears a mark, and moves no turn.
     """
 
-    def __init__(self, database: Database, lease: Lease, source: Source, *, repair: bool) -> None:
-        self._writes = FencedWrites(database, lease)
+    def __init__(
+        self, database: Database, lease: Lease, source: Source, options: CalendarOptions, *, repair: bool
+    ) -> None:
+        self._options = options
+        self._writes = FencedWrites(database, lease, Cause(CauseKind.VERIFY))
         self._account_id = lease.account_id
         self._source = source
         self._repair = repair
@@ -183,7 +187,8 @@ class CalendarComparison:
         account_id = self._account_id
 
         def write(connection: Connection) -> dict[date, WrongDay]:
-            owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR)
+            keeps_prices = self._options.keeps_price_changes
+            owner = account_owner.lock_owner(connection, account_id, Resource.CALENDAR, keeps_prices=keeps_prices)
             if readings.lock_reading(connection, account_id, listing_id, asked_at):
                 days.write_days(connection, owner, listing_id, changed, asked_at)
             return wrong_days.find_wrong_days(connection, account_id, listing_id, changed, asked_at)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from hostaway_sync.errors import Forbidden, NotFound
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.model.records import ChangeCounts, QualityCounts, Resource
 from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.records import compare, due_threads, findings, missing, suspicions, upsert
@@ -63,7 +64,7 @@ class VerifyRecorder:
         self, database: Database, owner: Owner, lease: Lease, source: Source, notes: Notes, terms: Terms
     ) -> None:
         self._owner = owner
-        self._writes = FencedWrites(database, lease)
+        self._writes = FencedWrites(database, lease, Cause(CauseKind.VERIFY))
         self._source = source
         self._notes = notes
         self._terms = terms
@@ -197,7 +198,7 @@ class VerifyRecorder:
 
         def write(connection: Connection) -> tuple[list[Compared], int]:
             repair = self._terms.repair
-            owner = account_owner.lock_owner(connection, self._owner.account_id) if repair else self._owner
+            owner = self._lock_owner(connection, page) if repair else self._owner
             compared = compare.compare_page(connection, owner, page, locking=repair)
             later = [one for one in compared if _is_wrong(one) and one.is_later and not final]
             rest = [one for one in compared if not (_is_wrong(one) and one.is_later and not final)]
@@ -213,6 +214,9 @@ class VerifyRecorder:
         self._count_readings(resource, len(page.records) - len(later))
         self._count_repaired(resource, repaired)
         return later
+
+    def _lock_owner(self, connection: Connection, page: Page) -> Owner:
+        return account_owner.lock_owner(connection, self._owner.account_id, shape=page.shape)
 
     def _compare_again(self, resource: Resource, one: Compared) -> None:
         record, parent = one.record, one.record.columns.get("conversation_id")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.model.calendar.days import Days, ListingReading
+from hostaway_sync.model.history.causes import Cause, CauseKind
 from hostaway_sync.store.calendar import stored_days
 from hostaway_sync.sync.calendar.plan import CalendarTask
 from hostaway_sync.sync.calendar.reading import read_days
@@ -60,10 +61,16 @@ class LiveDays:
         self._database = database
         self._source = source
         self._account_id = account_id
-        self._recorder = TableCalendarRecorder(database.transaction, account_id, options)
+        self._options = options
 
-    def read(self, listing_id: int, days: Days, *, why: str) -> dict[date, StoredDay]:
+    def read(self, listing_id: int, days: Days, *, why: str, write_id: int | None = None) -> dict[date, StoredDay]:
         """Return the rows of the days that the source shows, which are stored.
+
+        Args:
+            listing_id: whose days.
+            days: the days.
+            why: the reason for `ApiCall`.
+            write_id: the write whose outcome they show; None: nothing was written yet.
 
         Raises:
             SourceError: they could not be read.
@@ -71,7 +78,9 @@ class LiveDays:
         """
         # Every one of these days is wanted: a reading for the mirror forgives a missing first day.
         task = CalendarTask(ListingReading(listing_id), days, Days(days.first - _DAY, days.last), why)
-        sink = _MarksStay(self._recorder)
+        cause = Cause(CauseKind.WRITE, None if write_id is None else str(write_id))
+        recorder = TableCalendarRecorder(self._database.transaction, self._account_id, self._options, cause=cause)
+        sink = _MarksStay(recorder)
         read_days(task, self._source, sink)
         stored = self.stored(listing_id, days)
         return {day: row for day, row in stored.items() if not any(day in gap for gap in sink.missing)}

@@ -52,7 +52,7 @@ def settle_by_days(
     now = database.transaction(ledger.read_clock)
     may_come_late = not was_answered and decision.may_come_late(write, now)
     try:
-        shown = live.read(write.listing_id, write.days, why=WHY)
+        shown = live.read(write.listing_id, write.days, why=WHY, write_id=write.write_id)
     except SourceError as error:
         unread = f"{reason}; its days could not be read: {error}"
         return _record_unknown(database, write, unread)

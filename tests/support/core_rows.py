@@ -69,3 +69,42 @@ def days(first: str, count: int) -> list[date]:
     """Return so many days from `first` on."""
     start = date.fromisoformat(first)
     return [start + timedelta(days=number) for number in range(count)]
+
+
+def add_conversation(
+    database: Database, conversation_id: int, reservation_id: int | None = None, missing_since: str | None = None
+) -> None:
+    """Store a conversation about listing 10."""
+    execute(
+        database,
+        "INSERT INTO conversations (account_id, id, reservation_id, listing_id, observed_at, missing_since,"
+        " payload_hash, raw_payload) VALUES (1, :id, :reservation, 10, now(), CAST(:missing AS timestamptz), '', '{}')",
+        id=conversation_id,
+        reservation=reservation_id,
+        missing=missing_since,
+    )
+
+
+def add_message(
+    database: Database,
+    message_id: int,
+    conversation_id: int,
+    minutes_ago: int,
+    *,
+    is_incoming: bool = True,
+    status: str = "sent",
+    **payload: Any,
+) -> None:
+    """Store a message of a conversation, of so many minutes ago."""
+    execute(
+        database,
+        "INSERT INTO conversation_messages (account_id, id, conversation_id, is_incoming, status, sent_at, observed_at,"
+        " payload_hash, raw_payload) VALUES (1, :id, :conversation, :incoming, :status,"
+        " now() - CAST(:ago AS interval), now(), '', CAST(:payload AS jsonb))",
+        id=message_id,
+        conversation=conversation_id,
+        incoming=is_incoming,
+        status=status,
+        ago=f"{minutes_ago} minutes",
+        payload=json.dumps(payload),
+    )

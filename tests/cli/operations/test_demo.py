@@ -40,6 +40,8 @@ def test_demo_shows_commands_and_leaves_no_process(program: Program, data_dir: P
         "which guests wait for an answer?",
         "GROUP BY month",
         "which are the two worst reviews?",
+        "$ hostaway-sync history 412000",
+        "which house was fullest last month?",
         "crontab.example",
     ):
         assert expected in shown

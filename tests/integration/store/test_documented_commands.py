@@ -22,8 +22,8 @@ HOW_TO = ROOT / "docs" / "how-to"
 # Commands that end by themselves and need only the database, Hostaway and the account.
 ALONE = {"account", "keys", "migrate", "plan", "status", "sync", "sync-all", "verify", "worker"}
 NOT_ALONE = {"account import", "account remove", "keys rotate"}
-# An administrator types the commands that create roles: tests/cli/data/test_roles.py.
-QUERIES = [block for block in blocks("sql") if block.page.name != "roles.md"]
+# An administrator types the commands that create roles: tests/cli/data/test_roles.py. Questions: test_questions.py.
+QUERIES = [block for block in blocks("sql") if block.page.name not in {"roles.md", "questions.md"}]
 
 
 def typed(page: str) -> list[list[str]]:

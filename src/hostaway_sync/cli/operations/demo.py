@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.cli.calendar.calendar import print_picture
+from hostaway_sync.cli.history.history import event_line
 from hostaway_sync.cli.process.open_app import load_known_settings
 from hostaway_sync.cli.sync.sync import mirror_one
 from hostaway_sync.cli.ui import reports, terminal
@@ -58,6 +59,14 @@ FROM reviews v LEFT JOIN listings l ON l.account_id = v.account_id AND l.id = v.
 WHERE v.type = 'guest-to-host' AND v.rating IS NOT NULL AND v.missing_since IS NULL
 ORDER BY v.rating, v.departure_date DESC LIMIT 2"""
 
+_LAST_MONTH = """\
+SELECT to_char(o.month, 'YYYY-MM') AS month, l.name AS listing, sum(o.nights_booked) AS booked,
+       sum(o.nights_available) AS available, round(100 * max(o.occupancy)) AS percent,
+       string_agg(o.revenue || ' ' || o.currency, ', ') AS revenue
+FROM core.occupancy_monthly o JOIN core.listings l USING (listing_key)
+WHERE o.month = (date_trunc('month', current_date) - interval '1 month')::date
+GROUP BY 1, 2 ORDER BY max(o.occupancy) DESC NULLS LAST, 2 LIMIT 1"""
+
 _LIVELIEST_LISTING = """\
 SELECT listing_id FROM calendar_days WHERE date BETWEEN '{}' AND '{}'
 GROUP BY listing_id ORDER BY count(DISTINCT status) DESC, count(*) FILTER (WHERE status = 'reserved') DESC, 1 LIMIT 1"""
@@ -83,7 +92,8 @@ def demo() -> None:
             _first_minutes(mirror, sandbox)
             _next_month(mirror)
             _questions(mirror)
-            _changes(mirror, sandbox)
+            _tell_life(mirror, _changes(mirror, sandbox))
+            _ask(mirror, "Which house was fullest last month?", _LAST_MONTH)
     terminal.echo(_WHAT_NEXT)
 
 
@@ -131,12 +141,17 @@ def _questions(mirror: Mirror) -> None:
         ("What does each month earn?", _REVENUE_BY_MONTH),
         ("Which are the two worst reviews?", _WORST_REVIEWS),
     ):
-        _say(f"Ask the database: {words[0].lower()}{words[1:]}")
-        terminal.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
-        reports.print_rows(*mirror.database.query(query))
+        _ask(mirror, words, query)
 
 
-def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
+def _ask(mirror: Mirror, words: str, query: str) -> None:
+    _say(f"Ask the database: {words[0].lower()}{words[1:]}")
+    terminal.echo("\n".join(f"  {line}" for line in query.splitlines()) + ";\n")
+    reports.print_rows(*mirror.database.query(query))
+
+
+def _changes(mirror: Mirror, sandbox: Sandbox) -> int:
+    """Let something happen, and mirror it; return the reservation that was cancelled."""
     world = sandbox.world
     conversation_id = next(conversation_id for conversation_id, _ in world.truth("conversations"))
     upcoming = [row_id for row_id, row in world.truth("reservations") if row["status"] == "new"]
@@ -146,6 +161,14 @@ def _changes(mirror: Mirror, sandbox: Sandbox) -> None:
     world.create_reservation()
     _show(f"hostaway-sync sync {sandbox.account_id}")
     mirror_one(mirror, sandbox.account_id, shown=True)
+    return upcoming[0]
+
+
+def _tell_life(mirror: Mirror, reservation_id: int) -> None:
+    _say("See what became of that stay.")
+    _show(f"hostaway-sync history {reservation_id}")
+    for event in mirror.history.tell(reservation_id)[1]:
+        terminal.echo(event_line(event))
 
 
 @contextmanager

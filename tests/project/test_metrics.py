@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = REFERENCE / "metrics.md"
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 DASHBOARD = ROOT / "deploy" / "grafana" / "hostaway-sync.json"
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 SERIES = {
@@ -66,9 +67,10 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert [metric.name for metric in metric_catalog.ALL if metric.name not in text] == []
 
 
-def test_the_dashboard_can_be_imported() -> None:
-    """It is JSON that names no data source of its own, and no two panels lie on each other."""
-    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_dashboards_can_be_imported(path: Path) -> None:
+    """Each is JSON that names no data source of its own, and no two panels lie on each other."""
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
     assert {target["datasource"]["uid"] for panel in dashboard["panels"] for target in panel.get("targets", ())} == {
         "${datasource}"
     }

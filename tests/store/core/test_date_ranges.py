@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 RANGES = (
     "SELECT * FROM core.arrivals WHERE check_in_date >= '2026-10-01' AND check_in_date < '2026-11-01'",
+    "SELECT * FROM core.departures WHERE check_out_date BETWEEN '2026-10-01' AND '2026-10-31'",
     "SELECT * FROM core.stays WHERE check_in_date = '2026-10-01'",
     "SELECT * FROM core.occupancy_monthly WHERE month >= '2026-01-01' AND month < '2027-01-01'",
     "SELECT * FROM core.occupancy_monthly WHERE listing_key = 'hostaway:3:7' AND month = '2026-02-01'",
@@ -48,4 +49,4 @@ def test_ranges_of_dates_reach_an_index(database: Database, db_roles: DbRoles) -
         plan = "\n".join(line for (line,) in db_roles.rows(reader, f"EXPLAIN {query}"))
         assert not re.search("Seq Scan on (reservations|calendar_days)", plan), plan
         conditions = " ".join(re.findall(r"Index Cond: (.*)", plan))
-        assert "arrival_date" in conditions or "core_listing_key" in conditions, plan
+        assert "arrival_date" in conditions or "departure_date" in conditions or "core_listing_key" in conditions, plan

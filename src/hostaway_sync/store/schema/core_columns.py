@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 BATCH: Final = 2000
-_PREFIX: Final = "core_"
+_NAMED: Final = "_core_"
 # A migration under way, or an older program's, may not have added the columns yet.
 _UNFINISHED: Final = sa.text("""
     SELECT wanted.name FROM unnest(CAST(:tables AS text[]), CAST(:names AS text[])) AS wanted (table_name, name)
@@ -42,7 +42,7 @@ INDEXES: Final[tuple[sa.Index, ...]] = tuple(
     index
     for table in metadata.sorted_tables
     for index in sorted(table.indexes, key=lambda one: str(one.name))
-    if next(iter(index.columns)).name.startswith(_PREFIX)
+    if _NAMED in str(index.name)
 )
 
 

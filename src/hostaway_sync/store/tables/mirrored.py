@@ -136,7 +136,12 @@ reservations = _mirrored(
 Index(None, reservations.c.core_listing_key)
 Index(None, reservations.c.core_unit_key, postgresql_where=text("core_unit_key IS NOT NULL"))
 Index(None, reservations.c.account_id, reservations.c.listing_id)
-Index(None, reservations.c.account_id, reservations.c.arrival_date)
+Index(
+    "reservations_core_stay_dates_idx",
+    reservations.c.account_id,
+    reservations.c.arrival_date,
+    reservations.c.departure_date,
+)
 # Nearly every reservation fits a page uncompressed: twice the speed of a first load for a third more disk.
 reservations.dialect_options["postgresql"]["with"] = {"toast_tuple_target": 4080}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 MASTER_KEY = b"m" * 32
+# Rows; fewer than any page that Hostaway cuts, so that a small world has several of them.
+SMALL_PAGE: Any = 6
 UNLIMITED = RateLimit(1_000_000, timedelta(seconds=1))
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.support import sql
 from tests.support.barrier import Barrier
 from tests.support.programs.forked import start_beside
+from tests.support.sync_env import SMALL_PAGE
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import Switches
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 # Where a run is interrupted: between two pages of a list, and in the middle of the threads.
-PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 20)}
+PLACES = {"reservations": ("GET /reservations", 2), "messages": ("GET /conversations/{id}/messages", 8)}
 
 
 def start(env: SyncEnv, *arguments: str) -> subprocess.Popen[str]:
@@ -39,7 +40,7 @@ def test_signal_ends_a_run_cleanly(
     sync_env: Build, program: Program, number: signal.Signals, code: int, place: str
 ) -> None:
     """The exit code names the signal, the run's state says so, the lease is free, and the next run is whole."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
     barrier.wait()
@@ -60,7 +61,7 @@ def test_signal_ends_a_run_cleanly(
 @pytest.mark.parametrize("place", PLACES)
 def test_run_after_a_sigkill_is_whole(sync_env: Build, program: Program, place: str) -> None:
     """It takes the lease at once, marks the dead run as abandoned, and misses no row."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     barrier = Barrier(env.sandbox, *PLACES[place])
     process = start(env, "sync", "70001")
     barrier.wait()
@@ -81,7 +82,7 @@ def test_run_after_a_sigkill_is_whole(sync_env: Build, program: Program, place: 
 @pytest.mark.parametrize("number", [3, 6], ids=["in the middle of the list", "at its end"])
 def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, program: Program, number: int) -> None:
     """Of five pages, the next run asks only for the missing ones, and for the top of the list."""
-    env = sync_env(reservations=450, conversations=False, switches=Switches(max_limit=100))
+    env = sync_env(reservations=90, conversations=False, switches=Switches(max_limit=20))
     barrier = Barrier(env.sandbox, "GET /reservations", number)
     process = start(env, "sync", "70001")
     barrier.wait()
@@ -109,7 +110,7 @@ def test_full_run_resumes_after_sigkill_at_its_last_page(sync_env: Build, progra
 
 def test_run_survives_cut_database_connections(sync_env: Build, program: Program) -> None:
     """An administrator cuts the connections between two pages; the run reconnects and is whole."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     cut = []
 
     def restart(request: Request) -> None:

@@ -12,6 +12,7 @@ from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
 from tests.support.processes import start_program, start_refresh
 from tests.support.store.table_locks import TableGate
+from tests.support.sync_env import SMALL_PAGE
 
 from hostaway_sync.model.records import Resource, RunState
 from hostaway_sync.sandbox import Switches
@@ -44,7 +45,7 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh", "kill")), min_siz
 @pytest.mark.parametrize("point", POINTS)
 def test_full_run_after_a_kill_makes_the_mirror_equal(sync_env: Build, point: str) -> None:
     """SIGKILL before the first write, or after all writes but the last."""
-    env = sync_env(reservations=60, switches=Switches(max_limit=20))
+    env = sync_env(reservations=18, switches=Switches(max_limit=SMALL_PAGE))
     gate = TableGate(env, *POINTS[point])
     process = start_program(env.environment(), "sync", str(env.account_id))
     gate.wait(process)

@@ -75,7 +75,7 @@ def test_history_names_every_kind_that_was_read(sync_env: Build, program: Progra
 
 def test_status_says_how_each_kind_stands(sync_env: Build, program: Program) -> None:
     """Rows, lists, the last reading and the next; the key is there with ID alone."""
-    env = sync_env(listings=3, reservations=60)
+    env = sync_env(listings=3, reservations=60, conversations=False)
     mirror = env.mirror(resources=("default",))
     assert {name: facts.read for name, facts in known(mirror).items()} == dict.fromkeys(OF_ACCOUNTS, 0)
     mirror.sync.run(70001)
@@ -165,7 +165,7 @@ def test_lists_of_gone_listings_are_not_waited_for(sync_env: Build) -> None:
 
 def test_kinds_fit_a_terminal_of_80_columns(sync_env: Build) -> None:
     """A line each; sentences stand beneath, whole, and kinds without rows share a line."""
-    env = sync_env(listings=3, reservations=60, switches=Switches(gate_403=("/reviews",)))
+    env = sync_env(listings=3, reservations=60, conversations=False, switches=Switches(gate_403=("/reviews",)))
     for kind in ("seasonal_rules", "custom_fields"):
         for key in list(env.sandbox.world.objects(kind)):
             env.sandbox.world.delete_object(kind, key)

@@ -34,7 +34,7 @@ def table_of(lines: list[str]) -> dict[str, list[str]]:
 
 def test_table_of_counts_fits_80_columns(sync_env: Build) -> None:
     """A line for each kind that brought something; whole names, and no column of zeros but those with room."""
-    env = sync_env(listings=3, reservations=60, switches=Switches(gate_403=("/tasks",)))
+    env = sync_env(listings=3, reservations=60, conversations=False, switches=Switches(gate_403=("/tasks",)))
     for key in list(env.sandbox.world.objects("seasonal_rules")):
         env.sandbox.world.delete_object("seasonal_rules", key)
     names = ",".join([*OTHERS, "seasonal_rules"])

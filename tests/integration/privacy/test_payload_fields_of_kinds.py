@@ -28,7 +28,7 @@ VERSIONS = (
 
 def named(sync_env: Build) -> SyncEnv:
     """Return an environment in which a review, a task and an expense name a guest, and one review has no id."""
-    env = sync_env(listings=2, reservations=60)
+    env = sync_env(listings=2, reservations=60, conversations=False)
     world = env.sandbox.world
     world.put_object("reviews", {"id": next(iter(world.objects("reviews"))), "guestName": NAME, "rating": 9})
     world.put_object("tasks", {"id": next(iter(world.objects("tasks"))), "title": f"Call {NAME}"})

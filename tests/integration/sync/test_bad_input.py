@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import sql
+from tests.support.sync_env import SMALL_PAGE
 
 from hostaway_sync.model.records import Resource, RunReport, RunState
 from hostaway_sync.sandbox import Effect, Switches
@@ -109,7 +110,7 @@ def test_unknown_status_is_stored_unchanged(sync_env: Build) -> None:
 
 def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     """A row that moves during the walk is one record in the counts."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     first = next(iter(env.truth("reservations")))
     touched: list[int] = []
 
@@ -121,7 +122,7 @@ def test_same_id_on_two_pages_counts_once(sync_env: Build) -> None:
     env.sandbox.on_request(touch)
     counts = env.mirror().sync.run(env.account_id).resources[Resource.RESERVATIONS].counts
     assert touched
-    assert (counts.seen, counts.inserted) == (50, 50)
+    assert (counts.seen, counts.inserted) == (15, 15)
     assert env.differences() == {}
 
 
@@ -158,7 +159,7 @@ def test_single_fault_costs_a_retry_and_no_row(sync_env: Build, route: str, effe
 
 def test_early_empty_page_is_doubted(sync_env: Build) -> None:
     """It looks like the end; the walk steps back and finds the other rows."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     env.sandbox.faults.add(faults.early_empty_page(), route="GET /reservations", skip=1)
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
@@ -166,7 +167,7 @@ def test_early_empty_page_is_doubted(sync_env: Build) -> None:
 
 def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
     """No watermark moves, and the sentence says how many rows are missing."""
-    env = sync_env(reservations=50, switches=Switches(max_limit=20))
+    env = sync_env(reservations=15, switches=Switches(max_limit=SMALL_PAGE))
     env.sandbox.faults.add(faults.early_empty_page(), path="afterId", times=None)
     report = env.mirror().sync.run(env.account_id)
     assert report.state is RunState.PARTIAL
@@ -177,7 +178,7 @@ def test_pages_that_stay_empty_make_the_run_partial(sync_env: Build) -> None:
 
 def test_smaller_pages_than_requested_are_read_whole(sync_env: Build) -> None:
     """They are not the end of the list."""
-    env = sync_env(reservations=90, listings=45, switches=Switches(max_limit=20))
+    env = sync_env(reservations=18, listings=9, switches=Switches(max_limit=SMALL_PAGE))
     assert env.mirror().sync.run(env.account_id).state is RunState.SUCCESS
     assert env.differences() == {}
 

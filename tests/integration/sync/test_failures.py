@@ -48,7 +48,7 @@ def test_one_broken_conversation_stops_no_other(sync_env: Build, effect: Effect)
 
 def test_failing_inbox_ends_the_run_soon(sync_env: Build) -> None:
     """Five failures in a row are no single broken conversation: the other threads are not requested."""
-    env = sync_env(reservations=60)
+    env = sync_env(reservations=25)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, times=None)
     report = env.mirror(retry_attempts=1, requests_in_flight=2).sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].state is RunState.FAILED
@@ -57,7 +57,7 @@ def test_failing_inbox_ends_the_run_soon(sync_env: Build) -> None:
 
 def test_counts_match_the_table_when_a_thread_fails(sync_env: Build) -> None:
     """Rows of other threads are counted before the run is closed."""
-    env = sync_env(reservations=60)
+    env = sync_env(reservations=25)
     env.sandbox.faults.add(faults.bad_gateway(), route=MESSAGES, skip=20, times=None)
     report = env.mirror(retry_attempts=1, requests_in_flight=8).sync.run(env.account_id)
     assert report.resources[Resource.MESSAGES].counts.inserted == len(env.rows("messages"))

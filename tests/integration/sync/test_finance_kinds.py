@@ -24,7 +24,7 @@ PATHS = ["/expenses", "/guestPayments/charges", "/guestPayments/autoPayment", "/
 
 def mirrored(sync_env: Build) -> tuple[SyncEnv, Mirror]:
     """Return an environment whose money was mirrored once, and its mirror."""
-    env = sync_env(listings=4, reservations=200)
+    env = sync_env(listings=4, reservations=200, conversations=False)
     mirror = env.mirror(resources=("finance",))
     assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
     return env, mirror

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     Build = Callable[..., SyncEnv]
 
 ROUTE = "GET /reservations"
-# 450 reservations come in five pages; then the list's end is requested, and its top once more.
-SIZE, PAGES, END_AND_TOP = 450, 5, 2
+# 90 reservations come in five pages; then the list's end is requested, and its top once more.
+SIZE, PAGE, PAGES, END_AND_TOP = 90, 20, 5, 2
 
 
 def env_of_pages(sync_env: Build, **switches: object) -> SyncEnv:
     """Return an environment whose reservations come in several pages."""
-    return sync_env(reservations=SIZE, conversations=False, switches=Switches(max_limit=100, **switches))  # type: ignore[arg-type]  # each test names its own
+    return sync_env(reservations=SIZE, conversations=False, switches=Switches(max_limit=PAGE, **switches))  # type: ignore[arg-type]  # each test names its own
 
 
 def cut(env: SyncEnv, *, after: int, route: str = ROUTE, full: bool = True) -> RunReport:
@@ -73,7 +73,7 @@ def test_cut_run_resumes_after_its_last_page(
     with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
         report = go_on(env, full=full)
     assert env.sandbox.calls[ROUTE] == max(0, PAGES - after) + END_AND_TOP
-    met = min(after * 100, SIZE)
+    met = min(after * PAGE, SIZE)
     assert caplog.messages == [f"account 70001: reservations: resumed after {met:,} records"]
     assert env.differences() == {}
     assert report.mode is Mode.FULL
@@ -97,7 +97,7 @@ def test_rows_added_or_moved_between_are_found_at_the_top(sync_env: Build) -> No
     env = env_of_pages(sync_env)
     cut(env, after=2)
     world = env.sandbox.world
-    for number in (3, 150, 199, 300, 449):
+    for number in (3, 30, 39, 60, 89):
         world.cancel_reservation(nth(env, number))
     world.create_reservation(conversation=False)
     go_on(env)
@@ -111,13 +111,13 @@ def test_moved_cursor_costs_a_step_back(sync_env: Build, moved: str) -> None:
     """Whatever the source answers for it."""
     env = env_of_pages(sync_env, moved_cursor=moved)
     cut(env, after=2)
-    env.sandbox.world.cancel_reservation(nth(env, 199))
+    env.sandbox.world.cancel_reservation(nth(env, 39))
     go_on(env)
     assert env.sandbox.calls[ROUTE] == PAGES - 2 + 1 + END_AND_TOP
     assert env.differences() == {}
 
 
-@pytest.mark.parametrize("number", [3, 199], ids=["a row that was read", "the cursor"])
+@pytest.mark.parametrize("number", [3, 39], ids=["a row that was read", "the cursor"])
 @pytest.mark.parametrize("deleted", ["restart", "continue", "empty", "bad_request", "not_found"])
 def test_row_deleted_between_is_noticed(
     sync_env: Build, caplog: pytest.LogCaptureFixture, number: int, deleted: str
@@ -129,7 +129,7 @@ def test_row_deleted_between_is_noticed(
     env.sandbox.world.delete_reservation(gone)
     with caplog.at_level(logging.INFO, "hostaway_sync.sync.lists"):
         report = go_on(env)
-    assert "the walk begins again: 450 records were read, before and since, where the source counts 449" in caplog.text
+    assert "the walk begins again: 90 records were read, before and since, where the source counts 89" in caplog.text
     assert report.resources[Resource.RESERVATIONS].counts.missing == 1
     assert env.differences() == {}
 
@@ -148,7 +148,7 @@ def test_moved_rows_without_stamps_hide_no_row_below_them(sync_env: Build, caplo
     """They fill the page at the top, without an added row; a deleted one makes the numbers equal."""
     env = env_of_pages(sync_env)
     cut(env, after=2)
-    moved = {nth(env, number) for number in range(SIZE - 100, SIZE)}
+    moved = {nth(env, number) for number in range(SIZE - PAGE, SIZE)}
     env.sandbox.world.delete_reservation(nth(env, 3))
     env.sandbox.world.create_reservation(conversation=False)
     env.sandbox.world.touch(moved)
@@ -210,7 +210,7 @@ def test_marks_are_those_of_the_run_that_began_the_walk(sync_env: Build) -> None
 
 def test_second_attempt_resumes_where_the_first_was_cut(sync_env: Build) -> None:
     """sync-all tries the account once more at its end, and the report counts every record once."""
-    env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=100))
+    env = sync_env(accounts=[AccountSpec(reservations=SIZE, conversations=False)], switches=Switches(max_limit=20))
     env.sandbox.faults.add(faults.bad_gateway(), route=ROUTE, skip=3, times=1)
     (outcome,) = env.mirror(retry_attempts=1).sync.run_all()
     assert outcome.state is RunState.SUCCESS
@@ -253,10 +253,11 @@ def test_suspiciously_short_list_is_read_anew(sync_env: Build) -> None:
     """A doubted walk is not continued: the source is asked again for all of it."""
     env = env_of_pages(sync_env)
     go_on(env)
-    for number in range(120):
-        env.sandbox.world.delete_reservation(nth(env, 2 * number))
+    listed = list(env.truth("reservations"))
+    for gone in listed[::4]:
+        env.sandbox.world.delete_reservation(gone)
     report = env.mirror().sync.run(env.account_id, full=True)
-    assert "120 of 450 rows are no longer listed" in (report.error or "")
+    assert "23 of 90 rows are no longer listed" in (report.error or "")
     assert sql.rows(env.database, "SELECT count(*) FROM walks") == [(0,)]
 
 

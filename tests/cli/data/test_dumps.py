@@ -110,6 +110,10 @@ def test_killed_dump_leaves_no_file(sync_env: Build, program: Program, tmp_path:
                 eventually(lambda: sql.rows(env.database, waiting) == [(1,)], "pg_dump waits for the table")
                 process.send_signal(number)
                 assert process.wait(30) == code
+            if number == signal.SIGKILL:
+                # pg_dump has outlived us, and still has the hidden file.
+                second = program(env, "database", "dump", str(file))
+                assert (second.returncode, "another process is writing" in second.stderr) == (2, True)
         assert not file.exists()
         eventually(lambda: sql.rows(env.database, waiting) == [(0,)], "pg_dump ends")
     eventually(lambda: program(env, "database", "dump", str(file), "--force").returncode == 0, "the file is free")
@@ -126,9 +130,11 @@ def test_what_is_no_whole_dump_changes_nothing(
     assert program(env, "database", "dump", str(file)).returncode == 0
     whole = file.read_bytes()
     torn.write_bytes(whole[: len(whole) * 3 // 4])
+    (tmp_path / "last").write_bytes(whole[:-200])
     other.write_text("no dump\n", encoding="utf-8")
     for path, code, sentence in (
         (torn, 1, "pg_restore failed: could not read from input file"),
+        (tmp_path / "last", 1, "pg_restore failed: could not read from input file"),
         (other, 1, "input file does not appear to be a valid archive"),
         (tmp_path / "missing", 1, "No such file or directory"),
     ):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.support import sql
 from tests.support.deliveries import eventually
+from tests.support.processes import read_terminal
 from tests.support.programs.program import COVERAGE
 from tests.support.terminal import read_on_terminal
 
@@ -52,6 +55,8 @@ def test_answer_comes_in_four_formats(sync_env: Build, program: Program, tmp_pat
     assert json.loads(program(env, "sql", "--file", str(file), "--format", "json").stdout)[2] == {"n": 3, "said": None}
     assert program(env, "sql", "-f", "-", stdin=ROWS).stdout == PRINTED["csv"]
     assert program(env, "sql", f"{ROWS} WHERE false", "--format", "json").stdout == "[]\n"
+    spaced = program(env, "sql", "SELECT E'{\"a\":\\n1}'::json AS said", "--format", "jsonl").stdout
+    assert spaced == '{"said":{"a": 1}}\n'
     assert program(env, "sql", "SELECT account_id FROM accounts").stdout == f"account_id\n{env.account_id}\n"
 
 
@@ -76,6 +81,13 @@ def test_closed_pipe_ends_it_quietly(sync_env: Build) -> None:
             process.stdout.close()
             assert process.stderr.read() == b""
             assert process.wait(30) == 1
+    # The server is busy with the next row when the reader goes away.
+    with _started(env, "sql", "SELECT repeat('x', 100000) UNION ALL SELECT pg_sleep(600)::text") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(30) == 1
+    busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%pg_sleep(600)%'"
+    eventually(lambda: sql.rows(env.database, busy) == [(0,)], "the server stops")
 
 
 def test_interrupt_cancels_the_query_on_the_server(sync_env: Build) -> None:
@@ -88,6 +100,14 @@ def test_interrupt_cancels_the_query_on_the_server(sync_env: Build) -> None:
         assert process.communicate(timeout=30) == (b"", b"")
         assert process.returncode == 130
     eventually(lambda: sql.rows(env.database, count) == [(0,)], "the server stops")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% sql' AND wait_event_type = 'Lock'"
+    with env.database.engine.begin() as locking:
+        locking.exec_driver_sql("LOCK TABLE hostaway.accounts IN ACCESS EXCLUSIVE MODE")
+        with _started(env, "sql", "TABLE accounts") as process:
+            eventually(lambda: sql.rows(env.database, waiting) == [(1,)], "it waits for the table")
+            process.send_signal(signal.SIGINT)
+            assert (process.communicate(timeout=30), process.returncode) == ((b"", b""), 130)
+        eventually(lambda: sql.rows(env.database, waiting) == [(0,)], "the server waits on")
 
 
 def test_terminal_gets_a_table_that_fits_it(sync_env: Build) -> None:
@@ -100,14 +120,18 @@ def test_terminal_gets_a_table_that_fits_it(sync_env: Build) -> None:
     shown = read_on_terminal(env, "sql", f"SELECT {many}", columns=40)
     assert shown[:2] == ["c0       c1       c2       c3", "value 0  value 1  value 2  value 3"]
     assert "no room for c4, c5, c6, c7, c8: ask for fewer columns" in " ".join(shown)
+    main, side = pty.openpty()
+    with _started(env, "sql", f"SELECT {steering} AS a", "--format", "csv", stdout=side) as process:
+        os.close(side)
+        assert read_terminal(main) == "a\r\n[31mred]0;title\r\n"
     with _started(env, "sql", f"SELECT {steering} AS a", "--format", "csv") as process:
         assert process.communicate(timeout=30)[0] == b"a\n\x1b[31mred\x1b]0;title\x07\n"
 
 
-def _started(env: SyncEnv, *words: str) -> subprocess.Popen[bytes]:
+def _started(env: SyncEnv, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "hostaway_sync", *words],
         env=env.environment() | COVERAGE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
     )

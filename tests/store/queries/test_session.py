@@ -114,6 +114,7 @@ WRONG = (
     (" ; -- nothing\n/* at all */", "the statement is empty"),
     ("\\d", "`hostaway-sync database shell`"),
     ("SELECT 1\0", "zero character"),
+    ("SELECT '\udcff'", "not encoded in UTF-8"),
     ("SELECT nme FROM accounts", r'column "nme" does not exist \(at character 8\)'),
     ("SELECT name\nFROM listngs", r'relation "listngs" does not exist \(line 2, column 6\)'),
     ("SELECT a.nme FROM accounts a", "; Perhaps you meant to reference the column"),

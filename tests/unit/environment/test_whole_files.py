@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,3 +65,20 @@ def test_only_a_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".out.part").symlink_to(tmp_path / "precious")
     with pytest.raises(UntrustedFile, match="is a link"), whole_file(tmp_path / "out", may_replace=True):
         pytest.fail("it was opened")
+
+
+def test_writers_that_take_turns_leave_whole_files(tmp_path: Path) -> None:
+    """Nobody empties the file to which another one has just given its name."""
+    file = tmp_path / "out"
+    seen: set[bytes] = set()
+
+    def write(sign: bytes) -> None:
+        for _ in range(300):
+            with suppress(UsageError), whole_file(file, may_replace=True) as made:
+                made.stream.write(sign * 1000)
+            with suppress(FileNotFoundError):
+                seen.add(file.read_bytes())
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(write, (b"a", b"b", b"c")))
+    assert seen <= {b"a" * 1000, b"b" * 1000, b"c" * 1000}

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hostaway_sync.safe_text import strip_invisible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Signs that begin a formula, also in their wide forms. Where a comma is for decimals, a semicolon or a tab begins the
 # next cell and a line break the next row, whatever quotes are around it.
 _FORMULA: Final = re.compile(r"(^|[;\t\n])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 # PostgreSQL's numbers of types whose text is the value itself: truth, numbers, days and moments, UUID.
 _BOOLEAN: Final = 16
-_PLAIN: Final = frozenset({20, 21, 23, 26, 700, 701, 1700, 1082, 1083, 1114, 1184, 1266, 2950})
-_TRUTH: Final = {"t": "true", "f": "false"}
+_PLAIN: Final = frozenset({_BOOLEAN, 20, 21, 23, 26, 700, 701, 1700, 1082, 1083, 1114, 1184, 1266, 2950})
+_TRUTH: Final[Mapping[str | None, str]] = {"t": "true", "f": "false"}
 _ROWS_A_PIECE: Final = 200
 
 
@@ -44,20 +44,20 @@ def csv_pieces(columns: Sequence[CellColumn], rows: Iterable[Sequence[str | None
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(column.name for column in columns)
-    types = [column.type_oid for column in columns]
+    texts = [place for place, column in enumerate(columns) if column.type_oid not in _PLAIN]
+    truths = [place for place, column in enumerate(columns) if column.type_oid == _BOOLEAN]
     for number, row in enumerate(rows, 1):
-        writer.writerow([_cell(value, kind) for value, kind in zip(row, types, strict=True)])
+        cells = list(row)
+        for place in texts:
+            cell = cells[place]
+            # Most cells are a word.
+            if cell is not None and not (cell.isalnum() and cell.isascii()):
+                cells[place] = defuse_cell(cell)
+        for place in truths:
+            cells[place] = _TRUTH.get(cells[place])
+        writer.writerow(cells)
         if number % _ROWS_A_PIECE == 0:
             yield out.getvalue().encode()
             out.seek(0)
             out.truncate()
     yield out.getvalue().encode()
-
-
-def _cell(value: str | None, type_oid: int) -> str:
-    if value is None:
-        return ""
-    # Most cells are a word or a number.
-    if type_oid in _PLAIN or (type_oid != _BOOLEAN and value.isalnum() and value.isascii()):
-        return value
-    return _TRUTH[value] if type_oid == _BOOLEAN else defuse_cell(value)

@@ -42,6 +42,12 @@ _KNOWS_TIMEOUT: Final = 17
 _HEAD_LINES: Final = 40
 _PIECE: Final = 1 << 16
 _BEGIN: Final = "BEGIN;\nSET client_min_messages TO warning;\n"
+# The restored database is where no database can be, so that it knows of its restore even when we are killed now.
+_NOWHERE: Final = (
+    "\nDELETE FROM {0}.database_identity;\nINSERT INTO {0}.database_identity"
+    " (system_identifier, timeline, database_oid, ledger_oid) VALUES (0, 0, 0, 0);\n"
+)
+_NOTES_ITS_PLACE: Final = "0018"
 _COMMIT: Final = b"\nCOMMIT;\n"
 _HAS_SCHEMA: Final = sa.text("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = :name)")
 _NO_TIMEOUTS: Final = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=30s"
@@ -75,6 +81,8 @@ def restore_dump(database: Database, archive: Archive) -> None:
             with process.stdin as into, archive.list_file(with_schema=is_migrated or not has_schema) as entries:  # type: ignore[union-attr]  # it is a pipe
                 into.write(f"{_BEGIN}{drop}".encode())
                 _write_script(archive, entries, into, drops_timeout=major < _KNOWS_TIMEOUT)
+                if archive.revision >= _NOTES_ITS_PLACE:
+                    into.write(_NOWHERE.format(quote_identifier(database.schema)).encode())
                 into.write(_COMMIT)
         except BrokenPipeError:
             pass  # psql has ended, and said why

@@ -37,8 +37,7 @@ _CSV: Final = " (FORMAT csv, HEADER true)"
 _JSON: Final = "SELECT pg_catalog.row_to_json({row}) FROM (\n{query}\n) AS {row}"
 # The first statement: its snapshot makes it impossible to leave read-only mode.
 _BEGIN: Final = (
-    "SELECT pg_catalog.set_config('search_path', %s, true), pg_catalog.set_config('statement_timeout', %s, true),"
-    " pg_catalog.set_config('transaction_read_only', 'on', true)"
+    "SELECT pg_catalog.set_config('search_path', %s, true), pg_catalog.set_config('statement_timeout', %s, true)"
 )
 
 

@@ -26,6 +26,8 @@ def require_statement(text: str) -> None:
     """
     if len(text) > LONGEST:
         raise UsageError(f"the statement is longer than {LONGEST:,} characters: put its values into a table or a view")
+    if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise UsageError("the statement is not encoded in UTF-8: type it anew, or save its file as UTF-8")
     if "\0" in text:
         raise UsageError("the statement has a zero character, which PostgreSQL's text cannot hold: take it out")
     if _NOTHING.match(text):

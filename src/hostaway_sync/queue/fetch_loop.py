@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-_HURRIED: Final = (jobs.REFRESH, jobs.DISPATCH)
+# A change should be seen, and told, soon; the other kinds are polled, and need no connection each.
+_HURRIED: Final = frozenset({jobs.REFRESH, jobs.DISPATCH, jobs.DELIVER})
+# Kinds that share a lane, and the connection that listens for both: the one defers the other.
+_TOGETHER: Final = (jobs.DISPATCH, jobs.DELIVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ class FetchLoop:
 
     async def _fetch(self, app: App, stop: asyncio.Event, *, wait: bool) -> None:
         """Run a lane for each kind of job, until told to stop, or until a lane ends that should not."""
-        lanes = [asyncio.create_task(self._lane(app, kind, wait=wait)) for kind in self._config.lanes]
+        lanes = [asyncio.create_task(self._lane(app, kinds, wait=wait)) for kinds in self._list_lanes()]
         stopped = asyncio.create_task(stop.wait())
         pending: set[asyncio.Task[Any]] = {*lanes}
         while pending and not stop.is_set():
@@ -162,12 +165,18 @@ class FetchLoop:
         if busy:
             await asyncio.wait(busy, timeout=self._config.timings.give_back_s)
 
-    async def _lane(self, app: App, kind: str, *, wait: bool) -> None:
+    def _list_lanes(self) -> list[tuple[str, ...]]:
+        """Return the kinds of jobs of each lane."""
+        alone = [(kind,) for kind in self._config.lanes if kind not in _TOGETHER]
+        together = tuple(kind for kind in _TOGETHER if kind in self._config.lanes)
+        return [*alone, together] if together else [*alone]
+
+    async def _lane(self, app: App, kinds: tuple[str, ...], *, wait: bool) -> None:
         timings = self._config.timings
         await app.run_worker_async(
-            queues=[kind],
-            name=kind,
-            concurrency=self._config.lanes[kind],
+            queues=list(kinds),
+            name=kinds[-1],
+            concurrency=sum(self._config.lanes[kind] for kind in kinds),
             wait=wait,
             fetch_job_polling_interval=timings.poll_s,
             update_heartbeat_interval=timings.heartbeat_s,
@@ -175,8 +184,7 @@ class FetchLoop:
             # A job that ends well leaves no row; one that ends otherwise was not ended by this program, and is rescued.
             delete_jobs="successful",
             install_signal_handlers=False,
-            # A change should be seen, and told, soon; the other kinds are polled, and need no connection each.
-            listen_notify=kind in _HURRIED,
+            listen_notify=not _HURRIED.isdisjoint(kinds),
         )
 
     async def _attempt_job(self, kind: str, row_id: int, job: Job) -> None:

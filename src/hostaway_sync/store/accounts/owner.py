@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hostaway_sync.errors import AccountError
 from hostaway_sync.model.records import Owner
 from hostaway_sync.store.postgres import change_settings
+from hostaway_sync.store.postgres.database import note_changes
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.tables import accounts, metadata
 
@@ -61,6 +62,7 @@ def lock_owner(
     Raises:
         AccountError: the account was disabled or removed.
     """
+    note_changes(connection)
     rights.lock_right(connection, right_to_write_rows(account_id), shared=True)
     if resource is not None:
         rights.lock_right(connection, right_to_write_rows(account_id, resource), shared=not is_listed)
@@ -77,6 +79,7 @@ def lock_owner(
 
 def lock_rows_exclusively(connection: sa.Connection, account_id: int) -> None:
     """Wait for all transactions that write rows of an account; no other one starts until this transaction ends."""
+    note_changes(connection)
     rights.lock_right(connection, right_to_write_rows(account_id))
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.store.automations.states import Delivery, DeliveryState
 from hostaway_sync.store.tables import automation_deliveries as table
-from hostaway_sync.store.tables import automations
+from hostaway_sync.store.tables import automations, changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +79,7 @@ def note_delivered(connection: sa.Connection, delivery: Delivery, *, status: int
         "not_before_at": None,
         "status": status,
         "error": None,
-        "output": output,
+        "output": _unless_erased(delivery, output),
         "began_at": sa.func.coalesce(table.c.began_at, sa.func.clock_timestamp()),
     }
     connection.execute(_update(delivery).values(values))
@@ -105,7 +105,7 @@ def note_failed(
         "began_at": sa.func.coalesce(table.c.began_at, began_at),
         "status": status,
         "error": error,
-        "output": output,
+        "output": _unless_erased(delivery, output),
     }
     return connection.execute(_update(delivery).values(values)).rowcount == 1
 
@@ -156,6 +156,18 @@ def _is_first() -> sa.ColumnElement[bool]:
         earlier.c.state == sa.literal_column("'waiting'"),
         earlier.c.change_id < table.c.change_id,
     )
+
+
+def _unless_erased(delivery: Delivery, output: str | None) -> sa.ColumnElement[str | None]:
+    """Return what a command wrote, or NULL where the guest that it may quote was erased while it ran."""
+    erased = sa.exists().where(
+        changes.c.account_id == delivery.account_id,
+        changes.c.resource == delivery.resource,
+        changes.c.record_id == delivery.record_id,
+        changes.c.change_id > delivery.change_id,
+        changes.c.change == "erased",
+    )
+    return sa.case((erased, sa.null()), else_=sa.literal(output, sa.Text))
 
 
 def _update(delivery: Delivery) -> sa.Update:

@@ -25,6 +25,7 @@ from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.messages import Intent, IntentState, OutgoingMessage, Proof
 from hostaway_sync.store.audit_log import current_os_user
 from hostaway_sync.store.messages import intent_rows, restored, senders
+from hostaway_sync.store.postgres.database import note_changes
 from hostaway_sync.store.privacy import erased_keys
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.tables import conversation_messages
@@ -252,6 +253,7 @@ def move_intent(
     *wanted: sa.ColumnElement[bool],
 ) -> Intent | None:
     """Update a row that is in one of these states; None when it is in another, or `wanted` does not hold."""
+    note_changes(connection)
     statement = sa.update(ledger).where(ledger.c.intent_id == intent_id, _is(*states), *wanted).values(values)
     row = connection.execute(statement.returning(ledger)).one_or_none()
     return None if row is None else intent_rows.as_intent(row)

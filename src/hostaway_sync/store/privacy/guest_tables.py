@@ -25,7 +25,7 @@ from hostaway_sync.store.privacy.guest_rows import (
     match_reservation,
     match_target,
 )
-from hostaway_sync.store.privacy.record_history import HISTORY
+from hostaway_sync.store.privacy.record_history import HISTORY, TOLD
 from hostaway_sync.store.tables import (
     MIRRORED,
     alarms,
@@ -165,6 +165,7 @@ GUEST_TABLES: Final = (
     ),
     GuestTable(resources, _EMPTIED_OBJECT, searched=("raw_payload",)),
     HISTORY,
+    TOLD,
     GuestTable(alarms, {"sentence": _EMPTIED_ALARM}, searched=("sentence",)),
     GuestTable(verifications, {"certificate": _EMPTIED_CERTIFICATE}, searched=("certificate",)),
 )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.privacy import erasure_rules
 from hostaway_sync.store.privacy.guest_rows import GuestTable, match_columns, match_reservation
-from hostaway_sync.store.tables import changes, conversation_messages, reviews, tasks
+from hostaway_sync.store.tables import automation_deliveries, changes, conversation_messages, reviews, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,26 +27,34 @@ _KEYS: sa.ColumnElement[list[str]] = changes.c["keys"]
 _IS_DAY = changes.c.resource == Resource.CALENDAR.value
 
 
-def _is_about(guest: Guest) -> sa.ColumnElement[bool]:
-    """Return the condition of changes of the guest's reservations, and of what belongs to these."""
+def _is_about(guest: Guest, resource: sa.Column[Any], record_id: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition of rows that name one of the guest's reservations, or of what belongs to these."""
     messages, reservation_ids = conversation_messages.c, sa.cast(guest.ids(Resource.RESERVATIONS), sa.ARRAY(sa.Text))
     of_guest = match_columns(messages.reservation_id, messages.conversation_id)(guest)
-    found = [sa.and_(changes.c.resource == Resource.RESERVATIONS, changes.c.record_id == sa.func.any(reservation_ids))]
+    found = [sa.and_(resource == Resource.RESERVATIONS, record_id == sa.func.any(reservation_ids))]
     for name, owned, is_one in (
         (Resource.MESSAGES, messages, of_guest),
         (reviews.name, reviews.c, match_reservation(reviews.c.reservation_id)(guest)),
         (tasks.name, tasks.c, match_reservation(tasks.c.reservation_id)(guest)),
     ):
         ids = sa.select(sa.cast(owned.id, sa.Text)).where(owned.account_id == guest.account_id, is_one)
-        found.append(sa.and_(changes.c.resource == str(name), changes.c.record_id.in_(ids)))
+        found.append(sa.and_(resource == str(name), record_id.in_(ids)))
     return sa.or_(*found)
+
+
+def _is_change(guest: Guest) -> sa.ColumnElement[bool]:
+    return _is_about(guest, changes.c.resource, changes.c.record_id)
+
+
+def _was_told(guest: Guest) -> sa.ColumnElement[bool]:
+    return _is_about(guest, automation_deliveries.c.resource, automation_deliveries.c.record_id)
 
 
 def _find_clean(connection: sa.Connection, guest: Guest) -> list[tuple[int]]:
     """Return the keys of changes about the guest that only name fields which may stay: nights, money, states."""
     texts = [sa.cast(changes.c[name], sa.Text) for name in ("before", "after")]
     query = sa.select(changes.c.change_id, changes.c.resource, *texts)
-    rows = connection.execute(query.where(changes.c.account_id == guest.account_id, _is_about(guest)))
+    rows = connection.execute(query.where(changes.c.account_id == guest.account_id, _is_change(guest)))
     return [
         (change_id,) for change_id, name, *both in rows if all(_is_clean(name, text, guest) for text in both if text)
     ]
@@ -62,10 +70,12 @@ HISTORY: Final = GuestTable(
     changes,
     # That a record changed stays, and when; what it was does not, unless it says nothing of the guest.
     dict.fromkeys(("keys", "before", "after"), sa.null()),
-    _is_about,
+    _is_change,
     searched=("before", "after"),
     find_clean=_find_clean,
 )
+# A command may write what it was told of the guest into its output.
+TOLD: Final = GuestTable(automation_deliveries, {"output": None}, _was_told, searched=("output",))
 
 
 def rewrite_changes(

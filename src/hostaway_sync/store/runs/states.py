@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.records import Mark, Mode, Resource, ResourceReport, RunState
+from hostaway_sync.store.postgres.database import note_changes
 from hostaway_sync.store.records import suspicions
 from hostaway_sync.store.tables import accounts, sync_run_resources, sync_runs, watermarks
 from hostaway_sync.store.tables import suspicions as suspicions_table
@@ -118,6 +119,7 @@ def finish_run(
     """
 
     def write(connection: sa.Connection) -> bool:
+        note_changes(connection)
         moved = _move(connection, run_id, _OPEN, state, error=error, api_calls=sync_runs.c.api_calls + api_calls)
         if moved and state is RunState.SUCCESS and last_sync_at is not None:
             connection.execute(

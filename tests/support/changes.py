@@ -30,6 +30,31 @@ def insert_changes(database: Database, rows: int = 1, **words: int | str) -> lis
     return [number for (number,) in sql.rows(database, _INSERT, **_USUAL | words | {"rows": rows})]
 
 
+_RECORD = """
+INSERT INTO hostaway.listings (account_id, id, observed_at, payload_hash, raw_payload)
+VALUES (1, :record, now(), '', '{"number": 0}') ON CONFLICT DO NOTHING
+"""
+_CHANGE = """
+UPDATE hostaway.listings SET raw_payload = jsonb_build_object('number', (raw_payload->>'number')::int + 1),
+    payload_hash = sha256((raw_payload->>'number')::bytea)
+WHERE id = :record
+"""
+_OWN = """
+SELECT change_id FROM hostaway.changes WHERE record_id = :record
+AND position = pg_current_xact_id()::text::bigint ORDER BY change_id DESC LIMIT 1
+"""
+
+
+def add_record(database: Database, record: str) -> None:
+    """Store a listing of account 1, unless it is there."""
+    database.transaction(lambda connection: connection.execute(sa.text(_RECORD), {"record": int(record)}))
+
+
+def change_record(database: Database, record: str) -> None:
+    """Change a listing in a transaction of its own."""
+    database.transaction(lambda connection: connection.execute(sa.text(_CHANGE), {"record": int(record)}))
+
+
 class ChangeWriter:
     """A transaction that stays open between two steps; `numbers` are its changes so far, each with its record."""
 
@@ -38,9 +63,9 @@ class ChangeWriter:
         self.numbers: list[tuple[str, int]] = []
 
     def write(self, record: str) -> None:
-        """Change a record; the transaction gets its id with its first change."""
-        (number,) = self._connection.scalars(sa.text(_INSERT), _USUAL | {"record": record})
-        self.numbers.append((record, number))
+        """Change a record, which waits for the row's lock; the transaction gets its id with its first change."""
+        self._connection.execute(sa.text(_CHANGE), {"record": int(record)})
+        self.numbers.append((record, self._connection.scalars(sa.text(_OWN), {"record": record}).one()))
 
     def end(self, *, commit: bool) -> list[tuple[str, int]]:
         """End the transaction; return the changes that it leaves."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
-from tests.support.changes import change_writers, insert_changes
+from tests.support.changes import add_record, change_record, change_writers, insert_changes
 from tests.support.records import add_account
 
 from hostaway_sync.errors import SchemaOutdated, StoreUnavailable
@@ -42,23 +42,25 @@ def kill_others(database: Database) -> None:
 def test_a_follower_wakes_up_at_a_notification(database: Database) -> None:
     """Also at one that was sent while it was busy with a page."""
     add_account(database)
-    insert_changes(database)
+    add_record(database, "1")
+    change_record(database, "1")
     pages = Feed(database).follow(OLDEST, timings=NEVER)
     first = next_numbers(pages)
-    (second,) = insert_changes(database)
-    sql.execute(database, NOTIFY)
-    assert (first, next_numbers(pages)) == ([1], [second])
+    change_record(database, "1")
+    assert (first, next_numbers(pages)) == ([1], [2])
     pages.close()
 
 
 def test_a_follower_looks_by_the_clock_where_notifications_do_not_come(database: Database) -> None:
     """Nobody notifies of the end of an older transaction; nor does every pooler hand notifications on."""
     add_account(database)
+    add_record(database, "1")
+    add_record(database, "2")
     pages = Feed(database).follow(OLDEST, timings=OFTEN)
     assert next(pages).entries == ()
     with change_writers(database, 2) as (older, newer):
-        older.write("a")
-        newer.write("b")
+        older.write("1")
+        newer.write("2")
         newer.end(commit=True)
         assert next(pages).is_waiting
         older.end(commit=True)

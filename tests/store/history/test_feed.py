@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import sql
-from tests.support.changes import change_writers, insert_changes
+from tests.support.changes import add_record, change_writers, insert_changes
 from tests.support.records import add_account
 
 from hostaway_sync.errors import UsageError
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from hostaway_sync.model.history.feed import FeedPage
 
 WRITERS = 10
+RECORDS = ("1", "2", "3")
 # Each step: a writer, and what it does: change one of three records, commit, or roll back.
 STEPS = st.lists(
-    st.tuples(st.integers(0, WRITERS - 1), st.sampled_from(["a", "b", "c", "commit", "commit", "rollback"])),
+    st.tuples(st.integers(0, WRITERS - 1), st.sampled_from([*RECORDS, "commit", "commit", "rollback"])),
     min_size=12,
     max_size=50,
 )
@@ -51,7 +52,7 @@ class Records:
 
     def __init__(self) -> None:
         self.holders: dict[str, int] = {}
-        self.order: dict[str, list[int]] = {"a": [], "b": [], "c": []}
+        self.order: dict[str, list[int]] = {record: [] for record in RECORDS}
 
     def may_change(self, record: str, writer: int) -> bool:
         """Whether no other writer holds the record; from now on this one does."""
@@ -73,6 +74,8 @@ def test_late_commits_are_never_skipped_or_doubled(database: Database, steps: li
             sa.text("INSERT INTO hostaway.accounts (account_id) VALUES (1) ON CONFLICT DO NOTHING")
         )
     )
+    for record in RECORDS:
+        add_record(database, record)
     records, found = Records(), []
     reader = database.separate_pool(pool_size=2, patience=1)
     cursor = reader.transaction(feed.find_end)
@@ -98,9 +101,11 @@ def test_late_commits_are_never_skipped_or_doubled(database: Database, steps: li
 def test_changes_wait_for_an_older_transaction(database: Database) -> None:
     """A page says that something waits; the order of numbers is not the order of the feed."""
     add_account(database)
+    for record in RECORDS:
+        add_record(database, record)
     with change_writers(database, 2) as (older, newer):
-        older.write("a")
-        newer.write("b")
+        older.write("1")
+        newer.write("2")
         (late,) = [number for _, number in newer.end(commit=True)]
         waiting = Feed(database).read(OLDEST)
         assert (waiting.entries, waiting.is_last, waiting.is_waiting) == ((), True, True)
@@ -131,9 +136,10 @@ def test_every_cursor_goes_on_where_it_stands(database: Database) -> None:
 def test_a_time_begins_after_it(database: Database) -> None:
     """Also where a transaction that began earlier commits later, and where earlier changes lie between later ones."""
     add_account(database)
+    add_record(database, "1")
     insert_changes(database, 2, days=2)
     with change_writers(database, 1) as (writer,):
-        writer.write("a")
+        writer.write("1")
         (noon,) = sql.row(database, "SELECT clock_timestamp() - interval '1 day'")
         insert_changes(database, 2, days=3)
         (after,) = insert_changes(database)

@@ -51,6 +51,8 @@ def test_life_of_a_stay_is_told_from_all_tables(sync_env: Build, program: Progra
     case.send("The key is under the mat")
     env.mirror().sync.run(env.account_id)
     deliver(env.database, env.account_id, Resource.RESERVATIONS, case.reservation_id)
+    deliver(env.database, env.account_id, Resource.CONVERSATIONS, case.conversation_id)
+    deliver(env.database, env.account_id, Resource.LISTINGS, case.reservation_id)
     listing, arrival = sql.row(
         env.database, "SELECT listing_id, arrival_date FROM reservations WHERE id = :id", id=case.reservation_id
     )
@@ -65,6 +67,7 @@ def test_life_of_a_stay_is_told_from_all_tables(sync_env: Build, program: Progra
     in_order = (
         'we, by \\S+, \\w+: "The key is under the mat"',
         r"our message 1: sent as message \d+",
+        "delivery reservation.updated: pending",
         "delivery reservation.updated: pending",
         rf"dates 2026-01-01 to .* → {arrival} to .*; price 10\.50 .* → .* \(sync\)",
         r"missing: the source no longer has it \(sync\)",

@@ -64,7 +64,19 @@ def tell_bookings(
         # A stamp of the source that went back must not turn two changes of one record round.
         stamp = change.source_updated_at
         latest = max(latest, stamp if stamp is not None and stamp <= change.changed_at else change.changed_at)
-        yield _tell_change(change, state, latest, keys)
+        if says := _tell_change(change, state, keys):
+            yield LifeEvent(
+                latest,
+                _KINDS.get(change.change, LifeKind.CHANGED),
+                says,
+                change.resource,
+                change.record_id,
+                change_id=change.change_id,
+                before=change.before,
+                after=change.after,
+                cause=change.cause,
+                cause_id=change.cause_id,
+            )
         state |= change.after or {}
     if missing_since is not None and not any(change.change == "missing" for change in changes):
         yield LifeEvent(missing_since, LifeKind.MISSING, _SAYS[LifeKind.MISSING], _RESOURCE, record_id)
@@ -125,8 +137,8 @@ def read_moment(value: object) -> datetime | None:
         return None
 
 
-def _tell_change(change: RecordChange, state: Mapping[str, Any], at: datetime, keys: StayKeys) -> LifeEvent:
-    """Return the event of a change of a reservation that was `state` until then."""
+def _tell_change(change: RecordChange, state: Mapping[str, Any], keys: StayKeys) -> str:
+    """Return what a change did to a reservation that was `state` until then; empty: only its stamps moved."""
     kind = _KINDS.get(change.change, LifeKind.CHANGED)
     new = {**state, **(change.after or {})}
     changed = set(change.keys or ())
@@ -143,18 +155,7 @@ def _tell_change(change: RecordChange, state: Mapping[str, Any], at: datetime, k
             parts.append(f"{name} {tell_value(state.get(key))} → {tell_value(new.get(key))}")
     told = {keys.status, keys.arrival, keys.departure, keys.price, keys.currency, keys.guests, keys.listing}
     parts += _name_others(sorted(changed - told - keys.silent), has_more=bool(parts))
-    return LifeEvent(
-        at,
-        kind,
-        "; ".join(parts) or "touched: nothing of it changed but its stamps",
-        change.resource,
-        change.record_id,
-        change_id=change.change_id,
-        before=change.before,
-        after=change.after,
-        cause=change.cause,
-        cause_id=change.cause_id,
-    )
+    return "; ".join(parts)
 
 
 def _name_others(names: list[str], *, has_more: bool) -> list[str]:

@@ -109,9 +109,7 @@ def _change_rows(
 
 def _messages(connection: sa.Connection, account_id: int, reservation_id: int, keys: StayKeys) -> list[StayMessage]:
     table = conversation_messages.c
-    threads = sa.select(conversations.c.id).where(
-        conversations.c.account_id == account_id, conversations.c.reservation_id == reservation_id
-    )
+    threads = _threads(account_id, reservation_id)
     of_account = sa.select(table.id).where(table.account_id == account_id)
     ids = sa.union(
         of_account.where(table.reservation_id == reservation_id),
@@ -133,6 +131,12 @@ def _messages(connection: sa.Connection, account_id: int, reservation_id: int, k
     return [StayMessage(*row) for row in connection.execute(query)]
 
 
+def _threads(account_id: int, reservation_id: int) -> sa.Select[tuple[int]]:
+    return sa.select(conversations.c.id).where(
+        conversations.c.account_id == account_id, conversations.c.reservation_id == reservation_id
+    )
+
+
 def _sends(connection: sa.Connection, account_id: int, reservation_id: int) -> list[StaySend]:
     names = ("intent_id", "channel_type", "body", "state", "os_user", "message_id", "error")
     stamps = ("created_at", "sending_at", "settled_at")
@@ -144,11 +148,17 @@ def _sends(connection: sa.Connection, account_id: int, reservation_id: int) -> l
 
 
 def _deliveries(connection: sa.Connection, account_id: int, reservation_id: int) -> list[StayDelivery]:
+    """Return the deliveries about the reservation or one of its conversations."""
     table = webhook_log.c
+    threads = sa.func.array(_threads(account_id, reservation_id).scalar_subquery())
     query = sa.select(sa.cast(table.id, sa.Text), table.event, table.status, table.error, table.created_at).where(
         table.account_id == account_id,
-        table.target_resource == Resource.RESERVATIONS.value,
-        table.object_id == reservation_id,
+        # One condition for the index, and one for two kinds of objects that have one id.
+        table.object_id == sa.func.any(sa.func.array_append(threads, reservation_id)),
+        table.target_resource
+        == sa.case(
+            (table.object_id == reservation_id, Resource.RESERVATIONS.value), else_=Resource.CONVERSATIONS.value
+        ),
     )
     return [StayDelivery(*row) for row in connection.execute(query.order_by(table.created_at, table.id))]
 

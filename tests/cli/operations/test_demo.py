@@ -26,8 +26,8 @@ def data_dir() -> Iterator[Path]:
 
 
 def test_demo_shows_commands_and_leaves_no_process(program: Program, data_dir: Path) -> None:
-    """Each command precedes its output; the demo's data lie apart from the user's."""
-    done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir))
+    """Each command precedes its output; the demo's data lie apart from the user's, its views have the usual name."""
+    done = program(None, "demo", HOSTAWAY_SYNC_DATA_DIR=str(data_dir), HOSTAWAY_SYNC_CORE_SCHEMA="analytics")
     assert done.returncode == 0, done.stderr
     shown = done.stdout
     for expected in (
@@ -41,6 +41,7 @@ def test_demo_shows_commands_and_leaves_no_process(program: Program, data_dir: P
         "GROUP BY month",
         "which are the two worst reviews?",
         "$ hostaway-sync history 412000",
+        "status new → cancelled",
         "which house was fullest last month?",
         "crontab.example",
     ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.core_rows import add_conversation, add_message, add_stay
 from tests.support.records import add_account
-from tests.support.sql import rows
+from tests.support.sql import execute, rows
 
 if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
@@ -27,6 +27,10 @@ def test_guests_wait_until_a_person_answers(database: Database) -> None:
     add_message(database, 1, 1, 200, body="Hello?")
     add_message(database, 2, 1, 90, body="Is\nanybody there?")
     add_message(database, 3, 1, 60, is_incoming=False, body="Welcome", messageSource="pre-generated")
+    # What the source deleted since, and what never came through, are not the last words.
+    add_message(database, 12, 1, 20, body="Deleted")
+    execute(database, "UPDATE conversation_messages SET missing_since = now() WHERE id = 12")
+    add_message(database, 13, 1, 10, status="failed", body="Lost")
     # Conversation 2: a person answered.
     add_conversation(database, 2)
     add_message(database, 4, 2, 90, body="Dogs?")

@@ -86,6 +86,7 @@ def demo() -> None:
             api_url=sandbox.url,
             data_dir=directory,
             database_url=None,
+            core_schema="core",
             master_key=key,
         )
         with Mirror(settings) as mirror:

@@ -30,7 +30,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT m.body AS last_guest_message
     FROM {core}.messages AS m
-    WHERE m.conversation_key = c.conversation_key AND m.sender_type = 'guest' AND m.missing_since IS NULL
+    WHERE m.conversation_key = c.conversation_key AND m.sender_type = 'guest' AND m.status = 'sent'
+        AND m.missing_since IS NULL
     ORDER BY m.sent_at DESC NULLS LAST, m.message_id DESC
     LIMIT 1
 ) AS word ON true

@@ -17,6 +17,7 @@ _EMPTY = """
 DO $$
 DECLARE
     place text;
+    start bigint;
     used boolean;
     large text[] := '{}';
 BEGIN
@@ -38,10 +39,10 @@ BEGIN
     IF large <> '{}' THEN
         EXECUTE 'TRUNCATE ' || array_to_string(large, ', ') || ' CASCADE';
     END IF;
-    FOR place IN
-        SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences WHERE last_value IS NOT NULL
+    FOR place, start IN
+        SELECT format('%I.%I', schemaname, sequencename), start_value FROM pg_sequences WHERE last_value IS NOT NULL
     LOOP
-        EXECUTE 'ALTER SEQUENCE ' || place || ' RESTART';
+        PERFORM setval(place::regclass, start, false);
     END LOOP;
 END $$
 """
@@ -50,6 +51,19 @@ TABLES_WITH_PAGES = """
 SELECT place FROM (
     SELECT format('%I.%I', schemaname, tablename) AS place FROM pg_tables WHERE schemaname = 'hostaway'
 ) AS tables WHERE pg_relation_size(place::regclass) > 0
+"""
+# Whatever is created, dropped or set is another row of a catalog: as long as these are equal, so is the shape.
+_CATALOGS = """
+SELECT concat_ws('|',
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_namespace),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_class),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_attribute),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_proc),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_trigger),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_constraint),
+    (SELECT count(*) || ':' || max(xmin::text::bigint) FROM pg_db_role_setting),
+    (SELECT version_num FROM hostaway.alembic_version)
+)
 """
 # Everything that a test may have created, dropped or set besides rows.
 _SHAPE = """
@@ -77,13 +91,22 @@ SELECT md5(concat_ws('|',
 """
 
 
+# By database, its catalogs when its shape was found equal last.
+_catalogs: dict[str, str] = {}
+
+
 def reset_database(url: str, *, like: str) -> bool:
     """Empty a database; return whether its schema equals that of the database at `like`."""
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
-            if connection.scalar(sa.text(_TERMINATE_OTHERS)) or connection.scalar(sa.text(_SHAPE)) != _shape(like):
+            if connection.scalar(sa.text(_TERMINATE_OTHERS)):
                 return False
+            catalogs = str(connection.scalar(sa.text(_CATALOGS)))
+            if _catalogs.get(url) != catalogs:
+                if connection.scalar(sa.text(_SHAPE)) != _shape(like):
+                    return False
+                _catalogs[url] = catalogs
             empty_tables(connection)
     except sa.exc.DBAPIError:
         return False  # the next test gets another database

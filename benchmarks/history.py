@@ -28,7 +28,7 @@ CHANGE_ALL = """
 UPDATE hostaway.reservations SET payload_hash = '\\x00',
     raw_payload = raw_payload || jsonb_build_object('status', 'other', 'numberOfGuests', id, 'isPaid', 'unknown')
 """
-SWITCH = "ALTER TABLE hostaway.reservations {} TRIGGER USER"
+TRIGGERS = ("note_inserted", "note_updated")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -88,12 +88,12 @@ def main() -> None:
 
 def measure(on: Stage, server: Server, size: int, *, has_history: bool) -> dict[str, tuple[float, float]]:
     """Return the seconds of each run, of the program and of the server."""
-    switch = SWITCH.format("ENABLE" if has_history else "DISABLE")
-    server.execute(FORGET_ALL, switch, "CHECKPOINT")
+    server.execute(FORGET_ALL, *switch(is_on=has_history), "CHECKPOINT")
     found = {}
     for run in TARGETS:
         if run == "changed":
-            server.execute(SWITCH.format("DISABLE"), CHANGE_ALL, switch, "VACUUM hostaway.reservations", "CHECKPOINT")
+            server.execute(*switch(is_on=False), CHANGE_ALL, *switch(is_on=has_history))
+            server.execute("VACUUM hostaway.reservations", "CHECKPOINT")
         began = server.read_cpu()
         ended = play(on, "sync", str(on.account_id), "--full", "--resource", "reservations")
         counts = ended.output["resources"]["reservations"]
@@ -101,6 +101,12 @@ def measure(on: Stage, server: Server, size: int, *, has_history: bool) -> dict[
         assert counts[expected] == size, counts  # noqa: S101  (figures of an incomplete run mean nothing)
         found[run] = ended.cpu, server.read_cpu() - began
     return found
+
+
+def switch(*, is_on: bool) -> list[str]:
+    """Return the statements that switch the triggers of the history on or off, and no other ones."""
+    word = "ENABLE" if is_on else "DISABLE"
+    return [f"ALTER TABLE hostaway.reservations {word} TRIGGER {name}" for name in TRIGGERS]
 
 
 if __name__ == "__main__":

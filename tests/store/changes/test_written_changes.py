@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,10 @@ from tests.support.records import OWNER, add_account, at, page, record
 
 from hostaway_sync.errors import StoreUnavailable
 from hostaway_sync.model.history.causes import Cause, CauseKind
+from hostaway_sync.model.kinds.kind import Kind, KindPage, KindRecord
 from hostaway_sync.model.records import Resource, Shape
+from hostaway_sync.store.accounts.owner import lock_owner
+from hostaway_sync.store.kinds import rows as kind_rows
 from hostaway_sync.store.records import missing
 from hostaway_sync.store.records.upsert import write_page
 
@@ -125,6 +129,36 @@ def test_damaged_payload_is_told_as_if_it_had_no_keys(database: Database) -> Non
         sql.execute(database, f"UPDATE reservations SET raw_payload = '{text}', payload_hash = '{text}'")
     sql.execute(database, "UPDATE reservations SET raw_payload = '{\"a\": 3}', payload_hash = ''")
     assert outline(database) == [("1", "updated", {"a": 1}, None), ("1", "updated", None, {"a": 3})]
+
+
+def store_coupon(database: Database, payload: dict[str, Any], minute: int) -> None:
+    """Write an object of a kind whose `uses` describes nothing."""
+    kind = Kind("coupons", volatile=("uses",))
+
+    def work(connection: sa.Connection) -> None:
+        owner = lock_owner(connection, 1, kind.name, is_listed=True, shape=kind)
+        one = KindRecord("7", json.dumps(payload), json.dumps(payload).encode())
+        kind_rows.store_page(connection, owner, kind_rows.rows_of(1, kind, None), KindPage([one], at(minute)))
+
+    database.transaction(work)
+
+
+def test_other_kinds_begin_with_their_first_whole_reading(database: Database) -> None:
+    """As the lists of the mirror do; keys that describe none of their objects make no change."""
+    store_coupon(database, {"name": "A", "uses": 1}, 0)
+    assert history(database) == []
+    sql.execute(database, "INSERT INTO resource_readings (account_id, kind, whole_at) VALUES (1, 'coupons', now())")
+    store_coupon(database, {"name": "A", "uses": 2}, 1)
+    store_coupon(database, {"name": "B", "uses": 3}, 2)
+    sql.execute(database, "UPDATE resources SET missing_since = now()")
+    sql.execute(database, "DELETE FROM resources")
+    store_coupon(database, {"name": "C", "uses": 4}, 3)
+    assert [(one.resource, one.record_id) for one in history(database)] == [("coupons", "7")] * 3
+    assert [(change, before, after) for _, change, before, after in outline(database)] == [
+        ("updated", {"name": "A"}, {"name": "B"}),
+        ("missing", None, None),
+        ("inserted", None, {"name": "C"}),
+    ]
 
 
 VALUES = st.one_of(

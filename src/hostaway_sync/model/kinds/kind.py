@@ -51,6 +51,7 @@ class Kind:
         columns: the typed columns of its own table; empty: it has none, and its rows are in `resources`.
         follows_reservations: the objects of reservations that changed are read, too, when only a part is read.
         requests: how many requests read one of its lists, however short it is.
+        volatile: top-level keys that change although the object does not; the history ignores them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Kind:
     columns: tuple[str, ...] = ()
     follows_reservations: bool = False
     requests: int = 1
+    volatile: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from hostaway_sync.model.history.causes import Cause
+    from hostaway_sync.model.kinds.kind import Kind
     from hostaway_sync.model.records import Shape
 
 # Built once: it takes longer to build than to run.
@@ -41,7 +42,7 @@ def lock_owner(
     resource: str | None = None,
     *,
     is_listed: bool = False,
-    shape: Shape | None = None,
+    shape: Shape | Kind | None = None,
     keeps_prices: bool = False,
     cause: Cause | None = None,
 ) -> Owner:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.model.records import Shape
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hostaway_sync.model.history.causes import Cause
-    from hostaway_sync.model.records import Shape
+    from hostaway_sync.model.kinds.kind import Kind
 
 _PREFIX: Final = "hostaway_sync."
 
@@ -51,11 +53,11 @@ def key_columns() -> Sequence[sa.ColumnElement[str]]:
     return [*columns, _set("price_changes", sa.bindparam("price_changes", type_=sa.Text))]
 
 
-def key_parameters(shape: Shape | None, *, keeps_prices: bool = False) -> Mapping[str, Any]:
+def key_parameters(shape: Shape | Kind | None, *, keeps_prices: bool = False) -> Mapping[str, Any]:
     """Return the parameters of `key_columns`."""
     return {
         "volatile_keys": [] if shape is None else list(shape.volatile),
-        "signed_keys": [] if shape is None else list(shape.signed),
+        "signed_keys": list(shape.signed) if isinstance(shape, Shape) else [],
         "price_changes": "on" if keeps_prices else "",
     }
 

@@ -129,7 +129,9 @@ class TableKindRecorder:
         place = rows.rows_of(self._account_id, task.kind, task.reading.parent)
 
         def write(connection: Connection) -> tuple[dict[str, Change], int]:
-            owner = account_owner.lock_owner(connection, self._account_id, task.kind.name, is_listed=True)
+            owner = account_owner.lock_owner(
+                connection, self._account_id, task.kind.name, is_listed=True, shape=task.kind
+            )
             return rows.store_page(connection, owner, place, page)
 
         with write_span(task.kind.name):

@@ -160,4 +160,5 @@ class KindSpec:
             tuple(self.columns),
             follows_reservations=bool(self.by_reservation),
             requests=len(self.variants) * self._parts,
+            volatile=tuple(sorted(self.volatile)),
         )

@@ -27,7 +27,7 @@ from hostaway_sync.app.container import Container
 from hostaway_sync.app.jobs.automations import Automations
 from hostaway_sync.settings import load_settings
 from hostaway_sync.store.automations.states import AutomationRequest
-from hostaway_sync.store.automations.work import defer_dispatch
+from hostaway_sync.store.automations.work import DispatchDeferral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def write(container: Container, account_id: int, number: int) -> float:
     """Write changes in one transaction; return when it was committed."""
     run(container, _WRITE.format(account=account_id, records=RECORDS, number=number))
     committed = time.monotonic()
-    defer_dispatch(container.database)
+    DispatchDeferral()(container.database)
     return committed
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 from tests.support import sql
+from tests.support.automations import write_changes
 from tests.support.chaos.changing_list import ChangingList, row
 from tests.support.deliveries import deliver
 from tests.support.processes import run_program
@@ -25,6 +26,7 @@ from hostaway_sync.sandbox import CLIENT_SECRET
 from hostaway_sync.secrets import KeyRing, Place
 from hostaway_sync.secrets.protocols import format_pointer, read_store_kind, read_version
 from hostaway_sync.store import jobs
+from hostaway_sync.store.automations.states import AutomationRequest
 from hostaway_sync.store.jobs import Job, StartedJob
 from hostaway_sync.store.processes import last_release_locks
 from hostaway_sync.store.processes.names import has_died
@@ -177,6 +179,18 @@ def test_keys_of_the_jobs_of_automations() -> None:
         ("deliver", "deliver:7"),
         ("deliver", "deliver:7:12"),
     ]
+
+
+def test_names_of_the_rights_of_automations(sync_env: Build, db_roles: DbRoles) -> None:
+    """Whoever begins to tell, and whoever tells one consumer."""
+    db_roles.execute(_NOTE_RIGHTS)
+    env = sync_env()
+    with env.mirror() as mirror:
+        mirror.automations.add(AutomationRequest("cat", ("*",), command=("/bin/cat",)))
+        write_changes(env.database, {})
+        assert mirror.automations.drain()
+    noted = {name for (name,) in sql.rows(env.database, "SELECT name FROM public.noted")}
+    assert {"automation 1", "beginning to tell"} <= noted
 
 
 @pytest.mark.parametrize("written", JOBS, ids=json.dumps)

@@ -89,7 +89,7 @@ class Container:
             observe=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
-        self.database.on_changes = work.defer_dispatch
+        self.database.on_changes = work.DispatchDeferral()
         self._client_config = _client_config(settings)
         self._ring: KeyRing | None = None
         self._vault: Vault | None = None

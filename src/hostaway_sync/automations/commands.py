@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import shlex
@@ -12,6 +13,8 @@ import tempfile
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
 
 from hostaway_sync.automations.answer import Answer
 from hostaway_sync.errors import UsageError
@@ -45,6 +48,11 @@ def read_command(text: str) -> tuple[str, ...]:
     if program is None:
         raise UsageError(f"--command {words[0]!r}: there is no such program that this user may run")
     return (os.path.abspath(program), *words[1:])  # noqa: PTH100  (a Path would resolve links that are meant)
+
+
+def as_secret(command: Sequence[str]) -> SecretStr:
+    """Return a command as it is sealed beside its row, so that nobody has another one run by writing to the table."""
+    return SecretStr(json.dumps(list(command)))
 
 
 def run_command(

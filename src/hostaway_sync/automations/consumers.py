@@ -55,9 +55,11 @@ class Consumers:
             event_id: the same at each try.
             event: its name.
             body: what is told.
-            keys: what a request is signed with; a command needs none.
+            keys: what a request is signed with; of a command, what proves that it is the one that was added.
         """
         if consumer.command is not None:
+            if commands.as_secret(consumer.command) not in keys:
+                return Answer("its command was changed in the database: remove the automation and add it", is_away=True)
             given = {"EVENT_ID": event_id, "EVENT_TYPE": event}
             return commands.run_command(consumer.command, body, given, timeout_s=self._command_s)
         headers = signature.sign(event_id, body, keys, now=self._clock())

@@ -131,8 +131,7 @@ def _tell_what_waits(database: Database, config: DeliveryConfig, automation_id: 
         if automation is None or not due:
             return so_far
         # Read anew for each page: a secret that was replaced meanwhile is still valid for days.
-        is_command = automation.request.command is not None
-        keys = [] if is_command else registry.open_secrets(database, config.vault(), automation_id)
+        keys = registry.open_secrets(database, config.vault(), automation_id)
         for delivery in due:
             answer = _tell(database, config, automation, delivery, keys)
             if answer is not None:

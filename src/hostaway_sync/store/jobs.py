@@ -169,12 +169,12 @@ def defer_job(connection: sa.Connection, job: Job) -> None:
     connection.execute(_unless_waiting(statement, values))
 
 
-def defer_job_if(connection: sa.Connection, job: Job, condition: sa.ColumnElement[bool]) -> None:
-    """Defer a job as `defer_job` does, if a condition holds; one statement."""
+def defer_job_if(connection: sa.Connection, job: Job, condition: sa.ColumnElement[bool]) -> bool:
+    """Defer a job as `defer_job` does, if a condition holds; return whether it does. One statement."""
     row = _row(job)
     values = [sa.literal(value, jobs.c[name].type) for name, value in row.items()]
     statement = insert(jobs).from_select(list(row), sa.select(*values).where(condition))
-    connection.execute(_unless_waiting(statement, {"scheduled_at": None}))
+    return connection.execute(_unless_waiting(statement, {"scheduled_at": None})).rowcount == 1
 
 
 def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:

@@ -7,15 +7,22 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from tests.support import sql
+from tests.support.automations import add_automation, drain, open_mirror, write_changes
 from tests.support.deliveries import eventually
 
 from hostaway_sync.automations.commands import MAX_OUTPUT, read_command, run_command
 from hostaway_sync.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.sync_env import SyncEnv
+
     from hostaway_sync.automations.answer import Answer
+
+    Build = Callable[..., SyncEnv]
 
 GIVEN = {"EVENT_ID": "evt_1", "EVENT_TYPE": "task.created"}
 
@@ -86,3 +93,18 @@ def test_a_command_is_split_like_a_shell_does_and_read_by_none() -> None:
     for text, words in (("", "is empty"), ("'a", "not closed"), ("no-such-program-here x", "no such program")):
         with pytest.raises(UsageError, match=words):
             read_command(text)
+
+
+def test_a_command_that_was_changed_in_the_database_does_not_run(sync_env: Build, tmp_path: Path) -> None:
+    """It is sealed beside its row; who may write rows and has no key runs nothing."""
+    env = sync_env()
+    with open_mirror(env) as mirror:
+        add_automation(mirror, "echo", command=("/bin/cat",))
+        write_changes(env.database, {})
+        note = tmp_path / "note"
+        sql.execute(env.database, f"UPDATE automations SET command = ARRAY['/bin/touch', '{note}']")
+        assert drain(mirror)
+        (failed,) = mirror.automations.deliveries("echo", limit=9)
+        assert failed.error == "its command was changed in the database: remove the automation and add it"
+        assert mirror.automations.test("echo").error == failed.error
+        assert not note.exists()

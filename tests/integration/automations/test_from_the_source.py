@@ -44,14 +44,18 @@ def test_what_a_sync_finds_is_told(sync_env: Build) -> None:
 
 
 def test_a_commit_defers_one_job_where_somebody_is_told(sync_env: Build) -> None:
-    """However many commits there are; none where no automation is active, and none for a commit that was undone."""
+    """However many commits there are; where no automation is active the database is asked once in five seconds."""
     env = sync_env()
     with consuming() as consumer, open_mirror(env, consumer) as mirror:
         database = env.database
-        database.on_changes = work.defer_dispatch
+        now = 100.0
+        database.on_changes = work.DispatchDeferral(lambda: now)
         write_changes(database, {})
         assert sql.rows(database, DISPATCH) == [(0,)]
         add_automation(mirror, "crm", consumer.url)
+        write_changes(database, {})
+        assert sql.rows(database, DISPATCH) == [(0,)]
+        now += 5
         for _ in range(3):
             write_changes(database, {})
         assert sql.rows(database, DISPATCH) == [(1,)]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hostaway_sync.automations import conditions, payload, signature
+from hostaway_sync.automations import commands, conditions, payload, signature
 from hostaway_sync.automations.consumers import Consumers
 from hostaway_sync.automations.delivery_job import DeliveryConfig, run_delivery_job
 from hostaway_sync.automations.dispatch_job import DispatchConfig, run_dispatch_job
@@ -87,15 +87,10 @@ class Automations:
             if account_queries.find_account(self._database, account_id) is None:
                 raise AccountError.unknown(account_id)
         if request.conditions:
-            read = partial(
-                core_rows.list_columns,
-                core=self._container.settings.core_schema,
-                resources=resources_of(request.events),
-            )
-            conditions.require_columns(request.conditions, self._database.transaction(read))
-        secret = None if request.url is None else signature.make_secret()
+            self._require_columns(request)
+        secret = signature.make_secret() if request.command is None else commands.as_secret(request.command)
         registry.add_automation(self._database, self._container.vault(), request, secret)
-        return AddedAutomation(self.get(request.name), secret)
+        return AddedAutomation(self.get(request.name), secret if request.command is None else None)
 
     def list_all(self) -> list[Automation]:
         """Return all automations by name."""
@@ -143,11 +138,7 @@ class Automations:
         automation = self.get(name)
         event = next(event for event in (*automation.request.events, *EVENTS) if event != ALL)
         body = payload.build_example(event, resource_of(event), now=_now())
-        keys = (
-            registry.open_secrets(self._database, self._container.vault(), automation.automation_id)
-            if automation.request.url
-            else []
-        )
+        keys = registry.open_secrets(self._database, self._container.vault(), automation.automation_id)
         return self._consumers().tell(automation.request, payload.EXAMPLE_ID, event, body, keys)
 
     def deliveries(self, name: str, *, state: DeliveryState | None = None, limit: int) -> list[Delivery]:
@@ -193,6 +184,14 @@ class Automations:
             jobs.DISPATCH: handle_one_by_one(lambda _: run_dispatch_job(self._database, dispatch)),
             jobs.DELIVER: handle_one_by_one(partial(run_delivery_job, self._database, delivery)),
         }
+
+    def _require_columns(self, request: AutomationRequest) -> None:
+        core, resources = self._container.settings.core_schema, resources_of(request.events)
+        columns = self._database.transaction(partial(core_rows.list_columns, core=core, resources=resources))
+        if not columns and resources & core_rows.VIEWS.keys():
+            raise AutomationError(f"--where: the views of {core} are missing: run `hostaway-sync migrate`")
+
+        conditions.require_columns(request.conditions, columns)
 
     def _consumers(self) -> Consumers:
         return Consumers(self._client(), _now)

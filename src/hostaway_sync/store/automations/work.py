@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,13 +16,13 @@ from hostaway_sync.store.jobs import ALL_AUTOMATIONS, NO_ACCOUNT, Job
 from hostaway_sync.store.tables import automations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from hostaway_sync.store.automations.states import Automation
     from hostaway_sync.store.postgres.database import Database
 
-KINDS: Final = (jobs.DISPATCH, jobs.DELIVER)
+_ASK_AGAIN_S: Final = 5.0
 DISPATCH_JOB: Final = Job(NO_ACCOUNT, automation_id=ALL_AUTOMATIONS)
 
 
@@ -30,14 +31,29 @@ def name_delivery_job(automation_id: int) -> Job:
     return Job(NO_ACCOUNT, automation_id=automation_id)
 
 
-def defer_dispatch(database: Database) -> None:
-    """Have the changes looked through, if any automation is told of events.
+class DispatchDeferral:
+    """Has the changes looked through after a commit, if any automation is told of events.
 
-    Called after a commit. Where the database is away just then, the worker's look of each minute makes up for it.
+    Where there is none, it asks once in some seconds, so that a first sync pays nothing for each of its pages. Whatever
+    it misses, the worker's look of each minute finds, and the end of `sync-all`.
+
+    Args:
+        monotonic: seconds.
     """
-    defer = partial(jobs.defer_job_if, job=DISPATCH_JOB, condition=registry.IS_ANY_ACTIVE)
-    with suppress(StoreError):
-        database.attempt(defer, is_one_statement=True)
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._not_before = 0.0
+
+    def __call__(self, database: Database) -> None:
+        """Defer the job that looks through the changes; never raises an error of the database."""
+        now = self._monotonic()
+        if now < self._not_before:
+            return
+        defer = partial(jobs.defer_job_if, job=DISPATCH_JOB, condition=registry.IS_ANY_ACTIVE)
+        with suppress(StoreError):
+            if not database.attempt(defer, is_one_statement=True):
+                self._not_before = now + _ASK_AGAIN_S
 
 
 def defer_deliveries(connection: sa.Connection, automation_ids: Iterable[int]) -> None:

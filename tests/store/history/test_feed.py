@@ -174,12 +174,15 @@ def test_pruning_under_a_reader_is_noticed(database: Database) -> None:
     assert (numbers(page), page.has_lost) == (kept[2000:2500], True)
     page = feed_of.read(page.cursor, limit=500)
     assert (numbers(page), page.has_lost) == (kept[2500:], False)
+    last, end = page.entries[-1][0], feed_of.read(page.cursor).cursor
     sql.execute(database, delete, number=kept[2999])
-    page = feed_of.read(page.cursor)
-    assert (numbers(page), page.has_lost) == ([], False)
     (next_one,) = insert_changes(database)
-    page = feed_of.read(page.entries[-1][0] if page.entries else FeedCursor(0, 1, kept[2999]))
-    assert (numbers(page), page.has_lost) == ([next_one], False)
+    for cursor in (last, end):
+        page = feed_of.read(cursor)
+        assert (numbers(page), page.has_lost) == ([next_one], False)
+    sql.execute(database, delete, number=next_one)
+    insert_changes(database)
+    assert [feed_of.read(cursor).has_lost for cursor in (last, end)] == [True, False]
 
 
 def test_pages_follow_indexes(database: Database) -> None:

@@ -134,11 +134,12 @@ def _read_batch(connection: sa.Connection, batch: FeedCursor, wanted: FeedFilter
 
 
 def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
-    """Whether changes after a cursor were deleted: no change up to it is left, nor is the very next one."""
+    """Whether changes after a cursor were deleted: no change up to it is left, nor is the very next one.
+
+    Of a cursor that names no change nothing can be told: all changes may be gone that were read before.
+    """
     number = cursor.change_id
-    if cursor.high == 0 or (
-        number and connection.scalar(sa.select(changes.c.change_id).where(changes.c.change_id == number))
-    ):
+    if not number or connection.scalar(sa.select(changes.c.change_id).where(changes.c.change_id == number)):
         return False
     oldest = connection.execute(
         sa.select(changes.c.change_id, changes.c.position).order_by(changes.c.position, changes.c.change_id).limit(1)

@@ -110,8 +110,11 @@ def test_keys_of_status_when_nothing_is_wrong(sync_env: Build) -> None:
         f"{UNTIL_RUNS} running last_run{{{PAST}}} certificate {WAITING} silence suspected{{}} set_back{{}} "
         "quarantined{rowless cleaned} abandoned_24_h"
     )
-    assert keys_of(env, "status") == f"{HEAD} outage feed accounts[{account}] automations[] {BUDGET}"
-    assert keys_of(env, "status", "70001") == f"{HEAD} outage feed accounts[{account} {DETAILS}] automations[] {BUDGET}"
+    assert keys_of(env, "status") == f"{HEAD} outage feed new_words[] accounts[{account}] automations[] {BUDGET}"
+    assert (
+        keys_of(env, "status", "70001")
+        == f"{HEAD} outage feed new_words[] accounts[{account} {DETAILS}] automations[] {BUDGET}"
+    )
 
 
 def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +129,7 @@ def test_keys_of_status_when_everything_is_wrong(capsys: pytest.CaptureFixture[s
     )
     assert (
         outline(json.loads(capsys.readouterr().out))
-        == f"{HEAD} {outage} {feed} accounts[{account}] automations[] {BUDGET}"
+        == f"{HEAD} {outage} {feed} new_words[] accounts[{account}] automations[] {BUDGET}"
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 METRICS = """\
 hostaway_sync_database_up
 hostaway_sync_accounts state
+hostaway_sync_new_words kind
 hostaway_sync_last_success_timestamp_seconds account
 hostaway_sync_last_run_success account
 hostaway_sync_alarms account kind

@@ -24,6 +24,7 @@ from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.postgres.open_database import open_database
 from hostaway_sync.store.privacy import payload_rule
+from hostaway_sync.store.records.new_words import find_new_words
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.secrets import placement as secret_placement
 from hostaway_sync.store.secrets.sealing import has_sealed_values
@@ -224,7 +225,7 @@ class Container:
         outage = read_outage(self.database, egress=self.settings.egress, api_url=self.settings.api_url)
         calendars, kinds = self.resources.terms(self.database)
         known = read_overview(self.database, self.buckets, account_id=account_id, calendars=calendars, kinds=kinds)
-        return replace(known, outage=outage, stall=find_stall(self.database))
+        return replace(known, outage=outage, stall=find_stall(self.database), new_words=find_new_words(self.database))
 
     def buckets(self, account_id: int) -> tuple[Bucket, ...]:
         """Return the limits that a request of this account counts against: the address's, then the account's."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.doctor.findings import Finding, Grade
 from hostaway_sync.model.history.stall import GRAVE_AFTER
 from hostaway_sync.model.history.stall_sentences import advise_on_stall, describe_stall
+from hostaway_sync.model.kinds.new_words import describe_new_words
 from hostaway_sync.store.schema.move_mark import SENTENCES, MoveMark
 
 if TYPE_CHECKING:
@@ -71,3 +72,10 @@ def check_core_views(outdated: Sequence[str]) -> Iterator[Finding]:
         names = ", ".join(outdated[:_MOST_NAMES]) + (", …" if len(outdated) > _MOST_NAMES else "")
         advice = "run `hostaway-sync migrate` as the owner of the tables: it makes them, or says what is in its way"
         yield Finding("core", Grade.HINT, f"views of core are missing, or those of another release: {names}", advice)
+
+
+def check_new_words(found: Overview) -> Iterator[Finding]:
+    """Judge the words of the source that are newer than this release."""
+    if found.new_words:
+        advice = "upgrade hostaway-sync; until then ask for `status_raw` and `channel_raw`"
+        yield Finding("core", Grade.HINT, describe_new_words(found.new_words), advice)

@@ -168,6 +168,7 @@ class Examination:
         yield from (*of_keys, *of_source, *of_runs)
         yield from self._check("changes", known, database_checks.check_feed)
         yield from self._check("core", views, database_checks.check_core_views)
+        yield from self._check("core", known, database_checks.check_new_words)
         yield from self._check("clock", future, checks.check_future_marks)
         if is_away:
             yield causes.not_checked("token", "the source cannot be reached")

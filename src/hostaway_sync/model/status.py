@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.circuit_breaker import Outage
     from hostaway_sync.model.history.stall import FeedStall
     from hostaway_sync.model.kinds.facts import KindFacts
+    from hostaway_sync.model.kinds.new_words import NewWord
     from hostaway_sync.model.records import Mode, Resource, RunState
 
 
@@ -253,6 +254,7 @@ class Overview:
         address: usage of the request limit that they share; None if there are no accounts.
         outage: the open circuit of the API; None if it is closed.
         stall: what the feed of changes waits for; None if it does not.
+        new_words: words of the source that the views of `core` do not know.
     """
 
     now: datetime
@@ -260,6 +262,7 @@ class Overview:
     address: BucketUsage | None = None
     outage: Outage | None = None
     stall: FeedStall | None = None
+    new_words: tuple[NewWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 DATABASE_UP = _stored("database_up", "1 when the database could be asked; else nothing that is stored is here.")
 ACCOUNTS = _stored("accounts", "Accounts, by `state`: active or disabled.", "state")
+NEW_WORDS = _stored(
+    "new_words",
+    "Reservations whose `kind` of word, status or channel, this release does not know; `core` has unknown or other.",
+    "kind",
+)
 LAST_SUCCESS = _stored(
     "last_success_timestamp_seconds",
     "Start of the last run of an active account that was a success in all resources; 0: there was none.",

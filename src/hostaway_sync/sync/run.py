@@ -21,7 +21,7 @@ from hostaway_sync.model.records import (
 from hostaway_sync.observability.log_context import add_log_context, log_context
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.accounts import queries as account_queries
-from hostaway_sync.store.records import setbacks, walks
+from hostaway_sync.store.records import new_words, setbacks, walks
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.runs import states as run_states
 from hostaway_sync.sync import plan
@@ -33,7 +33,7 @@ from hostaway_sync.sync.recording.dry_run import DryRecorder
 from hostaway_sync.sync.recording.protocols import Recorders
 from hostaway_sync.sync.recording.recorder import Sweep, open_table_recorders
 from hostaway_sync.sync.reporting import alarms
-from hostaway_sync.sync.reporting.run_log import explain_break, log_run_end
+from hostaway_sync.sync.reporting.run_log import explain_break, log_new_words, log_run_end
 from hostaway_sync.sync.webhook_check import check_webhook, is_source_answering
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class Run:
         set_back = setbacks.count_met_since(self._database, account_id, signpost)
         for warning in plan.list_warnings(report.resources, set_back):
             log.warning("account %d: %s", account_id, warning)
+        log_new_words(account_id, new_words.list_first_met(self._database, account_id, signpost))
         if not self._will_retry(report.state, can_recover=report.can_recover):
             found = alarms.find_causes(reports, self._whole, self._braked)
             found = replace(found, mirrored=self._options.all_mirrored())

@@ -109,7 +109,17 @@ def test_status_json_has_all_that_the_table_shows(sync_env: Build, program: Prog
     env = sync_env()
     env.mirrored()
     document = json.loads(program(env, "status", "--json").stdout)
-    assert document.keys() == {"state", "now", "late_after_s", "outage", "feed", "accounts", "budget"}
+    assert document.keys() == {
+        "state",
+        "now",
+        "late_after_s",
+        "outage",
+        "feed",
+        "new_words",
+        "accounts",
+        "automations",
+        "budget",
+    }
     (account,) = document["accounts"]
     assert account.keys() == ACCOUNT_KEYS
     assert (document["state"], document["late_after_s"]) == ("ok", 26 * 3600)

@@ -48,6 +48,7 @@ def overview_document(
         "late_after_s": LATE_AFTER.total_seconds(),
         "outage": _outage(overview.outage) if overview.outage else None,
         "feed": _stall(overview.stall) if overview.stall else None,
+        "new_words": [{"kind": one.kind, "word": one.word, "rows": one.rows} for one in overview.new_words],
         "accounts": [_account(facts, health) for facts, health in verdicts],
         "automations": [automation_document(one) for one in automations],
         "budget": [_budget(use) for use in limits if use is not None],

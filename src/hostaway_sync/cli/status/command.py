@@ -63,6 +63,7 @@ def status(
         status_account.print_account(*verdicts[0], overview.now, marks, history)
         say_outage(overview)
         say_stall(overview)
+        say_new_words(overview)
     elif verdicts:
         print_overview(overview, verdicts)
         say_automations(automations)
@@ -88,6 +89,7 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
     print_paragraph("")
     say_outage(overview)
     say_stall(overview)
+    say_new_words(overview)
     print_paragraph(_sums([health for _, health in verdicts]))
     if overview.address is not None:
         print_paragraph(budget_words(overview.address, overview.now))
@@ -128,6 +130,16 @@ def say_automations(automations: Sequence[Automation]) -> None:
             print_paragraph(f"automation {one.name} was disabled: {one.disabled_reason}")
         elif one.is_active and one.failing_since is not None:
             print_paragraph(f"automation {one.name} fails since {one.failing_since:%Y-%m-%d %H:%M} UTC")
+
+
+def say_new_words(overview: Overview) -> None:
+    """Print the words that the views of `core` do not know; nothing when they know all."""
+    from hostaway_sync.cli.ui.tables import print_paragraph
+    from hostaway_sync.model.kinds.new_words import describe_new_words
+
+    if overview.new_words:
+        says = describe_new_words(overview.new_words)
+        print_paragraph(f"{says[0].upper()}{says[1:]}")
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:

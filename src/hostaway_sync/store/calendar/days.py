@@ -78,11 +78,15 @@ def write_days(
     """Write these days over their rows; return how many rows are not as before, and how many values fit no column."""
     payload_rule.guard_days(connection, (day.payload_hash for day in changed))
     contents = [day.read() for day in changed]
+    source = connection.get_execution_options()["schema_translate_map"][None]
     parameters = {
         "of_account": owner.account_id,
         "of_customer": owner.customer_id,
         "of_listing": listing_id,
         "asked_at": asked_at,
+        # The schema of the tables has the name of their source.
+        "of_account_text": str(owner.account_id),
+        "of_listing_key": f"{source}:{owner.account_id}:{listing_id}",
         "dates": [day.date for day in changed],
         "hashes": [day.payload_hash for day in changed],
         "payloads": [content.payload for content in contents],
@@ -148,10 +152,14 @@ def _build_upsert() -> sa.Select[int]:
         _ASKED_AT,
         *(rows.c[name] for name in filled),
         sa.cast(rows.c.payload, JSONB),
+        sa.bindparam("of_account_text", type_=sa.Text),
+        sa.bindparam("of_listing_key", type_=sa.Text),
     )
-    target = ["account_id", "listing_id", "customer_id", "observed_at", *filled, "raw_payload"]
+    core = ["core_account_id", "core_listing_key"]
+    target = ["account_id", "listing_id", "customer_id", "observed_at", *filled, "raw_payload", *core]
     statement = insert(calendar_days).from_select(target, selected)
-    written = {name: statement.excluded[name] for name in target if name not in {"account_id", "listing_id", "date"}}
+    kept = {"account_id", "listing_id", "date", *core}
+    written = {name: statement.excluded[name] for name in target if name not in kept}
     is_equal = calendar_days.c.raw_payload == statement.excluded.raw_payload
     updated_at = sa.case((is_equal, calendar_days.c.updated_at), else_=sa.func.now())
     upsert = statement.on_conflict_do_update(

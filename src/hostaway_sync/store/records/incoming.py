@@ -11,7 +11,7 @@ from hostaway_sync.model.records import Change, Resource
 from hostaway_sync.model.timestamps import WATERMARK_LAG, is_credible_stamp
 from hostaway_sync.store.calendar.marks import STAY_COLUMNS
 from hostaway_sync.store.records import observations
-from hostaway_sync.store.tables import Timestamp
+from hostaway_sync.store.tables import Timestamp, listings
 from hostaway_sync.store.time_marks import null_if_unknown
 
 if TYPE_CHECKING:
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _URL_WITH_QUERY = r'(https?://[^"\\\s?]*)\?[^"\\\s]*'
 # A stamp from further ahead cannot order two readings: no later change of the row would ever count as newer.
 CLOCKS_DIFFER = WATERMARK_LAG
+_OF_ACCOUNT_TEXT = sa.bindparam("of_account_text", type_=sa.Text)
+_KEY_PREFIX = sa.bindparam("key_prefix", type_=sa.Text)
+# Of each key of `core`, the column with the id that it ends with.
+_CORE_KEYS = {
+    "core_key": "id",
+    "core_listing_key": "listing_id",
+    "core_reservation_key": "reservation_id",
+    "core_conversation_key": "conversation_id",
+}
 OF_ACCOUNT = sa.bindparam("of_account", type_=sa.BigInteger)
 ASKED_AT = sa.bindparam("asked_at", type_=Timestamp)
 
@@ -65,6 +74,29 @@ def build_received_rows(table: sa.Table, shape: Shape) -> sa.CTE:
     selected = [rows.c[name] for name in types if name != "payload"]
     raw_payload = sa.cast(rows.c.payload, JSONB).label("raw_payload")
     return sa.select(*selected, raw_payload).cte("incoming")
+
+
+def build_core_columns(table: sa.Table, rows: Any) -> dict[str, sa.ColumnElement[Any]]:  # noqa: ANN401  (a column collection)
+    """Return the columns of `core` that a statement fills in rows with these columns; triggers fill those of others.
+
+    They would fill these as well, in six times the time: listings, which are few, are left to them.
+    """
+    if table is listings:
+        return {}
+    found: dict[str, sa.ColumnElement[Any]] = {
+        "core_account_id": _OF_ACCOUNT_TEXT,
+        "core_id": sa.cast(rows.id, sa.Text),
+    }
+    for name, column in _CORE_KEYS.items():
+        if name in table.c and column in rows:
+            found[name] = _KEY_PREFIX + sa.cast(rows[column], sa.Text)
+    return found
+
+
+def core_parameters(connection: sa.Connection, account_id: int) -> dict[str, str]:
+    """Return the parameters of `build_core_columns`; the schema of the tables has the name of their source."""
+    source = connection.get_execution_options()["schema_translate_map"][None]
+    return {"of_account_text": str(account_id), "key_prefix": f"{source}:{account_id}:"}
 
 
 def comparable_payload(payload: sa.ColumnElement[Any], shape: Shape) -> sa.ColumnElement[Any]:

@@ -23,9 +23,11 @@ from hostaway_sync.store.records import due_threads, observations, setbacks, sin
 from hostaway_sync.store.records.incoming import (
     OF_ACCOUNT,
     build_changes,
+    build_core_columns,
     build_parameters,
     build_received_rows,
     comparable_payload,
+    core_parameters,
     is_newer,
     list_parsed_columns,
     was_asked_later,
@@ -139,7 +141,8 @@ def _execute(
     if not records:
         return
     with connection.begin_nested():
-        rows = connection.execute(statement, build_parameters(owner, page, records)).all()
+        parameters = {**build_parameters(owner, page, records), **core_parameters(connection, owner.account_id)}
+        rows = connection.execute(statement, parameters).all()
     applied.changes.update({row.id: Change(row.change) for row in rows})
     applied.went_back.update(row.id for row in rows if row.went_back)
     if page.shape.resource is Resource.RESERVATIONS:
@@ -245,10 +248,14 @@ def _upsert(shape: Shape) -> sa.Select[Any]:
     marked = ["thread_due_at"] if "thread_due_at" in table.c else []
     values = (found.c[name] for name in filled)
     changed = found.c.change.in_([sa.literal_column(f"'{name}'") for name in (Change.INSERTED, Change.UPDATED)])
-    rows = sa.select(OF_ACCOUNT, _OF_CUSTOMER, found.c.asked_at, *values, *(found.c.asked_at for _ in marked))
+    core = build_core_columns(table, found.c)
+    rows = sa.select(
+        OF_ACCOUNT, _OF_CUSTOMER, found.c.asked_at, *values, *(found.c.asked_at for _ in marked), *core.values()
+    )
     # In the order of their ids: two writers of the same rows must not deadlock.
     rows = rows.where(changed).order_by(found.c.id)
-    statement = insert(table).from_select(["account_id", "customer_id", "observed_at", *filled, *marked], rows)
+    target = ["account_id", "customer_id", "observed_at", *filled, *marked, *core]
+    statement = insert(table).from_select(target, rows)
     new = statement.excluded
     is_same = comparable_payload(table.c.raw_payload, shape) == comparable_payload(new.raw_payload, shape)
     written = statement.on_conflict_do_update(

@@ -19,6 +19,7 @@ from hostaway_sync.observability import metric_catalog
 from hostaway_sync.observability.meter import Sample
 from hostaway_sync.store.automations import registry
 from hostaway_sync.store.jobs import REFRESH, SEND, SYNC, read_clock
+from hostaway_sync.store.records.new_words import count_new_words
 from hostaway_sync.store.runs import alarms, certificates
 from hostaway_sync.store.status.calendars import read_calendar_facts
 from hostaway_sync.store.status.kinds import read_kind_facts
@@ -71,7 +72,8 @@ def read_metrics(
     def read(connection: sa.Connection) -> list[Sample]:
         connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         found = [_sample(metric_catalog.DATABASE_UP, 1)]
-        for reading in (_accounts, _runs, _rows, _queue, _waiting, _dead_letters, _unknown_sends, _automations):
+        stored = (_accounts, _runs, _rows, _new_words, _queue, _waiting, _dead_letters, _unknown_sends, _automations)
+        for reading in stored:
             found += reading(connection)
         found += _calendars(connection, calendars)
         found += _kinds(connection, kinds)
@@ -164,6 +166,12 @@ def _rows(connection: sa.Connection) -> Iterator[Sample]:
         for change in CHANGES:
             value = int(getattr(found[name], change)) if name in found else 0
             yield _sample(metric_catalog.ROWS, value, name, change)
+
+
+def _new_words(connection: sa.Connection) -> Iterator[Sample]:
+    found = count_new_words(connection)
+    for kind in ("status", "channel"):
+        yield _sample(metric_catalog.NEW_WORDS, sum(word.rows for word in found if word.kind == kind), kind)
 
 
 def _calendars(connection: sa.Connection, terms: CalendarTerms) -> Iterator[Sample]:

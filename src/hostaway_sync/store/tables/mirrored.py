@@ -132,7 +132,13 @@ reservations = _mirrored(
     Column("thread_due_at", Timestamp, comment="as in conversations; only while no conversation of it is known"),
     _core_listing(),
     _core("core_unit_key", "source:account:unit, of its first unit; NULL: it names none"),
+    Column(
+        "core_new_words",
+        ARRAY(Text(collation="C")),
+        comment="statuses and channels that the views of core do not know; NULL: they know all",
+    ),
 )
+Index(None, reservations.c.core_new_words, postgresql_where=text("core_new_words IS NOT NULL"))
 Index(None, reservations.c.core_listing_key)
 Index(None, reservations.c.core_unit_key, postgresql_where=text("core_unit_key IS NOT NULL"))
 Index(None, reservations.c.account_id, reservations.c.listing_id)

@@ -16,6 +16,7 @@ from hostaway_sync.store.tables.count_columns import to_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from hostaway_sync.model.kinds.new_words import NewWord
     from hostaway_sync.model.records import Change, ChangeCounts, ResourceReport, RunReport
     from hostaway_sync.observability.tracing import Span
 
@@ -51,6 +52,17 @@ def log_run_end(report: RunReport) -> None:
     running.set_attributes(rows_seen=seen, rows_changed=changed)
     if report.error is not None:
         running.record_error(RunIncomplete(report.error))
+
+
+def log_new_words(account_id: int, words: Iterable[NewWord]) -> None:
+    """Log the words that this run met first; the views of `core` have none of their own for them."""
+    for word in words:
+        log.warning(
+            "account %d: reservations: this release does not know the %s; core has %s for it",
+            account_id,
+            word,
+            "unknown" if word.kind == "status" else "other",
+        )
 
 
 def note_resource(report: ResourceReport) -> None:

@@ -145,6 +145,8 @@ def run(database: Database, statement: str, **values: object) -> Iterator[sa.Row
     """Run one statement and yield its rows."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
+        # As in a first sync: what is filled in is no history.
+        connection.exec_driver_sql("SET hostaway_sync.changes = 'off'")
         result = connection.execute(sa.text(statement.replace("::", r"\:\:")), values)
         if result.returns_rows:
             yield from result

@@ -110,7 +110,9 @@ def as_sql(backup: Backup) -> str:
 
 
 def over_itself(backup: Backup) -> str:
-    """Restore into the same database, whose tables are dropped first."""
+    """Restore into the same database, whose tables are dropped first, and before them the views that stand on them."""
+    with backup.case.env.database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA core CASCADE")
     backup.case.env.database.disconnect()
     run("pg_restore", "--clean", "--if-exists", f"--dbname={backup.libpq()}", str(backup.file))
     return backup.case.env.database.engine.url.render_as_string(hide_password=False)

@@ -77,6 +77,9 @@ def record_failure(
         return _write(connection, job, attempt, decision)
 
     decision = database.transaction(write)
+    if job.account_id == jobs.NO_ACCOUNT:
+        log.warning("%s: tried again soon: %s", job.key, to_storable_text(describe_exception(failure.error)))
+        return decision
     _log(job, decision, to_storable_text(describe_exception(failure.error)), made=job.attempt)
     return decision
 

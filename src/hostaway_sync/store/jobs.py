@@ -174,7 +174,7 @@ def defer_job_if(connection: sa.Connection, job: Job, condition: sa.ColumnElemen
     row = _row(job)
     values = [sa.literal(value, jobs.c[name].type) for name, value in row.items()]
     statement = insert(jobs).from_select(list(row), sa.select(*values).where(condition))
-    return connection.execute(_unless_waiting(statement, {"scheduled_at": None})).rowcount == 1
+    return connection.scalar(_unless_waiting(statement, {"scheduled_at": None}).returning(jobs.c.id)) is not None
 
 
 def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = None) -> None:

@@ -73,8 +73,8 @@ def test_a_command_that_fails_says_how() -> None:
 def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     """When its time is over; what one that ended in time left running holds nobody up."""
     note = tmp_path / "pid"
-    child = f"import os; open({str(note)!r}, 'w').write(str(os.getpid())); import time; time.sleep(60)"
-    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); import time; time.sleep(60)"
+    child = f"import os; open({str(note)!r}, 'w').write(str(os.getpid())); import time; time.sleep(300)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); import time; time.sleep(300)"
     answer = run_python(code, timeout_s=2)
     assert (answer.status, answer.is_away) == (None, True)
     assert answer.error == f"{sys.executable} was killed after 2 s"

@@ -43,6 +43,10 @@ def test_a_consumer_is_told_of_each_change_once(sync_env: Build) -> None:
         assert told["data"]["changed"] == {"status": {"old": "new", "new": "cancelled"}}
         assert (told["data"]["account_id"], told["data"]["record_id"]) == ("70001", "1")
         assert [one.state for one in mirror.automations.deliveries("crm", limit=9)] == [DeliveryState.DELIVERED] * 2
+        write_changes(env.database, {})
+        add_automation(mirror, "later", consumer.url + "/later")
+        assert drain(mirror)
+        assert (len(consumer.heard), mirror.automations.deliveries("later", limit=9)) == (3, [])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,6 @@ def test_a_consumer_that_is_gone_or_failing_for_days_is_disabled(sync_env: Build
             write_changes(env.database, {"record_id": "9"})
             consumer.answer = lambda _: Answer()
             mirror.automations.enable("crm")
-            let_time_pass(env.database)
             assert drain(mirror)
             assert ids(consumer)[-1] == f"evt_{number}"
             assert mirror.automations.get("crm").disabled_reason is None

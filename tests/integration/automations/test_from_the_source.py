@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.support import sql
 from tests.support.automations import add_automation, drain, open_mirror, write_changes
 from tests.support.servers.consumer import consuming
 
+from hostaway_sync.store.accounts import owner as account_owner
 from hostaway_sync.store.automations import work
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def test_a_commit_defers_one_job_where_somebody_is_told(sync_env: Build) -> None
         now += 5
         for _ in range(3):
             write_changes(database, {})
+        assert sql.rows(database, DISPATCH) == [(1,)]
+        sql.execute(database, "DELETE FROM procrastinate_jobs")
+        database.transaction(partial(account_owner.lock_owner, account_id=env.account_id))
         assert sql.rows(database, DISPATCH) == [(1,)]
         sql.execute(database, "DELETE FROM procrastinate_jobs")
         mirror.automations.disable("crm")

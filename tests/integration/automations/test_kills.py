@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +14,19 @@ from tests.support.deliveries import eventually
 from tests.support.processes import kill_process, start_program
 from tests.support.servers.consumer import Answer, Consumer, Heard, consuming
 
+from hostaway_sync.queue import outcomes
+from hostaway_sync.queue.outcomes import FailedAttempt
+from hostaway_sync.queue.retry_policy import JobRetryPolicy
+from hostaway_sync.store.automations import work
+from hostaway_sync.store.stalled_jobs import StalledJob
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.sync_env import SyncEnv
 
     from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.store.postgres.database import Database
 
     Build = Callable[..., SyncEnv]
 
@@ -50,6 +60,21 @@ def test_a_worker_killed_before_it_noted_the_answer_tells_again(sync_env: Build)
         assert ids(consumer) == [f"evt_{number}"] * 2
         (told,) = mirror.automations.deliveries("crm", limit=9)
         assert (told.state.value, told.attempts, told.status) == ("delivered", 0, 200)
+
+
+def test_a_job_of_no_account_is_tried_for_ever(database: Database) -> None:
+    """Whether it fails or its worker dies: it waits again, a while longer each time, and leaves no attempt."""
+    policy, job = JobRetryPolicy(), work.DISPATCH_JOB
+    outcomes.record_failure(database, job, FailedAttempt(ValueError("odd"), timedelta(0)), policy, jitter=0.5)
+    waits = "SELECT args, extract(epoch FROM scheduled_at - now())::int FROM procrastinate_jobs"
+    assert sql.rows(database, waits) == [(job.to_arguments(), 30)]
+    sql.execute(database, "DELETE FROM procrastinate_jobs")
+    for deaths, wait in ((1, 0), (2, 2), (99, 600)):
+        stalled = StalledJob(0, replace(job, attempt=deaths), None)
+        database.transaction(partial(outcomes.rescue_job, stalled=stalled, policy=policy, jitter=0.5))
+        assert sql.rows(database, waits) == [({"account_id": 0, "attempt": deaths + 1, "automation_id": 0}, wait)]
+        sql.execute(database, "DELETE FROM procrastinate_jobs")
+    assert sql.rows(database, "SELECT * FROM job_attempts") == []
 
 
 @pytest.mark.parametrize("number", [100, pytest.param(1_000, marks=pytest.mark.soak)])

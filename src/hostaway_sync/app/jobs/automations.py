@@ -25,6 +25,7 @@ from hostaway_sync.store.automations import core_rows, deliveries, registry, wor
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import sqlalchemy as sa
     from pydantic import SecretStr
 
     from hostaway_sync.app.container import Container
@@ -103,8 +104,13 @@ class Automations:
     def enable(self, name: str) -> Automation:
         """Have an automation told again: of what waits for it, and of what changes from now on."""
         number = self.get(name).automation_id
-        self._database.transaction(partial(registry.enable, automation_id=number))
-        self._database.transaction(partial(work.defer_deliveries, automation_ids=[number]))
+
+        def write(connection: sa.Connection) -> None:
+            registry.enable(connection, number)
+            deliveries.make_due(connection, number)
+            work.defer_deliveries(connection, [number])
+
+        self._database.transaction(write)
         return self.get(name)
 
     def disable(self, name: str) -> Automation:

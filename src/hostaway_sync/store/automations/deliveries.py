@@ -123,6 +123,12 @@ def drop(connection: sa.Connection, delivery: Delivery) -> None:
     connection.execute(sa.delete(table).where(*mine))
 
 
+def make_due(connection: sa.Connection, automation_id: int) -> None:
+    """Have what waits for another try told now."""
+    mine = (table.c.automation_id == automation_id, _WAITS, table.c.not_before_at.is_not(None))
+    connection.execute(sa.update(table).where(*mine).values(not_before_at=None))
+
+
 def revive(connection: sa.Connection, automation_id: int, change_id: int) -> bool:
     """Have an event that was given up wait again, with all tries; return whether it was given up."""
     values = {

@@ -57,6 +57,7 @@ Index(
     postgresql_where=text(_WAITING),
 )
 Index(None, webhook_log.c.account_id, webhook_log.c.created_at)
+Index(None, webhook_log.c.account_id, webhook_log.c.object_id)
 Index(None, webhook_log.c.dead_letter_id, postgresql_where=text("dead_letter_id IS NOT NULL"))
 Index(None, webhook_log.c.processed_at, postgresql_where=text("processed_at IS NOT NULL"))
 

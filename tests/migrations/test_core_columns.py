@@ -95,6 +95,8 @@ def test_old_rows_are_filled_after_a_migrate_that_was_killed(
     assert revisions.upgrade_database(older, list_view_names(), core) is None
     for table in (*MIRRORED, "calendar_days", "accounts"):
         assert sql.row(older, f"SELECT count(*) AS n FROM {table} WHERE core_account_id IS NULL").n == 0, table
+    # Nothing happened to the objects: the history has none of it.
+    assert sql.rows(older, "SELECT * FROM changes") == []
     assert core_columns.list_unfinished(older) == []
     assert sql.rows(older, INDEXES) == sql.rows(database, INDEXES)
     assert core_views.inspect_core(older, core).outdated == ()

@@ -2,23 +2,27 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import sqlalchemy as sa
 from tests.support import sql
 from tests.support.project import core_page
 from tests.support.records import add_account, at
 
 from hostaway_sync.app.resources import name_core
+from hostaway_sync.errors import SchemaOutdated
 from hostaway_sync.platforms.hostaway.statuses import VACANT
-from hostaway_sync.store.schema import core_views, roles
+from hostaway_sync.store.database_move import relocate
+from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema import core_columns, core_views, roles
 from hostaway_sync.store.tables import MIRRORED, metadata
 
 if TYPE_CHECKING:
     from tests.support.db_roles import DbRoles
 
-    from hostaway_sync.store.postgres.database import Database
 
 CORE = name_core("core")
 KEYS = "source account_id"
@@ -403,3 +407,18 @@ def test_changed_views_are_replaced_and_grants_stay(database: Database, db_roles
     roles.restore_grants(database, "core")
     analyst = db_roles.create_login("anna", db_roles.groups.analyst)
     assert db_roles.rows(analyst, "SELECT city FROM core.listings") == []
+
+
+def test_move_takes_filled_rows_alone_and_makes_core_in_the_target(database: Database, empty_database_url: str) -> None:
+    """A `migrate` that was killed must end first, because the target would take all rows for filled."""
+    add_town(database, 1)
+    with closing(Database(empty_database_url, schema=database.schema, application="hostaway-sync move")) as target:
+        sql.execute(database, "DROP INDEX reservations_core_key_idx")
+        with pytest.raises(
+            SchemaOutdated, match="rows of reservations are not filled yet: run `hostaway-sync migrate`"
+        ):
+            relocate.move_database(database, target, lambda *_: None, CORE)
+        core_columns.finish_columns(database)
+        relocate.move_database(database, target, lambda *_: None, CORE)
+        assert sql.rows(target, "SELECT reservation_key FROM core.reservations") == [("hostaway:1:7",)]
+        assert core_views.inspect_core(target, CORE) == core_views.CoreState(())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from hostaway_sync.errors import UsageError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 _COLUMN: Final = re.compile(r"[a-z_][a-z0-9_]*")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _LONGEST: Final = 200
 
 
@@ -48,11 +50,16 @@ def require_columns(conditions: Mapping[str, Any], columns: Mapping[str, Collect
 
 def is_met(conditions: Mapping[str, Collection[str]], row: Mapping[str, Any] | None) -> bool:
     """Whether a row has one of the values of each condition; without a row only no conditions are met."""
-    return all(row is not None and key in row and _text(row[key]) in values for key, values in conditions.items())
+    return all(
+        row is not None and any(_equals(row.get(key), wanted) for wanted in values)
+        for key, values in conditions.items()
+    )
 
 
-def _text(value: object) -> str | None:
-    """Return a value as a person writes it: `true`, `12.5`, `2026-03-01`; None for no value, which equals nothing."""
+def _equals(value: object, wanted: str) -> bool:
+    """Whether a value is what a person wrote: `true`, `100` or `100.00`, `2026-03-01`; no value equals nothing."""
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
+        return wanted == ("true" if value else "false")
+    if isinstance(value, int | float | Decimal):
+        return _NUMBER.fullmatch(wanted) is not None and Decimal(str(value)) == Decimal(wanted)
+    return value is not None and wanted == str(value)

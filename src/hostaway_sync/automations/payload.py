@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hostaway_sync.model.history.feed import RecordChange
 
 _PREFIX: Final = "evt_"
+# Amounts and prices are numbers with all their digits.
+_JSON: Final = msgspec.json.Encoder(decimal_format="number")
 EXAMPLE_ID: Final = f"{_PREFIX}example"
 
 
@@ -46,7 +48,7 @@ def build_payload(event: str, change: RecordChange, row: Mapping[str, Any] | Non
             "row": row,
         },
     }
-    return msgspec.json.encode(document)
+    return _JSON.encode(document)
 
 
 def build_example(event: str, resource: str, *, now: datetime) -> bytes:
@@ -66,4 +68,4 @@ def build_example(event: str, resource: str, *, now: datetime) -> bytes:
             "is_example": True,
         },
     }
-    return msgspec.json.encode(document)
+    return _JSON.encode(document)

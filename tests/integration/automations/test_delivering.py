@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
-from tests.support.automations import add_automation, drain, ids, let_time_pass, open_mirror, write_changes
+from tests.support.automations import BRIEF, add_automation, drain, ids, let_time_pass, open_mirror, write_changes
 from tests.support.servers.consumer import Answer, Heard, consuming
 
+from hostaway_sync.automations.dispatch_job import PAGE
 from hostaway_sync.errors import AutomationError
 from hostaway_sync.outbound.client import OutboundLimits
 from hostaway_sync.store.automations.states import DeliveryState
@@ -154,6 +156,37 @@ def test_conditions_accounts_and_events_choose(sync_env: Build) -> None:
         for one in consumer.heard:
             told[one.path].append(one.headers["webhook-id"])
         assert told == {"/m": [f"evt_{mine}"], "/c": [f"evt_{gone}"]}
+
+
+def test_numbers_are_told_with_all_digits_however_many(sync_env: Build) -> None:
+    """Also those that Python does not read as integers; an amount is compared as a number."""
+    env = sync_env(listings=1, reservations=1, conversations=False)
+    with consuming() as consumer, open_mirror(env, consumer) as mirror:
+        mirror.sync.run(env.account_id)
+        sql.execute(env.database, """UPDATE reservations SET raw_payload = raw_payload || '{"totalPrice": 4321.00}'""")
+        (number, total) = sql.row(env.database, "SELECT reservation_id, guest_total FROM core.reservations")
+        assert str(total) == "4321.00"
+        add_automation(mirror, "crm", consumer.url, conditions={"guest_total": ("4321",)})
+        sql.execute(env.database, "DELETE FROM changes")
+        write_changes(env.database, {"record_id": number, "keys": ["a", "b"]})
+        numbers = """'{"a": 1e9999, "b": 0.10}'"""
+        sql.execute(env.database, f"UPDATE changes SET before = {numbers}, after = {numbers}")
+        assert drain(mirror)
+        (heard,) = consumer.heard
+        assert b'"new":1' + b"0" * 9999 + b"}" in heard.body
+        assert b'"new":0.10}' in heard.body
+        assert b'"guest_total":4321.00,' in heard.body
+
+
+def test_many_automations_are_told_of_a_full_page_of_changes(sync_env: Build) -> None:
+    """PostgreSQL takes 65,535 parameters a statement; each is told of each change."""
+    env = sync_env()
+    with open_mirror(env) as mirror:
+        for number in range(24):
+            add_automation(mirror, f"crm{number}", command=("/bin/true",))
+        write_changes(env.database, *({"record_id": str(number)} for number in range(PAGE)))
+        mirror.automations.drain(within=timedelta(seconds=1), timings=BRIEF)
+        assert sql.row(env.database, "SELECT count(*) FROM automation_deliveries") == (24 * PAGE,)
 
 
 def test_the_row_of_core_is_told_and_compared(sync_env: Build) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -106,11 +107,18 @@ def test_conditions_compare_columns_as_a_person_writes_them() -> None:
     """Several values of one key are alternatives; all keys must fit, and nothing equals no value."""
     conditions = read_conditions(["status=confirmed", "status=pending", "is_listed=true", "note=a=b"])
     assert conditions == {"status": ("confirmed", "pending"), "is_listed": ("true",), "note": ("a=b",)}
-    row = {"status": "pending", "is_listed": True, "note": "a=b", "nights": 3, "unit": None}
+    row = {"status": "pending", "is_listed": True, "note": "a=b", "nights": 3, "unit": None, "total": Decimal("100.00")}
     assert is_met(conditions, row)
-    assert is_met({"nights": ("3",)}, row)
+    for met in ({"nights": ("3",)}, {"total": ("100",)}, {"total": ("1", "100.0")}, {"nights": ("3.00",)}):
+        assert is_met(met, row)
     assert is_met({}, None)
-    for unmet in ({"status": ("cancelled",)}, {"is_listed": ("false",)}, {"unit": ("None",)}, {"other": ("1",)}):
+    for unmet in (
+        {"status": ("cancelled",)},
+        {"is_listed": ("false",)},
+        {"unit": ("None",)},
+        {"other": ("1",)},
+        {"total": ("1e2",)},
+    ):
         assert not is_met(unmet, row)
     assert not is_met({"status": ("pending",)}, None)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hostaway_sync.model.history.feed import FeedCursor, RecordChange
+from hostaway_sync.model.history.feed import FeedCursor
+from hostaway_sync.store.history.feed import CHANGE_COLUMNS, build_change
 from hostaway_sync.store.tables import automation_cursor, changes, conversation_messages
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_CHANGE: Final = tuple(changes.c[name] for name in RecordChange.__dataclass_fields__)
+    from hostaway_sync.model.history.feed import RecordChange
 
 
 def lock_cursor(connection: sa.Connection) -> FeedCursor | None:
@@ -28,12 +29,8 @@ def move_cursor(connection: sa.Connection, cursor: FeedCursor) -> None:
 
 def read_change(connection: sa.Connection, change_id: int) -> RecordChange | None:
     """Return a change; None: it was deleted since."""
-    row = connection.execute(sa.select(*_CHANGE).where(changes.c.change_id == change_id)).one_or_none()
-    if row is None:
-        return None
-    values = row._asdict()
-    keys = values.pop("keys")
-    return RecordChange(keys=None if keys is None else tuple(keys), **values)
+    row = connection.execute(sa.select(*CHANGE_COLUMNS).where(changes.c.change_id == change_id)).one_or_none()
+    return None if row is None else build_change(row)
 
 
 def read_directions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.store.identifiers import quote_identifier
+from hostaway_sync.store.postgres.json_values import read_exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -79,13 +80,15 @@ def read_rows(
         for key, day, row in connection.execute(_query(core, view, [key for key, _ in by_key])):
             record = by_key.get((key, day))
             if record is not None:
-                found[record] = row
+                found[record] = read_exact_json(row)
     return found
 
 
 def _query(core: str, view: CoreView, keys: list[str]) -> sa.Select[Any]:
     place = sa.table(view.name, sa.column(view.key, sa.Text), sa.column("date", sa.Date), schema=core).alias("v")
-    row = sa.func.to_jsonb(sa.literal_column("v")).op("-")(sa.literal(_LEFT_OUT, sa.Text))
+    whole = sa.func.to_jsonb(sa.literal_column("v")).op("-")(sa.literal(_LEFT_OUT, sa.Text))
+    # As text: amounts keep their digits.
+    row = sa.cast(whole, sa.Text)
     day = sa.cast(place.c.date, sa.Text) if view.by_day else sa.null()
     return sa.select(place.c[view.key], day, row).where(
         place.c[view.key] == sa.func.any(sa.literal(keys, sa.ARRAY(sa.Text)))

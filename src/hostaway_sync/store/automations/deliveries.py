@@ -32,21 +32,23 @@ def add_deliveries(connection: sa.Connection, found: Iterable[tuple[int, str, Re
         connection: of the transaction that moves the cursor.
         found: the automation, the event, and its change.
     """
-    told = list(found)
-    rows = [
-        {
-            "automation_id": automation_id,
-            "change_id": change.change_id,
-            "account_id": change.account_id,
-            "event": event,
-            "resource": change.resource,
-            "record_id": change.record_id,
-        }
-        for automation_id, event, change in told
-    ]
-    if rows:
-        connection.execute(insert(table).values(rows).on_conflict_do_nothing())
-    return {automation_id for automation_id, _, _ in told}
+    told = [(automation_id, change.change_id, event) for automation_id, event, change in found]
+    if not told:
+        return set()
+    numbers, change_ids, events = map(list, zip(*told, strict=True))
+    # Three parameters, however many they are: each automation may be told of each change of a page.
+    lists = sa.func.unnest(
+        sa.literal(numbers, sa.ARRAY(sa.BigInteger)),
+        sa.literal(change_ids, sa.ARRAY(sa.BigInteger)),
+        sa.literal(events, sa.ARRAY(sa.Text)),
+    )
+    rows = lists.table_valued("automation_id", "change_id", "event").render_derived()
+    query = sa.select(*rows.c, changes.c.account_id, changes.c.resource, changes.c.record_id).join_from(
+        rows, changes, changes.c.change_id == rows.c.change_id
+    )
+    names = ["automation_id", "change_id", "event", "account_id", "resource", "record_id"]
+    connection.execute(insert(table).from_select(names, query).on_conflict_do_nothing())
+    return set(numbers)
 
 
 def find_due(connection: sa.Connection, automation_id: int, *, limit: int) -> list[Delivery]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -19,6 +17,7 @@ from hostaway_sync.model.history.life import (
 )
 from hostaway_sync.model.records import Resource
 from hostaway_sync.store.history.feed import CHANGE_COLUMNS, build_change
+from hostaway_sync.store.postgres.json_values import read_exact_json
 from hostaway_sync.store.tables import (
     accounts,
     calendar_writes,
@@ -77,7 +76,7 @@ def read_stay(connection: sa.Connection, account_id: int, reservation_id: int, k
     return StayFacts(
         account_id=account_id,
         reservation_id=reservation_id,
-        payload=json.loads(payload, parse_float=Decimal),
+        payload=read_exact_json(payload),
         first_seen_at=first_seen_at,
         missing_since=missing_since,
         changes=own,

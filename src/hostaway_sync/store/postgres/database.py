@@ -20,6 +20,7 @@ from hostaway_sync.store.connection.libpq_environment import ignore_environment
 from hostaway_sync.store.postgres.compiled_statements import CompiledStatements
 from hostaway_sync.store.postgres.disconnect import PoolCloser
 from hostaway_sync.store.postgres.driver_errors import raise_translated
+from hostaway_sync.store.postgres.json_values import read_json
 from hostaway_sync.store.postgres.statement_timing import time_statements
 from hostaway_sync.store.processes.held_rights import HeldRights
 from hostaway_sync.store.processes.names import name_this_process
@@ -91,6 +92,7 @@ class Database:
             hide_parameters=True,
             # Otherwise the first statement of a session would look for the type hstore.
             use_native_hstore=False,
+            json_deserializer=read_json,
             connect_args=session_settings.connect_options(application),
             execution_options={"schema_translate_map": {None: schema}, "compiled_cache": _COMPILED},
         )

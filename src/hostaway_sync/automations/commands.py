@@ -28,6 +28,10 @@ MAX_OUTPUT: Final = 2_000
 _KEPT: Final = 4 * MAX_OUTPUT
 _PIECE: Final = 65_536
 _LOOK_S: Final = 0.1
+# The most that a pipe of Linux holds without a privilege.
+_PIPE: Final = 1 << 20
+# A killed process is gone at once, unless the disk holds it up.
+_DEATH_S: Final = 2.0
 # Our settings hold secrets, and what libpq reads leads to our database.
 _OURS: Final = ("HOSTAWAY_SYNC_", "PG", "CREDENTIALS_DIRECTORY", "OTEL_", "AWS_", "NOTIFY_SOCKET")
 
@@ -83,7 +87,8 @@ def run_command(
             )
         except OSError as error:
             return Answer(f"{command[0]} cannot be run: {error.strerror}", is_away=True)
-    with process:
+    assert process.stdout is not None  # noqa: S101  (it is a pipe)
+    with process.stdout:
         try:
             output, code = _follow(process, deadline)
         except BaseException:
@@ -100,7 +105,7 @@ def run_command(
 def _follow(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, int | None]:
     """Return the end of what a process writes until it ends, and its exit code; None: it did not end in time.
 
-    What it left running may hold its output open: nobody waits for that.
+    What it left running may hold its output open, or write on: nobody waits for that.
     """
     assert process.stdout is not None  # noqa: S101  (it is a pipe)
     output = b""
@@ -111,20 +116,23 @@ def _follow(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, i
         while (left := deadline - time.monotonic()) > 0:
             code = process.poll()
             is_ready = bool(selector.select(0 if code is not None else min(left, _LOOK_S)))
-            piece = os.read(place, _PIECE) if is_ready else None
-            if piece:
-                output = (output + piece)[-_KEPT:]
-            elif code is not None:
+            # A process that has ended left no more than this in the pipe.
+            piece = os.read(place, _PIPE if code is not None else _PIECE) if is_ready else None
+            output = (output + (piece or b""))[-_KEPT:]
+            if code is not None:
                 return output, code
-            elif piece == b"":
+            if piece == b"":
                 with suppress(subprocess.TimeoutExpired):
                     return output, process.wait(left)
     return output, None
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with its group; one that became another user's cannot be killed, and is not waited for."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_DEATH_S)
 
 
 def _shown(output: bytes) -> str | None:

@@ -42,7 +42,7 @@ def parse_url(text: str) -> AnyHttpUrl:
     try:
         url = _URL.validate_python(text)
     except ValidationError:
-        raise ValueError("is not an http or https address, such as https://hooks.example.com/stays") from None
+        raise ValueError("is not an http or https address, such as https://hooks.example.com") from None
     if not is_host_name(url.host or ""):
         raise ValueError("names a host that cannot be")
     return url

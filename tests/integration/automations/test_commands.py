@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -84,6 +85,23 @@ def test_a_command_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
     left = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(20)'])"
     assert run_python(left).error is None
     assert time.monotonic() - began < 15
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+def test_what_a_command_left_behind_or_cannot_be_killed_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that writes on and on, and a command that became another user's, as under sudo."""
+    left = "import subprocess; subprocess.Popen(['timeout', '8', 'yes']); print('told')"
+    began = time.monotonic()
+    assert run_python(left, timeout_s=6).error is None
+    assert time.monotonic() - began < 5
+
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "killpg", refuse)
+    code = "import os; os.close(1); os.close(2); import time; time.sleep(9)"
+    assert run_python(code, timeout_s=1).error == f"{sys.executable} was killed after 1 s"
+    assert time.monotonic() - began < 8
 
 
 def test_a_command_is_split_like_a_shell_does_and_read_by_none() -> None:

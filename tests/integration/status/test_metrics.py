@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.support import sql
+from tests.support.automations import add_automation
 from tests.support.prometheus_text import Samples, parse_samples
 from tests.support.servers.receiver import event, renew, running_receiver
 
@@ -44,6 +45,7 @@ def test_textfile_and_receiver_give_the_same_stored_metrics(sync_env: Build, tmp
     mirror.sync.run_all()
     mirror.sync.verify(70001)
     sql.execute(env.database, "UPDATE accounts SET is_active = false WHERE account_id = 70003")
+    add_automation(mirror, "cat", command=("/bin/cat",))
     with running_receiver(env.database, container=mirror._container) as receiver:  # noqa: SLF001  (as `serve-webhooks` has it)
         assert receiver.deliver(renew(env.database), event(id=1)).status == 200
         mirror.jobs.enqueue_syncs()

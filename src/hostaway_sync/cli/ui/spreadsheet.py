@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Signs that begin a formula, also in their wide forms. Where a comma is for decimals, a semicolon or a tab begins the
-# next cell and a line break the next row, whatever quotes are around it.
-_FORMULA: Final = re.compile(r"(^|[;\t\n])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+# next cell and a line break the next row, whatever quotes are around it; quotes at the beginning of a cell are no part
+# of it. Each run of such signs is read once, however long it is.
+_FORMULA: Final = re.compile(r"(?<![\s\";])([\s\";]*+)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_BEGINS_CELL: Final = re.compile(r"[;\t\n]")
 # PostgreSQL's numbers of types whose text is the value itself: truth, numbers, days and moments, UUID.
 _BOOLEAN: Final = 16
 _PLAIN: Final = frozenset({_BOOLEAN, 20, 21, 23, 26, 700, 701, 1700, 1082, 1083, 1114, 1184, 1266, 2950})
@@ -36,7 +38,12 @@ class CellColumn(Protocol):
 
 def defuse_cell(text: str) -> str:
     """Return a text with an apostrophe before each sign that a spreadsheet may take for the beginning of a formula."""
-    return _FORMULA.sub(r"\1\2'", strip_invisible(text))
+    return _FORMULA.sub(_defuse, strip_invisible(text))
+
+
+def _defuse(found: re.Match[str]) -> str:
+    begins_cell = found.start() == 0 or _BEGINS_CELL.search(found[0]) is not None
+    return f"{found[0]}'" if begins_cell else found[0]
 
 
 def csv_pieces(columns: Sequence[CellColumn], rows: Iterable[Sequence[str | None]]) -> Iterator[bytes]:

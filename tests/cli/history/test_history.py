@@ -104,3 +104,7 @@ def test_a_reservation_that_is_not_clear_is_one_sentence(sync_env: Build, progra
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
         assert sentence in done.stderr
     assert program(env, "history", "7", "--account", str(two)).stdout.count("booked") == 1
+    # A damaged payload is no failure.
+    sql.execute(env.database, f"""UPDATE reservations SET raw_payload = '"x"' WHERE account_id = {two}""")
+    done = program(env, "history", "7", "--account", str(two))
+    assert (done.returncode, done.stdout.count("first seen: - to -, status -")) == (0, 1)

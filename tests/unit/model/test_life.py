@@ -80,6 +80,19 @@ def test_a_booking_is_told_from_what_was_replaced() -> None:
     ]
 
 
+def test_a_key_that_is_gone_is_told_and_stays_gone() -> None:
+    """Hostaway, or a rule for payloads, may leave one out, and it may come back with the same value."""
+    changes = (
+        change(1, before={"state": "new", "people": 2, "sum": 610}),
+        change(2, after={"state": "new", "people": 2}),
+    )
+    payload = {key: value for key, value in NOW.items() if key != "sum"} | {"state": "new", "people": 2}
+    assert told(changes=changes, payload=payload)[1:] == [
+        "1: status new → -; price 610.00 EUR → -; guests 2 → -",
+        "2: status - → new; guests - → 2",
+    ]
+
+
 def test_a_booking_in_the_history_is_told_as_it_came() -> None:
     """Where its first change is kept, and it tells no time, its life begins when it was stored."""
     first = change(1, "inserted", after={"state": "new", "people": 1, "from": "2026-05-01", "to": "2026-05-02"})

@@ -77,7 +77,7 @@ def tell_bookings(
                 cause=change.cause,
                 cause_id=change.cause_id,
             )
-        state |= change.after or {}
+        state = apply_change(state, change)
     if missing_since is not None and not any(change.change == "missing" for change in changes):
         yield LifeEvent(missing_since, LifeKind.MISSING, _SAYS[LifeKind.MISSING], _RESOURCE, record_id)
 
@@ -90,6 +90,12 @@ def undo_changes(payload: Mapping[str, Any], changes: Sequence[RecordChange]) ->
             former.pop(key, None)
         former |= change.before or {}
     return former
+
+
+def apply_change(payload: Mapping[str, Any], change: RecordChange) -> dict[str, Any]:
+    """Return a payload as a change left it: of the keys that differ, those without a new value are gone."""
+    gone = set(change.keys or ())
+    return {key: value for key, value in payload.items() if key not in gone} | dict(change.after or {})
 
 
 def describe_stay(payload: Mapping[str, Any], keys: StayKeys) -> str:
@@ -140,7 +146,7 @@ def read_moment(value: object) -> datetime | None:
 def _tell_change(change: RecordChange, state: Mapping[str, Any], keys: StayKeys) -> str:
     """Return what a change did to a reservation that was `state` until then; empty: only its stamps moved."""
     kind = _KINDS.get(change.change, LifeKind.CHANGED)
-    new = {**state, **(change.after or {})}
+    new = apply_change(state, change)
     changed = set(change.keys or ())
     parts = [_SAYS[kind]] if kind in _SAYS else []
     if keys.status in changed:

@@ -71,12 +71,14 @@ def read_stay(connection: sa.Connection, account_id: int, reservation_id: int, k
     if row is None:
         return None
     payload, first_seen_at, missing_since, listing_id, arrival, departure = row
+    # A damaged payload is told as if it had no keys, as its changes are.
+    whole = read_exact_json(payload)
     own = list_changes(connection, account_id, Resource.RESERVATIONS, [str(reservation_id)])
     days = _days_of_stays([(arrival, departure), *_former_stays(own, keys)])
     return StayFacts(
         account_id=account_id,
         reservation_id=reservation_id,
-        payload=read_exact_json(payload),
+        payload=whole if isinstance(whole, dict) else {},
         first_seen_at=first_seen_at,
         missing_since=missing_since,
         changes=own,

@@ -43,7 +43,7 @@ def _create_automations() -> None:
         sa.Column("conditions", JSONB, nullable=False, comment="by column, values of which the row must have one"),
         sa.Column("url", sa.Text, comment="of the consumer; NULL: a command is"),
         sa.Column("command", sa.ARRAY(sa.Text), comment="program and arguments; NULL: a URL is told"),
-        sa.Column("secret", sa.LargeBinary, comment="sealed; what requests are signed with; NULL: a command is told"),
+        sa.Column("secret", sa.LargeBinary, comment="sealed; what requests are signed with, or the command"),
         sa.Column(
             "previous_secret", sa.LargeBinary, comment="sealed; the one before; NULL: there is none that is still used"
         ),

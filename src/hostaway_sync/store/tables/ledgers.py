@@ -122,7 +122,7 @@ automations = Table(
     Column("conditions", JSONB, nullable=False, comment="by column, values of which the row must have one"),
     Column("url", Text, comment="of the consumer; NULL: a command is"),
     Column("command", ARRAY(Text), comment="program and arguments; NULL: a URL is told"),
-    Column("secret", LargeBinary, comment="sealed; what requests are signed with; NULL: a command is told"),
+    Column("secret", LargeBinary, comment="sealed; what requests are signed with, or the command"),
     Column("previous_secret", LargeBinary, comment="sealed; the one before; NULL: there is none that is still used"),
     Column("previous_until", Timestamp, comment="until then requests are signed with both"),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),

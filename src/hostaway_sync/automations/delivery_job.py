@@ -89,6 +89,14 @@ class _Round:
 
 
 @dataclass(frozen=True, slots=True)
+class _Event:
+    """What is told: the id of the event, and the event itself as JSON."""
+
+    event_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _FailedTry:
     """A try that failed: of which event, how, and when it began."""
 
@@ -155,12 +163,11 @@ def _tell(
     keys: Sequence[SecretStr],
 ) -> Answer | None:
     """Tell of one event and note what came of it; None: it is not to be told any more."""
-    read = partial(_read_body, delivery=delivery, core=config.core, source=database.schema)
-    began_at, body = database.transaction(read)
-    if body is None:
+    read = partial(_read_event, delivery=delivery, core=config.core, source=database.schema)
+    began_at, event = database.transaction(read)
+    if event is None:
         return None
-    event_id = payload.event_id(delivery.change_id)
-    answer = config.consumers.tell(automation.request, event_id, delivery.event, body, keys)
+    answer = config.consumers.tell(automation.request, event.event_id, delivery.event, event.body, keys)
     if answer.error is None:
         database.transaction(partial(_note_success, delivery=delivery, answer=answer))
     else:
@@ -169,7 +176,9 @@ def _tell(
     return answer
 
 
-def _read_body(connection: sa.Connection, delivery: Delivery, core: str, source: str) -> tuple[datetime, bytes | None]:
+def _read_event(
+    connection: sa.Connection, delivery: Delivery, core: str, source: str
+) -> tuple[datetime, _Event | None]:
     """Return the time and what is told; None: the automation was disabled, or the change or its account is gone."""
     now = jobs.read_clock(connection)
     if not deliveries.is_wanted(connection, delivery):
@@ -180,7 +189,7 @@ def _read_body(connection: sa.Connection, delivery: Delivery, core: str, source:
         return now, None
     record = RecordKey(delivery.account_id, delivery.resource, delivery.record_id)
     row = core_rows.read_rows(connection, core, source, [record]).get(record)
-    return now, payload.build_payload(delivery.event, change, row)
+    return now, _Event(payload.event_id(change), payload.build_payload(delivery.event, change, row))
 
 
 def _note_success(connection: sa.Connection, delivery: Delivery, answer: Answer) -> None:

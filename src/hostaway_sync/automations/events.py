@@ -126,6 +126,12 @@ def resource_of(event: str) -> str:
     return next(rule.resource for rule in RULES if rule.name == event)
 
 
+def example_change_of(event: str) -> str:
+    """Return a change that may be an event of this name: `updated` if it can be, as most are."""
+    changes = next(rule.changes for rule in RULES if rule.name == event)
+    return "updated" if "updated" in changes else min(changes)
+
+
 def resources_of(events: Collection[str]) -> frozenset[str]:
     """Return the kinds of records that events are about."""
     return frozenset(rule.resource for rule in RULES if wants(events, rule.name))

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from hostaway_sync.model.history.feed import RecordChange
 
 _PREFIX: Final = "evt_"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 # Amounts and prices are numbers with all their digits.
 _JSON: Final = msgspec.json.Encoder(decimal_format="number")
 EXAMPLE_ID: Final = f"{_PREFIX}example"
 
 
-def event_id(change_id: int) -> str:
+def event_id(change: RecordChange) -> str:
     """Return the id of an event: the same at each try, for each consumer, and after a move of the database."""
-    return f"{_PREFIX}{change_id}"
+    # A database restored from a backup gives the numbers of lost changes again: by the number alone, consumers would
+    # take new events for those that they know.
+    return f"{_PREFIX}{change.change_id}_{(change.changed_at - _EPOCH) // _MICROSECOND}"
 
 
 def build_payload(event: str, change: RecordChange, row: Mapping[str, Any] | None) -> bytes:
@@ -35,7 +39,7 @@ def build_payload(event: str, change: RecordChange, row: Mapping[str, Any] | Non
     # Of a new record every key is new: the row says it all.
     keys = () if change.change == "inserted" else change.keys or ()
     document = {
-        "id": event_id(change.change_id),
+        "id": event_id(change),
         "type": event,
         "timestamp": change.changed_at.isoformat(),
         "data": {
@@ -51,7 +55,7 @@ def build_payload(event: str, change: RecordChange, row: Mapping[str, Any] | Non
     return _JSON.encode(document)
 
 
-def build_example(event: str, resource: str, *, now: datetime) -> bytes:
+def build_example(event: str, resource: str, change: str, *, now: datetime) -> bytes:
     """Return what `automation test` sends: the form of an event of this name, about no real record."""
     document = {
         "id": EXAMPLE_ID,
@@ -61,7 +65,7 @@ def build_example(event: str, resource: str, *, now: datetime) -> bytes:
             "account_id": "0",
             "resource": resource,
             "record_id": "0",
-            "change": "updated",
+            "change": change,
             "cause": None,
             "changed": {},
             "row": None,

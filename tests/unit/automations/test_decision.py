@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_payload_has_ids_as_text_and_the_keys_that_differ() -> None:
     change = RecordChange(7, 70001, None, *values)
     told = json.loads(payload.build_payload("reservation.updated", change, {"nights": 2}))
     assert told == {
-        "id": "evt_7",
+        "id": "evt_7_1772366400000000",
         "type": "reservation.updated",
         "timestamp": "2026-03-01T12:00:00+00:00",
         "data": {
@@ -67,8 +68,11 @@ def test_a_payload_has_ids_as_text_and_the_keys_that_differ() -> None:
     }
     new = RecordChange(8, 70001, None, "reservations", "5", "inserted", NOW, None, None, None, {"a": 1})
     data = json.loads(payload.build_payload("reservation.created", new, None))["data"]
+    # A restored database gives a number again, to another change.
+    again = replace(change, changed_at=NOW + timedelta(microseconds=1))
+    assert payload.event_id(again) == "evt_7_1772366400000001"
     assert (data["changed"], data["row"]) == ({}, None)
-    example = json.loads(payload.build_example("task.created", "tasks", now=NOW))
+    example = json.loads(payload.build_example("task.created", "tasks", "inserted", now=NOW))
     assert (example["id"], example["type"], example["data"]["is_example"]) == ("evt_example", "task.created", True)
     assert example["data"].keys() - {"is_example"} == data.keys()
 

@@ -15,6 +15,7 @@ from hostaway_sync.automations.events import (
     RULES,
     ChangeFacts,
     derive_event,
+    example_change_of,
     find_state,
     read_events,
     resource_of,
@@ -128,6 +129,14 @@ def test_a_condition_that_cannot_be_is_refused(text: str) -> None:
     """The sentence says how it is written."""
     with pytest.raises(UsageError, match="it is written KEY=VALUE, for example status=confirmed"):
         read_conditions([text])
+
+
+def test_an_example_has_a_change_that_can_be_such_an_event() -> None:
+    """Of each event that there is."""
+    for event in EVENTS:
+        rule = next(rule for rule in RULES if rule.name == event)
+        assert example_change_of(event) in rule.changes
+    assert [example_change_of(name) for name in ("task.created", "task.updated")] == ["inserted", "updated"]
 
 
 def test_a_column_that_no_row_has_is_refused() -> None:

@@ -13,7 +13,7 @@ from hostaway_sync.automations import commands, conditions, payload, signature
 from hostaway_sync.automations.consumers import Consumers
 from hostaway_sync.automations.delivery_job import DeliveryConfig, run_delivery_job
 from hostaway_sync.automations.dispatch_job import DispatchConfig, run_dispatch_job
-from hostaway_sync.automations.events import ALL, EVENTS, resource_of, resources_of
+from hostaway_sync.automations.events import ALL, EVENTS, example_change_of, resource_of, resources_of
 from hostaway_sync.errors import AccountError, AutomationError
 from hostaway_sync.outbound.client import OutboundClient, OutboundLimits
 from hostaway_sync.queue.batching import handle_one_by_one
@@ -143,7 +143,7 @@ class Automations:
         """Send the consumer of an automation an example now, and return how it answered; nothing is noted."""
         automation = self.get(name)
         event = next(event for event in (*automation.request.events, *EVENTS) if event != ALL)
-        body = payload.build_example(event, resource_of(event), now=_now())
+        body = payload.build_example(event, resource_of(event), example_change_of(event), now=_now())
         keys = registry.open_secrets(self._database, self._container.vault(), automation.automation_id)
         return self._consumers().tell(automation.request, payload.EXAMPLE_ID, event, body, keys)
 

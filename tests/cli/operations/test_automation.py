@@ -43,6 +43,8 @@ def test_an_automation_from_its_adding_to_its_end(sync_env: Build) -> None:
             assert (run(command, "crm").stdout, run(command, "crm").stderr) == ("", "")
         assert re.fullmatch(r"whsec_\S+\n", run("rotate", "crm").stdout)
         assert run("deliveries", "crm").stdout == ""
+        run("add", "b", "--on", "*", "--where", "status=new", "--where", "status=x", "--command", "/bin/echo 'a b'")
+        assert "\nconditions: status=new, status=x\ncommand: /bin/echo 'a b'\n" in run("show", "b").stdout
         assert run("remove", "crm").returncode == 0
         assert "there is no automation 'crm': `hostaway-sync automation list` shows all" in run("show", "crm").stderr
 
@@ -90,5 +92,5 @@ def test_sync_all_tells_what_changed_when_it_ends(sync_env: Build) -> None:
         assert len(consumer.heard) == 1
         assert "automation crm: disabled: its consumer answered 410 Gone" in done.stderr
         status = run_program(settings, "status")
-        assert "1 automation: 0 active, 1 events waiting" in status.stdout
+        assert "1 automation: 0 active, 1 event waiting" in status.stdout
         assert "automation crm was disabled: its consumer answered 410 Gone" in status.stdout

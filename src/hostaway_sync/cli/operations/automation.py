@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -204,8 +205,9 @@ def _print(automation: Automation, *, json: bool, quiet: bool = False) -> None:
     if json:
         terminal.print_json(document)
     elif not quiet:
-        for key, value in document.items():
-            if value not in (None, [], {}):
+        written = {"conditions": _conditions(automation), "command": _command(automation)}
+        for key, value in (document | written).items():
+            if value not in (None, [], ""):
                 words = ", ".join(map(str, value)) if isinstance(value, list) else value
                 terminal.echo(f"{key}: {words}")
     elif terminal.is_terminal():
@@ -213,8 +215,18 @@ def _print(automation: Automation, *, json: bool, quiet: bool = False) -> None:
 
 
 def _row(one: Automation) -> list[str]:
-    consumer = one.request.url or " ".join(one.request.command or ())
+    consumer = one.request.url or _command(one)
     return [one.name, _state(one), str(one.waiting), str(one.dead), ",".join(one.request.events), consumer]
+
+
+def _conditions(one: Automation) -> str:
+    """Return the conditions as `--where` takes them."""
+    return ", ".join(f"{key}={value}" for key, values in one.request.conditions.items() for value in values)
+
+
+def _command(one: Automation) -> str:
+    """Return the command as `--command` takes it."""
+    return shlex.join(one.request.command or ())
 
 
 def _state(one: Automation) -> str:

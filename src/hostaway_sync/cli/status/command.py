@@ -119,12 +119,13 @@ def say_stall(overview: Overview) -> None:
 def say_automations(automations: Sequence[Automation]) -> None:
     """Print how many automations there are, and what is wrong with each; nothing where there is none."""
     from hostaway_sync.cli.ui.tables import print_paragraph
+    from hostaway_sync.model.health import format_count
 
     if not automations:
         return
     waiting = sum(one.waiting for one in automations)
-    number = f"{len(automations)} automation{'' if len(automations) == 1 else 's'}"
-    print_paragraph(f"{number}: {sum(one.is_active for one in automations)} active, {waiting:,} events waiting")
+    number, active = format_count(len(automations), "automation"), sum(one.is_active for one in automations)
+    print_paragraph(f"{number}: {active} active, {format_count(waiting, 'event')} waiting")
     for one in automations:
         if one.disabled_reason is not None:
             print_paragraph(f"automation {one.name} was disabled: {one.disabled_reason}")

@@ -197,7 +197,7 @@ def test_copied_database_sends_no_message_of_the_original(backup: Backup) -> Non
     copied.env.database.close()
 
 
-def test_person_can_declare_a_restored_snapshot(backup: Backup) -> None:
+def test_person_can_declare_a_restored_snapshot(backup: Backup, caplog: pytest.LogCaptureFixture) -> None:
     """Its place is unchanged; a second declaration changes nothing."""
     case = backup.case
     before = "SELECT state, attempt, owner, not_before_at FROM sent_messages"
@@ -211,7 +211,10 @@ def test_person_can_declare_a_restored_snapshot(backup: Backup) -> None:
     )
     assert sql.rows(case.env.database, before) == kept
     assert case.mirror.database.declare_restored() == 1
+    assert "1 messages that were pending" in caplog.text
+    caplog.clear()
     assert case.mirror.database.declare_restored() == 0
+    assert caplog.text == ""
     case.run_worker(timings=QUICK)
     assert (case.accepted, case.ledger()) == ([TEXT], ["outcome_unknown"])
 

@@ -138,9 +138,12 @@ def _look_for_pending(connection: sa.Connection) -> int:
         )
         if row.is_queued:
             jobs.defer_job(connection, Job(row.account_id, intent_id=row.intent_id))
-    log.warning(
-        "the database was restored: %d messages that were pending are looked for in their threads, and none of them "
-        "is sent: see `hostaway-sync messages list --state outcome_unknown`",
-        len(rows),
-    )
+    if rows:
+        log.warning(
+            "the database was restored: %d messages that were pending are looked for in their threads, and none of "
+            "them is sent: see `hostaway-sync messages list --state outcome_unknown`",
+            len(rows),
+        )
+    else:
+        log.info("the database was restored: no message was pending")
     return len(rows)

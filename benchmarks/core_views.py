@@ -9,24 +9,23 @@ a year. Prints milliseconds, the best of five.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from stage import temporary_server
 
 from hostaway_sync.app.resources import name_core
-from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.schema import revisions
 from hostaway_sync.store.schema.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
 
 ACCOUNTS = 100
 LISTINGS = 200
@@ -95,16 +94,8 @@ QUESTIONS: dict[str, tuple[str, int | None]] = {
 def main() -> None:
     """Measure on an embedded server that is deleted afterwards."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
-    directory.chmod(0o711)
-    server = EmbeddedPostgres(directory / "pg")
-    server.start()
-    try:
-        with ExitStack() as stack:
-            measure(server, rows, stack)
-    finally:
-        server.release()
-        shutil.rmtree(directory)
+    with temporary_server() as server, ExitStack() as stack:
+        measure(server, rows, stack)
 
 
 def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:

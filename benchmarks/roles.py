@@ -9,22 +9,19 @@ account of 500. `customer` is bound to a customer whose all 500 are.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
+from stage import temporary_server
 
 from hostaway_sync.model.records import Owner, Page, Record, Resource, Shape
-from hostaway_sync.store.embedded import EmbeddedPostgres
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.records.upsert import write_page
 from hostaway_sync.store.schema import revisions
@@ -32,6 +29,8 @@ from hostaway_sync.store.schema.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
 
 ACCOUNTS = 500
 CUSTOMER = UUID(int=7)
@@ -55,16 +54,8 @@ QUESTIONS = {
 def main() -> None:
     """Measure on an embedded server that is deleted afterwards."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
-    directory.chmod(0o711)
-    server = EmbeddedPostgres(directory / "pg")
-    server.start()
-    try:
-        with ExitStack() as stack:
-            measure(server, rows, stack)
-    finally:
-        server.release()
-        shutil.rmtree(directory)
+    with temporary_server() as server, ExitStack() as stack:
+        measure(server, rows, stack)
 
 
 def measure(server: EmbeddedPostgres, rows: int, stack: ExitStack) -> None:

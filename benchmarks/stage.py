@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hostaway_sync.store.embedded import EmbeddedPostgres
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -56,6 +58,20 @@ class Ended:
     seconds: float
     peak_mb: float
     cpu: float
+
+
+@contextmanager
+def temporary_server() -> Iterator[EmbeddedPostgres]:
+    """Start an embedded server alone; stop and delete it afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="hostaway-sync-benchmark-"))
+    directory.chmod(0o711)
+    server = EmbeddedPostgres(directory / "pg")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.release()
+        shutil.rmtree(directory)
 
 
 @contextmanager

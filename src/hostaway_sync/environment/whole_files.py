@@ -59,7 +59,16 @@ def whole_file(path: Path, *, may_replace: bool) -> Iterator[UnfinishedFile]:
         with suppress(FileNotFoundError):
             part.unlink()
         raise
-    _flush_directory(target.parent)
+    flush_directory(target.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Make names that are new in a directory survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _require_free(target: Path, shown: Path, *, may_replace: bool) -> None:
@@ -114,12 +123,3 @@ def _give_name(part: Path, target: Path, shown: Path, *, may_replace: bool) -> N
 
 def _exists(shown: Path) -> UsageError:
     return UsageError(f"{shown} exists: name another file, or use --force to replace it")
-
-
-def _flush_directory(directory: Path) -> None:
-    """Make the new name survive a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

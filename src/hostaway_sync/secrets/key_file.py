@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.environment.trusted_files import open_plain
+from hostaway_sync.environment.whole_files import flush_directory
 from hostaway_sync.errors import SecretError, UntrustedFile
 from hostaway_sync.secrets.key_ring import KeyRing, format_keys, generate_key, read_keys
 
@@ -110,11 +111,7 @@ class KeyFile:
             yield draft
         finally:
             Path(draft).unlink(missing_ok=True)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        flush_directory(path.parent)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

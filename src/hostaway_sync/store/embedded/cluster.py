@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostaway_sync.environment.trusted_files import open_plain
+from hostaway_sync.environment.whole_files import flush_directory
 from hostaway_sync.errors import ConfigurationError
 from hostaway_sync.store.embedded.location import SOCKET_NAME
 
@@ -109,7 +110,7 @@ def _create(location: ClusterLocation, binaries: Binaries) -> None:
         output = made.stdout
         if made.returncode == 0:
             fresh.rename(location.data)
-            _flush(location.cluster)
+            flush_directory(location.cluster)
             return
     raise ConfigurationError(f"PostgreSQL could not create a cluster in {location.cluster}: {_last_lines(output)}")
 
@@ -131,15 +132,6 @@ def _check_major(location: ClusterLocation, binaries: Binaries) -> None:
             f"The cluster in {location.data} was made by PostgreSQL {major} and the binaries in {binaries.directory} "
             f"are PostgreSQL {binaries.major}: install PostgreSQL {major}, or move the directory away and sync in full."
         )
-
-
-def _flush(directory: Path) -> None:
-    """Make a rename in this directory survive a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _last_lines(text: str) -> str:

@@ -24,6 +24,8 @@ _ROOT = 0
 # Linux stores an access list in this attribute; the group bits of such a file limit the rights of its named users.
 _ACCESS_LIST = "system.posix_acl_access"
 _ONLY_LOOK = getattr(os, "O_PATH", 0)
+# So often is a file opened that others rename or delete at the same moment.
+_TRIES = 100
 
 
 def open_trusted(
@@ -122,10 +124,13 @@ def _opened(path: Path, flags: int) -> int:
             # O_PATH can examine a directory that this user may enter, but not list.
             return os.open(path, flags | _ONLY_LOOK)
     # Two steps, because a kernel with `protected_regular` refuses O_CREAT on a file of another user.
-    try:
-        return os.open(path, flags | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(path, flags & ~os.O_CREAT)
+    for _ in range(_TRIES):
+        with suppress(FileExistsError):
+            return os.open(path, flags | os.O_EXCL, 0o600)
+        # Between the two steps another process may have renamed or deleted the file.
+        with suppress(FileNotFoundError):
+            return os.open(path, flags & ~os.O_CREAT)
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def _require_owner(path: Path, found: os.stat_result, owners: Collection[int], advice: str) -> None:

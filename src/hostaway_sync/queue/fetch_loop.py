@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-# A change should be seen, and told, soon; the other kinds are polled, and need no connection each.
+# A change should be seen, and told, soon; the other kinds are looked for by the clock.
 _HURRIED: Final = frozenset({jobs.REFRESH, jobs.DISPATCH, jobs.DELIVER})
-# Kinds that share a lane, and the connection that listens for both: the one defers the other.
+# Kinds that share a lane: the one defers the other.
 _TOGETHER: Final = (jobs.DISPATCH, jobs.DELIVER)
 
 

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from procrastinate import PsycopgConnector
+from procrastinate.manager import get_channel_for_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,11 +30,34 @@ log = logging.getLogger(__name__)
 
 
 class LenientConnector(PsycopgConnector):
-    """Procrastinate's connections, which trust the text of no notification."""
+    """Procrastinate's connections: they trust the text of no notification, and one of them listens for all lanes.
+
+    Args:
+        queues: what lanes may listen for.
+        options: as Procrastinate takes them.
+    """
+
+    def __init__(self, *, queues: Iterable[str], **options: Any) -> None:  # noqa: ANN401  (what Procrastinate takes)
+        super().__init__(**options)
+        self._channels = tuple(get_channel_for_queues(queues))
+        self._lanes: dict[str, Notifications] = {}
+        self._is_listening = False
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Listen until cancelled; see `Notifications`."""
-        await super().listen_notify(on_notification=Notifications(on_notification), channels=channels)
+        """Listen until cancelled: the first lane for all of them, the others through its connection."""
+        self._lanes.update(dict.fromkeys(channels, Notifications(on_notification)))
+        if self._is_listening:
+            await asyncio.Event().wait()
+        self._is_listening = True
+        try:
+            await super().listen_notify(on_notification=self._hand_on, channels=self._channels)
+        finally:
+            self._is_listening = False
+
+    async def _hand_on(self, channel: str, payload: str) -> None:
+        lane = self._lanes.get(channel)
+        if lane is not None:
+            await lane(channel=channel, payload=payload)
 
 
 class Notifications:

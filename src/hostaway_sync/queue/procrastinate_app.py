@@ -54,6 +54,7 @@ def build_app(database: Database, lanes: Iterable[str], attempt: Attempt) -> App
 
     app = App(
         connector=LenientConnector(
+            queues=lanes,
             conninfo=_conninfo(database.engine),
             kwargs=session_settings.connect_options(f"{database.application}: queue"),
             pool_factory=_pool,

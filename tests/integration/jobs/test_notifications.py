@@ -15,6 +15,7 @@ from tests.support.deliveries import QUICK, deliver, eventually, refreshing, wor
 from tests.support.records import add_account
 
 from hostaway_sync.queue.notifications import PAUSE_S, Notifications
+from hostaway_sync.queue.procrastinate_app import build_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,3 +169,42 @@ def test_notifications_are_handled_together_and_none_is_lost() -> None:
         return looks
 
     assert asyncio.run(count()) == 2
+
+
+def test_one_connection_listens_for_all_lanes(database: Database) -> None:
+    """Each lane is woken for its own queue."""
+    queues = ("refresh", "deliver")
+
+    async def never(*_: object) -> None:
+        raise AssertionError("no job was deferred")
+
+    async def listen() -> set[str]:
+        woken: dict[str, asyncio.Event] = {queue: asyncio.Event() for queue in queues}
+        heard: set[tuple[str, str]] = set()
+
+        async def lane(queue: str) -> None:
+            async def wake(*, channel: str, payload: str) -> None:
+                del payload
+                heard.add((queue, channel.removeprefix("procrastinate_queue_v1#")))
+                woken[queue].set()
+
+            await app.connector.listen_notify(on_notification=wake, channels=[f"procrastinate_queue_v1#{queue}"])
+
+        async def call() -> None:
+            while not all(event.is_set() for event in woken.values()):
+                for queue in queues:
+                    await asyncio.to_thread(sql.execute, database, f'NOTIFY "procrastinate_queue_v1#{queue}"')
+
+        app = build_app(database, queues, never)
+        async with app.open_async():
+            lanes = [asyncio.create_task(lane(queue)) for queue in queues]
+            await asyncio.wait_for(call(), 30)
+            ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            sessions = await asyncio.to_thread(sql.rows, database, f"{ours} AND application_name LIKE '%: queue'")
+            for task in lanes:
+                task.cancel()
+        # One for statements, and one that listens.
+        assert sessions == [(2,)]
+        return {f"{queue} {channel}" for queue, channel in heard}
+
+    assert asyncio.run(listen()) == {"refresh refresh", "deliver deliver"}

@@ -303,8 +303,10 @@ def test_delivery_during_a_batch_is_not_settled_by_it(box: Database) -> None:
     read: list[int] = []
 
     def interrupted(number: int) -> None:
-        if not again:
-            again.extend(next(batch for batch in batches if number in batch))
+        batch = next(batch for batch in batches if number in batch)
+        # The lane that is first may find one job alone.
+        if not again and len(batch) > 1:
+            again.extend(batch)
             for other in again:
                 deliver(box, 1, object_id=other)
         read.append(number)

@@ -161,6 +161,14 @@ def test_claims_are_renewed_while_they_are_held(
     assert sql.row(other, query) is None
 
 
+def test_claim_is_released_after_its_connections_were_cut(database: Database, other: Database) -> None:
+    """A cut is noticed by the first use alone: the right must not be taken for a minute and a half."""
+    with database.claim("a right"):
+        sql.execute(database, "SELECT 1")
+        sql.execute(other, f"{CUT} AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')")
+    assert sql.row(other, "SELECT 1 FROM rights WHERE name = 'a right'") is None
+
+
 def test_claim_ends_with_its_process(database: Database) -> None:
     """After a kill no process of its host waits."""
     url = database.engine.url.render_as_string(hide_password=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlalchemy as sa
 
-from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.errors import HostawaySyncError, StoreUnavailable
 from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.store.processes import last_release_locks, rights
 
@@ -68,7 +68,7 @@ class HeldRights:
                 self._stop_renewing.set()
             self._advisory_locks.release(right)
             try:
-                self._delete_claim(right, owner)
+                self._delete_claim_twice(right, owner)
             except (sa.exc.SQLAlchemyError, HostawaySyncError) as error:
                 log.info("the right %r could not be released, and expires by itself: %s", right, error)
 
@@ -80,6 +80,13 @@ class HeldRights:
             if not _is_without_table(error):
                 raise
             return True
+
+    def _delete_claim_twice(self, right: str, owner: str) -> None:
+        """Delete a claim, again over a new connection where the first was cut: only its use shows that."""
+        try:
+            self._delete_claim(right, owner)
+        except (sa.exc.OperationalError, StoreUnavailable):
+            self._delete_claim(right, owner)
 
     def _delete_claim(self, right: str, owner: str) -> None:
         try:

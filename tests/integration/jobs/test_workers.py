@@ -3,7 +3,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,14 @@ def test_default_timings_return_jobs_within_a_minute() -> None:
     assert usual.silent_s + usual.rescue_s + usual.poll_s < 60
     assert usual.grace_s + usual.give_back_s < 10
     assert usual.heartbeat_s * 2 < usual.silent_s
+
+
+def test_database_closed_for_a_while_is_waited_for(box: Database, server: EmbeddedPostgres) -> None:
+    """A refused log-in is no refusal for good: a worker that took it for one would end."""
+    url = box.engine.url.render_as_string(hide_password=False)
+    refused = pytest.raises(StoreUnavailable, match="not currently accepting connections")
+    with closing(Database(url, schema=box.schema, patience=0)) as database, refusing(server, box), refused:
+        database.transaction(lambda connection: connection.execute(sa.select(1)))
 
 
 def test_worker_survives_an_outage_of_its_database(box: Database, server: EmbeddedPostgres) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _TRANSIENT: Final = frozenset({"40001", "40P01", "55P03"})
 # Connection exception, insufficient resources, operator intervention.
 _TRANSIENT_CLASSES: Final = frozenset({"08", "53", "57"})
+# A database that an administrator has closed to connections for a while answers a log-in so.
+_CLOSED_FOR_NOW: Final = "55000"
 # A missing table, column, function, type, schema or unique index.
 _MISSING: Final = frozenset({"42P01", "42703", "42883", "42704", "3F000", "42P10"})
 _DENIED: Final = "42501"
@@ -78,9 +80,10 @@ def _translate(error: SQLAlchemyError) -> HostawaySyncError | None:
     if isinstance(error.orig, LoginRefused) and sqlstate == _OF_POOLER and _PARAMETER in reason:
         advice = "take its options away, or name them in `ignore_startup_parameters` of the pooler"
         return ConfigurationError(f"{database_url.SETTING_NAME} cannot be used: {reason}; {advice}")
-    if sqlstate:
+    is_closed = isinstance(error.orig, LoginRefused) and sqlstate == _CLOSED_FOR_NOW
+    if sqlstate and not is_closed:
         return _translate_sqlstate(sqlstate, reason)
-    is_broken = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    is_broken = is_closed or error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
     return StoreUnavailable(f"the database is not available: {reason}") if is_broken else None
 
 

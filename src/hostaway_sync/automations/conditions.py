@@ -43,7 +43,7 @@ def require_columns(conditions: Mapping[str, Any], columns: Mapping[str, Collect
     """
     for key in conditions:
         if not any(key in names for names in columns.values()):
-            known = sorted(set().union(*columns.values())) if columns else []
+            known = sorted(set().union(*columns.values()))
             there = f"there are {', '.join(known)}" if known else "such events have no row"
             raise UsageError(f"--where {key}=…: no row of these events has such a column; {there}")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from pydantic import SecretStr
@@ -72,8 +73,35 @@ def test_a_payload_has_ids_as_text_and_the_keys_that_differ() -> None:
     again = replace(change, changed_at=NOW + timedelta(microseconds=1))
     assert payload.event_id(again) == "evt_7_1772366400000001"
     assert (data["changed"], data["row"]) == ({}, None)
+    with_keys = replace(new, keys=("a",))
+    assert payload.build_payload("reservation.created", with_keys, None) == payload.build_payload(
+        "reservation.created", new, None
+    )
+    assert b'"changed":{},"row":{"total":1.10}' in payload.build_payload(
+        "reservation.missing", replace(change, change="missing", keys=None), {"total": Decimal("1.10")}
+    )
+
+
+def test_an_example_has_the_form_of_an_event() -> None:
+    """It says that it is one, and is about no real record."""
     example = json.loads(payload.build_example("task.created", "tasks", "inserted", now=NOW))
-    assert (example["id"], example["type"], example["data"]["is_example"]) == ("evt_example", "task.created", True)
+    assert example == {
+        "id": "evt_example",
+        "type": "task.created",
+        "timestamp": "2026-03-01T12:00:00+00:00",
+        "data": {
+            "account_id": "0",
+            "resource": "tasks",
+            "record_id": "0",
+            "change": "inserted",
+            "cause": None,
+            "changed": {},
+            "row": None,
+            "is_example": True,
+        },
+    }
+    change = RecordChange(8, 70001, None, "reservations", "5", "inserted", NOW)
+    data = json.loads(payload.build_payload("reservation.created", change, None))["data"]
     assert example["data"].keys() - {"is_example"} == data.keys()
 
 

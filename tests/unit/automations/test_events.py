@@ -122,13 +122,19 @@ def test_conditions_compare_columns_as_a_person_writes_them() -> None:
     ):
         assert not is_met(unmet, row)
     assert not is_met({"status": ("pending",)}, None)
+    unlisted = {"is_listed": False}
+    assert [is_met({"is_listed": (word,)}, unlisted) for word in ("false", "true", "0", "False")] == [
+        True,
+        *[False] * 3,
+    ]
 
 
 @pytest.mark.parametrize("text", ["status", "=x", "status=", "Status=x", "a b=c", "x=" + "y" * 201])
 def test_a_condition_that_cannot_be_is_refused(text: str) -> None:
     """The sentence says how it is written."""
-    with pytest.raises(UsageError, match="it is written KEY=VALUE, for example status=confirmed"):
-        read_conditions([text])
+    with pytest.raises(UsageError) as refused:
+        read_conditions(["x=" + "y" * 200, text])
+    assert str(refused.value) == (f"--where {text[:60]!r}: it is written KEY=VALUE, for example status=confirmed")
 
 
 def test_an_example_has_a_change_that_can_be_such_an_event() -> None:

@@ -32,6 +32,7 @@ def test_a_cursor_is_read_as_it_was_written(range_: list[int], change_id: int) -
         "1.2.3\n",
         "1.2.x",
         "1.2.9223372036854775808",
+        "1.9223372036854775808.2",
         "\u0663.4.5",
     ],
 )
@@ -46,6 +47,13 @@ def test_a_cursor_moves_within_its_batch() -> None:
     assert FeedCursor(3, 9, 4).at(7) == FeedCursor(3, 9, 7)
     assert FeedCursor.after_all_below(9) == FeedCursor(9, 9, 0)
     assert str(OLDEST) == "0.0.0"
+
+
+def test_the_ends_of_the_feed_are_places_in_it() -> None:
+    """A batch may be empty, and the largest number is one."""
+    largest = 2**63 - 1
+    for cursor in (OLDEST, FeedCursor(9, 9, 0), FeedCursor(0, largest, 1), FeedCursor(1, 2, largest)):
+        assert FeedCursor.parse(str(cursor)) == cursor
 
 
 def test_since_is_a_cursor_or_a_time() -> None:

@@ -62,8 +62,8 @@ def tell_bookings(
         if change in inserted:
             continue
         # A stamp of the source that went back must not turn two changes of one record round.
-        stamp = change.source_updated_at
-        latest = max(latest, stamp if stamp is not None and stamp <= change.changed_at else change.changed_at)
+        stamp = change.source_updated_at or change.changed_at
+        latest = max(latest, min(stamp, change.changed_at))
         if says := _tell_change(change, state, keys):
             yield LifeEvent(
                 latest,
@@ -145,10 +145,10 @@ def read_moment(value: object) -> datetime | None:
 
 def _tell_change(change: RecordChange, state: Mapping[str, Any], keys: StayKeys) -> str:
     """Return what a change did to a reservation that was `state` until then; empty: only its stamps moved."""
-    kind = _KINDS.get(change.change, LifeKind.CHANGED)
+    kind = _KINDS.get(change.change)
     new = apply_change(state, change)
     changed = set(change.keys or ())
-    parts = [_SAYS[kind]] if kind in _SAYS else []
+    parts = [] if kind is None else [_SAYS[kind]]
     if keys.status in changed:
         parts.append(f"status {tell_value(state.get(keys.status))} → {tell_value(new.get(keys.status))}")
     if changed & {keys.arrival, keys.departure}:

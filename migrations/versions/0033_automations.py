@@ -41,7 +41,8 @@ def _create_automations() -> None:
             "chosen_accounts", sa.ARRAY(sa.BigInteger), comment="the accounts whose events it is told of; NULL: all"
         ),
         sa.Column("conditions", JSONB, nullable=False, comment="by column, values of which the row must have one"),
-        sa.Column("url", sa.Text, comment="of the consumer; NULL: a command is"),
+        sa.Column("url", sa.Text, comment="scheme and host of the consumer; NULL: a command is"),
+        sa.Column("whole_url", sa.LargeBinary, comment="sealed; what is asked; NULL: a command is run"),
         sa.Column("command", sa.ARRAY(sa.Text), comment="program and arguments; NULL: a URL is told"),
         sa.Column("secret", sa.LargeBinary, comment="sealed; what requests are signed with, or the command"),
         sa.Column(

@@ -23,7 +23,7 @@ HostawaySyncError                advice       exit code
 │   └── StoreBusy                retry        1    another program holds a lock for too long
 ├── SecretsUnavailable           retry        1    the secrets store is down, or limits our requests
 ├── OutboundError                permanent    1    a consumer of an automation was not told
-│   ├── AddressRefused           permanent    1    an address that may not be asked: not public, or not https
+│   ├── AddressRefused           permanent    2    an address that may not be asked: not public, or not https
 │   └── TargetUnavailable        retry        1    no connection, no answer in time, a certificate that is not trusted
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── AutomationError              permanent    1    exists already, is unknown, or may not be asked for so
@@ -203,6 +203,8 @@ class OutboundError(HostawaySyncError):
 
 class AddressRefused(OutboundError):
     """An address that may not be asked: it is not public, or not https, and the settings do not name it."""
+
+    exit_code = 2
 
 
 class TargetUnavailable(OutboundError):

@@ -10,13 +10,11 @@ from hostaway_sync.automations.answer import Answer
 from hostaway_sync.errors import AddressRefused, TargetUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
-    from pydantic import SecretStr
-
     from hostaway_sync.outbound.client import OutboundClient
-    from hostaway_sync.store.automations.states import AutomationRequest
+    from hostaway_sync.store.automations.states import AutomationRequest, ConsumerSecrets
 
 # Answers of a consumer, or of what stands before it, that say nothing about the event.
 _AWAY: Final = frozenset(
@@ -46,7 +44,7 @@ class Consumers:
         self._command_s = command_s
 
     def tell(
-        self, consumer: AutomationRequest, event_id: str, event: str, body: bytes, keys: Sequence[SecretStr]
+        self, consumer: AutomationRequest, event_id: str, event: str, body: bytes, secrets: ConsumerSecrets
     ) -> Answer:
         """Tell a consumer of an event, and return how it answered.
 
@@ -55,16 +53,19 @@ class Consumers:
             event_id: the same at each try.
             event: its name.
             body: what is told.
-            keys: what a request is signed with; of a command, what proves that it is the one that was added.
+            secrets: its URL, and what a request is signed with; of a command, what proves that it is the one that was
+                added.
         """
         if consumer.command is not None:
-            if commands.as_secret(consumer.command) not in keys:
+            if commands.as_secret(consumer.command) not in secrets.keys:
                 return Answer("its command was changed in the database: remove the automation and add it", is_away=True)
             given = {"EVENT_ID": event_id, "EVENT_TYPE": event}
             return commands.run_command(consumer.command, body, given, timeout_s=self._command_s)
-        headers = signature.sign(event_id, body, keys, now=self._clock())
+        headers = signature.sign(event_id, body, secrets.keys, now=self._clock())
+        if secrets.url is None:
+            return Answer("its URL is not in the database: remove the automation and add it", is_away=True)
         try:
-            reply = self._client.post(consumer.url or "", body, headers)
+            reply = self._client.post(secrets.url.get_secret_value(), body, headers)
         except (AddressRefused, TargetUnavailable) as error:
             return Answer(str(error), is_away=True)
         return _judge(reply.status, reply.body)

@@ -23,17 +23,16 @@ from hostaway_sync.store.job_attempts import RecordedAttempt
 from hostaway_sync.store.jobs import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     import sqlalchemy as sa
-    from pydantic import SecretStr
 
     from hostaway_sync.automations.answer import Answer
     from hostaway_sync.automations.consumers import Consumers
     from hostaway_sync.queue.retry_policy import JobRetryPolicy
     from hostaway_sync.secrets import SecretReader
-    from hostaway_sync.store.automations.states import Automation, Delivery
+    from hostaway_sync.store.automations.states import Automation, ConsumerSecrets, Delivery
     from hostaway_sync.store.postgres.database import Database
 
 log = logging.getLogger(__name__)
@@ -139,9 +138,9 @@ def _tell_what_waits(database: Database, config: DeliveryConfig, automation_id: 
         if automation is None or not due:
             return so_far
         # Read anew for each page: a secret that was replaced meanwhile is still valid for days.
-        keys = registry.open_secrets(database, config.vault(), automation_id)
+        secrets = registry.open_secrets(database, config.vault(), automation_id)
         for delivery in due:
-            answer = _tell(database, config, automation, delivery, keys)
+            answer = _tell(database, config, automation, delivery, secrets)
             if answer is not None:
                 so_far.count(answer)
             if so_far.is_over or config.monotonic() >= until:
@@ -160,14 +159,14 @@ def _tell(
     config: DeliveryConfig,
     automation: Automation,
     delivery: Delivery,
-    keys: Sequence[SecretStr],
+    secrets: ConsumerSecrets,
 ) -> Answer | None:
     """Tell of one event and note what came of it; None: it is not to be told any more."""
     read = partial(_read_event, delivery=delivery, core=config.core, source=database.schema)
     began_at, event = database.transaction(read)
     if event is None:
         return None
-    answer = config.consumers.tell(automation.request, event.event_id, delivery.event, event.body, keys)
+    answer = config.consumers.tell(automation.request, event.event_id, delivery.event, event.body, secrets)
     if answer.error is None:
         database.transaction(partial(_note_success, delivery=delivery, answer=answer))
     else:

@@ -59,7 +59,7 @@ def test_a_host_with_a_private_address_is_not_connected_to(monkeypatch: pytest.M
     with consuming() as consumer:
         client = open_client("http://n8n:5678")
         for host in ("localhost", "127.0.0.1", "2130706433", "[::ffff:127.0.0.1]"):
-            with pytest.raises(AddressRefused, match="an address that is not public"):
+            with pytest.raises(AddressRefused, match="is not public"):
                 client.post(f"https://{host}:{consumer.port}/", b"{}", {})
 
         def resolve(_host: str, port: int, **_: Any) -> list[Any]:

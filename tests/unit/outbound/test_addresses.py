@@ -59,6 +59,17 @@ def test_whatever_else_is_no_origin(text: str) -> None:
         ("file:///etc/passwd", "is not an http or https address"),
         ("https://a..b/", "cannot be"),
         ("https://" + "a" * 2000, "longer than"),
+        ("hooks.example.com/a", "is not an http or https address"),
+        ("ftp://example.com/", "is not an http or https address"),
+        ("https://10.1.2.3/", r"^10\.1\.2\.3 is not public"),
+        ("https://2130706433/", r"^127\.0\.0\.1 is not public"),
+        ("https://[::1]:8443/", r"name https://\[::1\]:8443 in HOSTAWAY"),
+        ("https://LocalHost/", "^localhost is not public"),
+        ("https://a.localhost./", "is not public"),
+        ("https://exam\tple.com/", "control character"),
+        ("https://example.com/\x1b[31m", "control character"),
+        (" https://example.com/", "a space"),
+        ("https://example.com\\@10.0.0.1/", "backslash"),
     ],
 )
 def test_a_url_that_may_not_be_asked_is_refused(url: str, words: str) -> None:
@@ -73,5 +84,16 @@ def test_an_origin_of_the_settings_is_exempt_and_no_other() -> None:
     assert read_target("http://N8N:5678/hook?a=1", allowed).is_exempt
     target = read_target("https://n8n:5678/hook", allowed)
     assert (target.is_exempt, target.url) == (False, "https://n8n:5678/hook")
-    # A number is the address that it stands for, before anything is resolved.
-    assert read_target("https://2130706433/", allowed).origin.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://hooks.slack.com/services/T0/B0/token", "https://hooks.slack.com/…"),
+        ("https://n8n.example.com:5678/?key=token", "https://n8n.example.com:5678/…"),
+        ("https://example.com", "https://example.com/"),
+    ],
+)
+def test_of_a_masked_url_only_scheme_and_host_are_left(url: str, masked: str) -> None:
+    """A path and a query often hold a secret; that there is one is to be seen."""
+    assert read_target(url, frozenset()).masked == masked

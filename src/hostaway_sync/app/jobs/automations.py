@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from pydantic import SecretStr
 
 from hostaway_sync.automations import commands, conditions, payload, signature
 from hostaway_sync.automations.consumers import Consumers
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import sqlalchemy as sa
-    from pydantic import SecretStr
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.automations.answer import Answer
@@ -82,15 +83,17 @@ class Automations:
             UsageError: no row of its events has a column of a condition.
             AddressRefused: its URL may not be asked.
         """
+        whole_url = None
         if request.url is not None:
-            self._client().check(request.url)
+            whole_url = SecretStr(request.url)
+            request = replace(request, url=self._client().check(request.url).masked)
         for account_id in request.account_ids or ():
             if account_queries.find_account(self._database, account_id) is None:
                 raise AccountError.unknown(account_id)
         if request.conditions:
             self._require_columns(request)
         secret = signature.make_secret() if request.command is None else commands.as_secret(request.command)
-        registry.add_automation(self._database, self._container.vault(), request, secret)
+        registry.add_automation(self._database, self._container.vault(), request, secret, whole_url)
         return AddedAutomation(self.get(request.name), secret if request.command is None else None)
 
     def list_all(self) -> list[Automation]:
@@ -100,6 +103,11 @@ class Automations:
     def get(self, name: str) -> Automation:
         """Return the automation of a name; raise AutomationError when there is none."""
         return registry.get_automation(self._database, name)
+
+    def open_url(self, name: str) -> SecretStr | None:
+        """Return the whole URL of an automation, which often holds a secret; None: its consumer is a command."""
+        number = self.get(name).automation_id
+        return registry.open_secrets(self._database, self._container.vault(), number).url
 
     def enable(self, name: str) -> Automation:
         """Have an automation told again: of what waits for it, and of what changes from now on."""
@@ -144,8 +152,8 @@ class Automations:
         automation = self.get(name)
         event = next(event for event in (*automation.request.events, *EVENTS) if event != ALL)
         body = payload.build_example(event, resource_of(event), example_change_of(event), now=_now())
-        keys = registry.open_secrets(self._database, self._container.vault(), automation.automation_id)
-        return self._consumers().tell(automation.request, payload.EXAMPLE_ID, event, body, keys)
+        secrets = registry.open_secrets(self._database, self._container.vault(), automation.automation_id)
+        return self._consumers().tell(automation.request, payload.EXAMPLE_ID, event, body, secrets)
 
     def deliveries(self, name: str, *, state: DeliveryState | None = None, limit: int) -> list[Delivery]:
         """Return the newest events of an automation, newest first."""

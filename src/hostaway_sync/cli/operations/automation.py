@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,10 +120,21 @@ def list_(*, json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, *, json: Json = False) -> None:
-    """Show one automation."""
+def show(
+    name: Name,
+    *,
+    show_url: Annotated[
+        bool, typer.Option("--show-url", help="Show the whole URL, which may hold a secret of its consumer.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show one automation, of its URL the scheme and the host."""
     with open_mirror() as mirror:
-        _print(mirror.automations.get(name), json=json)
+        automation = mirror.automations.get(name)
+        whole = mirror.automations.open_url(name) if show_url else None
+    if whole is not None:
+        automation = replace(automation, request=replace(automation.request, url=whole.get_secret_value()))
+    _print(automation, json=json)
 
 
 @app.command("test")

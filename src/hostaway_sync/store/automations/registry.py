@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from hostaway_sync.errors import AutomationError
-from hostaway_sync.store.automations.states import Automation, AutomationRequest
+from hostaway_sync.store.automations.states import Automation, AutomationRequest, ConsumerSecrets
 from hostaway_sync.store.history import feed
 from hostaway_sync.store.processes import rights
 from hostaway_sync.store.secrets import sealing
@@ -28,14 +28,26 @@ if TYPE_CHECKING:
 _RIGHT: Final = "beginning to tell"
 _IS_ACTIVE: Final = automations.c.is_active
 IS_ANY_ACTIVE: Final = sa.exists().where(_IS_ACTIVE)
-_COLUMNS: Final = tuple(column for column in automations.c if column.name not in {"secret", "previous_secret"})
+_SEALED: Final = frozenset({"secret", "previous_secret", "whole_url"})
+_COLUMNS: Final = tuple(column for column in automations.c if column.name not in _SEALED)
 _FRESH: Final = {"failing_since": None, "failed_rounds": 0, "not_before_at": None, "disabled_error": None}
 
 
 def add_automation(
-    database: Database, vault: Vault | SecretWriter, request: AutomationRequest, secret: SecretStr | None
+    database: Database,
+    vault: Vault | SecretWriter,
+    request: AutomationRequest,
+    secret: SecretStr,
+    whole_url: SecretStr | None = None,
 ) -> int:
     """Store an automation, which is told of changes from now on; return its number.
+
+    Args:
+        database: where.
+        vault: seals.
+        request: what is stored for all to read; of a URL its scheme and host.
+        secret: what requests are signed with, or the command.
+        whole_url: what is asked; None: a command is run.
 
     Raises:
         AutomationError: there is one of this name.
@@ -58,9 +70,10 @@ def add_automation(
                 command=None if request.command is None else list(request.command),
             )
         )
-        if secret is not None:
-            sealed = sealing.seal_value(connection, store, secret, automations.c.secret, number)
-            connection.execute(_update(number).values(secret=sealed))
+        sealed = {"secret": sealing.seal_value(connection, store, secret, automations.c.secret, number)}
+        if whole_url is not None:
+            sealed["whole_url"] = sealing.seal_value(connection, store, whole_url, automations.c.whole_url, number)
+        connection.execute(_update(number).values(sealed))
 
     if any(one.name == request.name for one in list_automations(database)):
         raise AutomationError.exists(request.name)
@@ -123,20 +136,21 @@ def has_active(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.select(IS_ANY_ACTIVE)))
 
 
-def open_secrets(database: Database, vault: SecretReader, automation_id: int) -> list[SecretStr]:
-    """Return what requests are signed with: the secret, and the one before it while that is valid.
+def open_secrets(database: Database, vault: SecretReader, automation_id: int) -> ConsumerSecrets:
+    """Return the whole URL, and what requests are signed with: the secret, and the one before while that is valid.
 
     Raises:
         SecretError, SecretsUnavailable: one cannot be opened.
     """
+    columns = (automations.c.secret, automations.c.previous_secret, automations.c.whole_url)
     previous = sa.case((automations.c.previous_until > sa.func.now(), automations.c.previous_secret))
-    query = sa.select(automations.c.secret, previous).where(automations.c.automation_id == automation_id)
+    query = sa.select(columns[0], previous, columns[2]).where(automations.c.automation_id == automation_id)
     row = database.transaction(lambda connection: connection.execute(query).one_or_none(), is_one_statement=True)
-    places = (
-        sealing.place_of(automations.c.secret, automation_id),
-        sealing.place_of(automations.c.previous_secret, automation_id),
+    secret, before, whole_url = (
+        vault.open(bytes(kept), sealing.place_of(column, automation_id)) if kept else None
+        for kept, column in zip(row or (None, None, None), columns, strict=True)
     )
-    return [vault.open(bytes(kept), place) for kept, place in zip(row or (), places, strict=False) if kept]
+    return ConsumerSecrets(tuple(key for key in (secret, before) if key is not None), whole_url)
 
 
 def rotate_secret(

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from pydantic import SecretStr
+
 
 class DeliveryState(StrEnum):
     """What became of one event for one automation."""
@@ -28,7 +30,7 @@ class AutomationRequest:
         events: names of events; `*`: all.
         account_ids: of these accounts; None: of all, also of those that are added later.
         conditions: values that columns of the `core` row must have, by column; one of several values is enough.
-        url: of the consumer; None: it is a command.
+        url: of the consumer, of a stored automation its scheme and host alone; None: it is a command.
         command: the program with its arguments; None: it is a URL.
     """
 
@@ -36,8 +38,21 @@ class AutomationRequest:
     events: tuple[str, ...]
     account_ids: tuple[int, ...] | None = None
     conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     command: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSecrets:
+    """What is sealed of an automation.
+
+    Attributes:
+        keys: what requests are signed with; of a command, the command as it was added.
+        url: the whole URL of the consumer; None: it is a command, or the automation was removed.
+    """
+
+    keys: tuple[SecretStr, ...] = ()
+    url: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ SEALED: Final = (
     accounts.c.webhook_previous,
     automations.c.secret,
     automations.c.previous_secret,
+    automations.c.whole_url,
     redactions.c.secret,
 )
 BATCH: Final = 100

@@ -51,6 +51,7 @@ def _create_automations() -> None:
         sa.Column("previous_until", MOMENT, comment="until then requests are signed with both"),
         sa.Column("is_active", sa.Boolean, nullable=False, server_default=sa.text("true")),
         sa.Column("disabled_error", sa.Text, comment="why the program disabled it; NULL: it did not"),
+        sa.Column("disabled_at", MOMENT, comment="when the program disabled it; NULL: it did not"),
         sa.Column(
             "active_since",
             MOMENT,

@@ -123,7 +123,8 @@ def test_documents_about_automations(sync_env: Build) -> None:
     env = sync_env()
     automation = (
         "name events[] awaited_events[] account_ids[] conditions{} url command is_active disabled_reason "
-        "active_since failing_since not_before_at delivered_at waiting dead both_secrets_until created_at"
+        "disabled_at active_since failing_since not_before_at delivered_at waiting waiting_since dead "
+        "both_secrets_until created_at"
     )
     url = ("--on", "reservation.updated", "--account", "70001", "--url", "https://hooks.example.com/")
     whole = automation.replace("{status[]}", "{}")

@@ -28,6 +28,7 @@ HARMLESS = {
     "a-uuid-that-is-a-secret": "the address of a check that nobody has",
     "9f86d081884c7d659a2feaa0c55ad015": "an id that a proxy gave a request",
     "user:password@": "says what is to be put there",
+    "me:T0K3N@": "an address that is refused because it has a password",
     "user:word@": "an address that is refused because it has a password",
     "hunter2": "the password that the whole world knows",
     "landed.sha256: hexadecimal key": "what each migration is known by",

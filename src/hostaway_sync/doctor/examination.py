@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from hostaway_sync.app.resources import core_schema
-from hostaway_sync.doctor import causes, checks, database_checks, host
+from hostaway_sync.doctor import automation_checks, causes, checks, database_checks, host
 from hostaway_sync.doctor.findings import AccountCheck, AccountChecks, Finding, Grade, KeyFacts, ProbeFacts
 from hostaway_sync.doctor.timeouts import Question, ask_each
 from hostaway_sync.errors import (
@@ -27,7 +27,8 @@ from hostaway_sync.errors import (
     StoreError,
 )
 from hostaway_sync.platforms.hostaway.http.probe import NoBudget, probe
-from hostaway_sync.store import time_marks
+from hostaway_sync.store import jobs, time_marks
+from hostaway_sync.store.automations import registry
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.schema.core_views import inspect_core
 from hostaway_sync.store.secrets import sealing
@@ -38,6 +39,9 @@ from hostaway_sync.webhooks.registration.self_test import run_self_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    import sqlalchemy as sa
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.doctor.findings import Installation
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from hostaway_sync.model.status import DatabaseServer, Overview
     from hostaway_sync.platforms.hostaway.http.limits import Rate
     from hostaway_sync.secrets import KeyRing
+    from hostaway_sync.store.automations.states import Automation
     from hostaway_sync.store.webhooks.credentials import StoredHook
 
 T = TypeVar("T")
@@ -150,6 +155,7 @@ class Examination:
         keys = Question(lambda: self._read_keys(ring, container))
         future = Question(partial(time_marks.find_future_marks, container.database))
         views = Question(lambda: inspect_core(container.database, core_schema(container.settings)).outdated)
+        told = Question(partial(container.database.transaction, _read_automations))
         of_keys = self._check("key ring", keys, checks.check_keys)
         of_source = self._check(
             "source", probing, partial(checks.check_source, installation=self._installation), _SOURCE_ADVICE
@@ -167,6 +173,7 @@ class Examination:
             of_runs = causes.drop_explained(of_runs, ["runs"], "no run can end well without the secrets")
         yield from (*of_keys, *of_source, *of_runs)
         yield from self._check("changes", known, database_checks.check_feed)
+        yield from self._check("automations", told, lambda facts: automation_checks.check_automations(*facts))
         yield from self._check("core", views, database_checks.check_core_views)
         yield from self._check("core", known, database_checks.check_new_words)
         yield from self._check("clock", future, checks.check_future_marks)
@@ -250,6 +257,10 @@ def _count_values(ring: KeyRing, container: Container | None = None) -> KeyFacts
     lost = sum(number for key, number in counts.items() if key is not None and key not in ring.ids)
     plain = counts.pop(None, 0)
     return KeyFacts(ring.source.name, len(ring.ids), counts.total(), lost, plain)
+
+
+def _read_automations(connection: sa.Connection) -> tuple[list[Automation], datetime]:
+    return registry.read_automations(connection), jobs.read_clock(connection)
 
 
 def _list_active(known: Question[Overview], until: float) -> list[int]:

@@ -34,7 +34,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit_log": ("changed_at",),
     "automation_cursor": ("moved_at",),
     "automation_deliveries": ("began_at", "created_at", "settled_at"),
-    "automations": ("active_since", "failing_since", "delivered_at", "created_at"),
+    "automations": ("disabled_at", "active_since", "failing_since", "delivered_at", "created_at"),
     "calendar_days": ("observed_at", "created_at", "updated_at"),
     "calendar_due": ("due_at",),
     "calendar_readings": ("asked_at", "read_at", "refused_at"),

@@ -113,3 +113,7 @@ def test_sync_all_tells_what_changed_when_it_ends(sync_env: Build) -> None:
         status = run_program(settings, "status")
         assert "1 automation: 0 active, 1 event waiting" in status.stdout
         assert "automation crm was disabled: its consumer answered 410 Gone" in status.stdout
+        said = json.loads(run_program(settings, "doctor", "--json").stdout)["findings"]
+        (finding,) = (one for one in said if one["check"] == "automations")
+        assert finding["grade"] == "trouble"
+        assert re.match(r"automation crm was disabled .+ ago: its consumer answered 410 Gone", finding["says"])

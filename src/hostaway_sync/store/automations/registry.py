@@ -30,7 +30,8 @@ _IS_ACTIVE: Final = automations.c.is_active
 IS_ANY_ACTIVE: Final = sa.exists().where(_IS_ACTIVE)
 _SEALED: Final = frozenset({"secret", "previous_secret", "whole_url"})
 _COLUMNS: Final = tuple(column for column in automations.c if column.name not in _SEALED)
-_FRESH: Final = {"failing_since": None, "failed_rounds": 0, "not_before_at": None, "disabled_error": None}
+_UNSET: Final = ("failing_since", "not_before_at", "disabled_error", "disabled_at")
+_FRESH: Final = dict.fromkeys(_UNSET) | {"failed_rounds": 0}
 
 
 def add_automation(
@@ -94,17 +95,18 @@ def read_automations(connection: sa.Connection) -> list[Automation]:
             deliveries.c.automation_id,
             sa.func.count().filter(deliveries.c.state == "waiting").label("waiting"),
             sa.func.count().filter(deliveries.c.state == "dead").label("dead"),
+            sa.func.min(deliveries.c.created_at).filter(deliveries.c.state == "waiting").label("waiting_since"),
         )
         .where(deliveries.c.state != "delivered")
         .group_by(deliveries.c.automation_id)
         .subquery()
     )
     query = (
-        sa.select(*_COLUMNS, counted.c.waiting, counted.c.dead)
+        sa.select(*_COLUMNS, counted.c.waiting, counted.c.dead, counted.c.waiting_since)
         .outerjoin(counted, counted.c.automation_id == automations.c.automation_id)
         .order_by(automations.c.name)
     )
-    return [_automation(row, row.waiting or 0, row.dead or 0) for row in connection.execute(query)]
+    return [_automation(row, row.waiting or 0, row.dead or 0, row.waiting_since) for row in connection.execute(query)]
 
 
 def get_automation(database: Database, name: str) -> Automation:
@@ -188,7 +190,8 @@ def enable(connection: sa.Connection, automation_id: int) -> None:
 
 def disable(connection: sa.Connection, automation_id: int, *, error: str | None = None) -> bool:
     """Have an automation told no more; return whether it was told before. `error`: why the program does it."""
-    values = {"is_active": False, "disabled_error": error}
+    disabled_at = None if error is None else sa.func.clock_timestamp()
+    values = {"is_active": False, "disabled_error": error, "disabled_at": disabled_at}
     return connection.execute(_update(automation_id).where(_IS_ACTIVE).values(values)).rowcount == 1
 
 
@@ -238,7 +241,12 @@ def _skip_past_changes(connection: sa.Connection) -> None:
         connection.execute(statement.on_conflict_do_update(index_elements=["cursor_id"], set_=place))
 
 
-def _automation(row: Any, waiting: int = 0, dead: int = 0) -> Automation:  # noqa: ANN401  (a row)
+def _automation(
+    row: Any,  # noqa: ANN401  (a row)
+    waiting: int = 0,
+    dead: int = 0,
+    waiting_since: datetime | None = None,
+) -> Automation:
     return Automation(
         row.automation_id,
         AutomationRequest(
@@ -258,7 +266,9 @@ def _automation(row: Any, waiting: int = 0, dead: int = 0) -> Automation:  # noq
         delivered_at=row.delivered_at,
         created_at=row.created_at,
         previous_until=row.previous_until,
+        disabled_at=row.disabled_at,
         waiting=waiting,
+        waiting_since=waiting_since,
         dead=dead,
     )
 

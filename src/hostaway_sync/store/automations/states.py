@@ -63,12 +63,14 @@ class Automation:
         request: what was asked for.
         is_active: whether it is told of events.
         disabled_reason: why the program disabled it; None: a person did, or it is active.
+        disabled_at: when the program disabled it.
         active_since: earlier changes are not for it.
         failing_since: the first failure after which no telling succeeded; None: the last one succeeded, or none was.
         failed_rounds: how often in a row its job ended because the consumer did not answer.
         not_before_at: its job waits until then; None: for nothing.
         delivered_at: when it was last told of something.
         waiting: events that wait for it.
+        waiting_since: since when the oldest of them waits.
         dead: events that it was not told of, and that wait for a person.
         previous_until: the last secret before this one is still used until then.
     """
@@ -84,7 +86,9 @@ class Automation:
     delivered_at: datetime | None
     created_at: datetime
     previous_until: datetime | None = None
+    disabled_at: datetime | None = None
     waiting: int = 0
+    waiting_since: datetime | None = None
     dead: int = 0
 
     @property

@@ -128,6 +128,7 @@ automations = Table(
     Column("previous_until", Timestamp, comment="until then requests are signed with both"),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("disabled_error", Sentence, comment="why the program disabled it; NULL: it did not"),
+    Column("disabled_at", Timestamp, comment="when the program disabled it; NULL: it did not"),
     Column(
         "active_since",
         Timestamp,

@@ -70,3 +70,18 @@ def replay(changes: list[Any], first: dict[str, Any] | None = None) -> dict[str,
         assert {key: payload[key] for key in keys if key in payload} == before
         payload = {key: value for key, value in payload.items() if key not in keys} | after
     return payload
+
+
+_BROKEN = """
+    SELECT resource, record_id, key, change_id FROM (
+        SELECT c.*, key, row_number() OVER of_key AS number, lag(after->key) OVER of_key AS left_there
+        FROM changes AS c CROSS JOIN unnest(keys) AS key
+        WINDOW of_key AS (PARTITION BY account_id, resource, record_id, key ORDER BY change_id)
+    ) AS chain
+    WHERE number > 1 AND before->key IS DISTINCT FROM left_there OR before->key IS NOT DISTINCT FROM after->key
+"""
+
+
+def broken_chains(database: Database) -> list[Any]:
+    """Return changes of keys that do not begin where the one before ended, or change nothing: lost or doubled ones."""
+    return sql.rows(database, _BROKEN)

@@ -11,6 +11,7 @@ from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
 from tests.support.processes import start_program, start_refresh
+from tests.support.record_changes import broken_chains
 from tests.support.store.table_locks import TableGate
 from tests.support.sync_env import SMALL_PAGE
 
@@ -62,6 +63,35 @@ def test_full_run_after_a_kill_makes_the_mirror_equal(sync_env: Build, point: st
     assert env.differences() == {}
     assert sql.rows(env.database, "SELECT owner FROM leases") == [(None,)]
     assert sql.rows(env.database, "SELECT count(*) FROM conversations WHERE thread_due_at IS NOT NULL") == [(0,)]
+    # What the killed run and the next one read first is no news.
+    assert sql.rows(env.database, "SELECT resource FROM changes WHERE resource <> 'sync'") == []
+
+
+@pytest.mark.parametrize("table", ["changes", "watermarks"])
+def test_killed_run_leaves_each_change_once_in_the_history(sync_env: Build, table: str) -> None:
+    """SIGKILL between the rows of a page and their history, and between both and the commit."""
+    env = sync_env()
+    mirror = env.mirrored()
+    numbers = sorted(env.truth("reservations"))[:3]
+    for number in numbers:
+        env.sandbox.world.update_reservation(number, hostNote="late")
+    gate = TableGate(env, "GET /reservations", 1, table)
+    process = start_program(env.environment(), "sync", str(env.account_id))
+    gate.wait(process)
+    process.kill()
+    process.join(PATIENCE)
+    gate.open()
+    assert process.exitcode == -9
+    env.sandbox.world.update_reservation(numbers[0], hostNote="later")
+    for _ in range(2):
+        assert mirror.sync.run(env.account_id).state is RunState.SUCCESS
+    query = """SELECT array_agg(after->>'hostNote' ORDER BY change_id) FROM changes
+        WHERE resource = 'reservations' AND 'hostNote' = ANY(keys) GROUP BY record_id ORDER BY record_id"""
+    ((first,), *others) = sql.rows(env.database, query)
+    assert others == [(["late"],), (["late"],)]
+    assert first in (["later"], ["late", "later"])  # the second where the killed run had committed
+    assert env.differences() == {}
+    assert broken_chains(env.database) == []
 
 
 @pytest.mark.parametrize("table", ["reservations", "conversation_messages", "conversations"])

@@ -13,6 +13,7 @@ from tests.support.automations import add_automation, drain, ids, let_time_pass,
 from tests.support.deliveries import eventually
 from tests.support.processes import kill_process, start_program
 from tests.support.servers.consumer import Answer, Consumer, Heard, consuming
+from tests.support.store.table_locks import TableGate
 
 from hostaway_sync.queue import outcomes
 from hostaway_sync.queue.outcomes import FailedAttempt
@@ -40,6 +41,28 @@ def test_a_change_whose_process_died_after_its_commit_is_told(sync_env: Build) -
         add_automation(mirror, "crm", consumer.url)
         (number,) = write_changes(env.database, {})
         sql.execute(env.database, "DELETE FROM procrastinate_jobs")
+        assert drain(mirror)
+        assert ids(consumer) == [f"evt_{number}"]
+
+
+def test_a_run_killed_between_a_change_and_its_delivery_loses_none(sync_env: Build) -> None:
+    """SIGKILL after the commit of the change and before its job is deferred; a worker that starts later tells it."""
+    env = sync_env(listings=1, reservations=3)
+    env.mirrored()
+    with consuming() as consumer, open_mirror(env, consumer) as mirror:
+        add_automation(mirror, "crm", consumer.url, events=("reservation.updated",))
+        env.sandbox.world.update_reservation(min(env.truth("reservations")), hostNote="late")
+        gate = TableGate(env, "GET /reservations", 1, "procrastinate_jobs")
+        run = start_program(env.environment(), "sync", str(env.account_id))
+        gate.wait(run)
+        kill_process(run)
+        gate.open()
+        query = "SELECT change_id FROM changes WHERE resource = 'reservations'"
+        ((number,),) = sql.rows(env.database, query)
+        worker = start_program(env.environment(AUTOMATION_HOSTS=consumer.url), "worker")
+        eventually(lambda: not mirror.automations.get("crm").waiting and consumer.heard, "the request of the worker")
+        kill_process(worker)
+        assert mirror.sync.run(env.account_id).api_calls
         assert drain(mirror)
         assert ids(consumer) == [f"evt_{number}"]
 

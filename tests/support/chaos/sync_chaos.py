@@ -12,6 +12,7 @@ from tests.support.calendars import marked_days, wrong_days
 from tests.support.chaos.random_changes import CHANGING, RandomChanges
 from tests.support.kinds import wrong_kinds
 from tests.support.processes import printed_text, start_program, start_refresh
+from tests.support.record_changes import broken_chains
 
 from hostaway_sync.errors import SourceError
 from hostaway_sync.model.records import Resource, RunState
@@ -100,6 +101,7 @@ class SyncChaos:
         is_proven = env.sandbox.switches.deleted_object == 404
         differences = env.differences(gone_too=is_proven)
         assert differences == {}, differences
+        assert broken_chains(env.database) == []
         listed = set(env.truth("conversations"))
         assert not is_proven or not listed & {row[0] for row in sql.rows(env.database, _THREADS)}
         assert sql.rows(env.database, "SELECT owner FROM leases WHERE owner IS NOT NULL") == []

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from hostaway_sync.doctor.database_checks import check_core_views, check_open_schemas, list_database_troubles
+from hostaway_sync.doctor.database_checks import (
+    check_core_views,
+    check_new_words,
+    check_open_schemas,
+    list_database_troubles,
+)
 from hostaway_sync.doctor.findings import Finding, Grade, Installation
-from hostaway_sync.model.status import DatabaseServer
+from hostaway_sync.model.kinds.new_words import NewWord, describe_new_words
+from hostaway_sync.model.status import DatabaseServer, Overview
 from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveMark
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = Installation("/srv/mirror", is_embedded=False, api_url="https://api.example.org/v1")
 SERVER = DatabaseServer(
     170004, "0015", "0015", is_read_only=False, missing_rights=(), connections=12, max_connections=100
@@ -43,3 +51,14 @@ def test_missing_views_of_core_are_a_hint() -> None:
     assert (found.check, found.grade) == ("core", Grade.HINT)
     assert found.says == "views of core are missing, or those of another release: guests, listings, messages, …"
     assert "`hostaway-sync migrate`" in (found.advice or "")
+    (few,) = check_core_views(("guests", "listings", "units"))
+    assert few.says.endswith(": guests, listings, units")
+
+
+def test_words_newer_than_this_release_are_a_hint() -> None:
+    """A newer release knows them; where there are none, there is nothing to say."""
+    word = NewWord("status", "postponed", 3)
+    (found,) = check_new_words(Overview(NOON, (), new_words=(word,)))
+    advice = "upgrade hostaway-sync; until then ask for `status_raw` and `channel_raw`"
+    assert found == Finding("core", Grade.HINT, describe_new_words((word,)), advice)
+    assert list(check_new_words(Overview(NOON, ()))) == []

@@ -39,6 +39,15 @@ def test_quiet_hours_follow_the_local_clock(zone: str, now: str, end: str | None
     assert found is None or found.tzinfo is UTC
 
 
+def test_quiet_hours_end_when_midnight_comes_again() -> None:
+    """At a minute past midnight this clock went back by an hour, so that midnight came twice."""
+    place = ZoneInfo("America/St_Johns")
+    ends = [
+        find_quiet_end(QuietHours(22, 0), place, datetime(2009, 11, 1, 2, minute, tzinfo=UTC)) for minute in (29, 45)
+    ]
+    assert ends == [datetime(2009, 11, 1, 2, 30, tzinfo=UTC), datetime(2009, 11, 1, 3, 30, tzinfo=UTC)]
+
+
 @example("America/St_Johns", (22, 0), datetime(2009, 11, 1, 2, 45, tzinfo=UTC))
 @example("America/Sao_Paulo", (1, 0), datetime(2018, 11, 4, 2, 30, tzinfo=UTC))
 @given(

@@ -110,6 +110,18 @@ def test_change_touches_the_days_of_both_stays(before: Stay | None, after: Stay 
         assert all(days.first <= one.first <= one.last <= days.last for number, one in touched if number == listing_id)
 
 
+def test_a_moved_stay_touches_its_old_and_new_days() -> None:
+    """In the order of the listings; one that stays the same, or that takes no days, touches none."""
+    here, there = Stay(7, FIRST, FIRST, is_taking=True), Stay(3, FIRST, FIRST, is_taking=True)
+    cancelled = Stay(7, FIRST, FIRST, is_taking=False)
+    days = Days(FIRST - 2 * DAY, FIRST + 2 * DAY)
+    assert find_touched_days(here, there) == [(3, days), (7, days)]
+    for before, after in ((None, here), (here, None), (here, cancelled), (cancelled, here)):
+        assert find_touched_days(before, after) == [(7, days)]
+    for before, after in ((None, None), (here, here), (cancelled, None), (cancelled, cancelled)):
+        assert find_touched_days(before, after) == []
+
+
 def test_days_around_a_stay_belong_to_it() -> None:
     """They may be kept free for cleaning; the first and the last day of the calendar have none around them."""
     stay = Stay(7, FIRST, FIRST + 3 * DAY, is_taking=True)

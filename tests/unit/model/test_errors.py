@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import hostaway_sync.errors as errors_module
-from hostaway_sync.errors import AccountError, HostawaySyncError, RateLimited, RunIncomplete
+from hostaway_sync.errors import AccountError, AutomationError, HostawaySyncError, RateLimited, RunIncomplete
 
 
 def tree(error: type[HostawaySyncError], depth: int = 0) -> list[tuple[int, str, str, int]]:
@@ -51,3 +51,13 @@ def test_incomplete_run_reports_new_problems_only() -> None:
     assert (str(told), told.unreported) == ("account 7: mail [hidden]", "account 7: mail [hidden]")
     assert RunIncomplete("a; b", unreported="b").unreported == "b"
     assert RunIncomplete("a; b", is_reported=True, unreported="b").unreported is None
+
+
+def test_errors_of_automations_say_what_to_type() -> None:
+    """With the name as it was given."""
+    assert str(AutomationError.exists("n8n")) == (
+        "there is an automation 'n8n' already: remove it first, or choose another name"
+    )
+    assert str(AutomationError.unknown("n8n")) == (
+        "there is no automation 'n8n': `hostaway-sync automation list` shows all"
+    )

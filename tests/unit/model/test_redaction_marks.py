@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from hostaway_sync.model.redaction import Redaction, parse_rules, redacted_resources
+from hostaway_sync.model.redaction import Redaction, is_redacted_kind, parse_rules, redacted_resources
 from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 
 SECRET = b"s" * 32
@@ -48,3 +48,20 @@ def test_rules_of_days_change_no_delivery() -> None:
     """No delivery holds days: a field of theirs may have another meaning there."""
     assert redacted_resources(parse_rules("calendar.note=drop"), VOCABULARY) == {"calendar"}
     assert "deliveries" in redacted_resources(parse_rules("listings.note=drop"), VOCABULARY)
+
+
+def test_rules_of_a_kind_or_of_all_change_its_payloads() -> None:
+    """And no others do."""
+    for setting, is_redacted in (
+        ("*.note=drop", True),
+        ("reviews.note=drop", True),
+        ("tasks.note=drop", False),
+        ("", False),
+    ):
+        assert is_redacted_kind("reviews", parse_rules(setting)) is is_redacted
+
+
+def test_a_text_has_the_hash_that_replaces_it() -> None:
+    """Without white space around it and in lower case, so that rows are found by it."""
+    found = Redaction((), SECRET, VOCABULARY).hash_text(" Ida ")
+    assert found == f"hmac-sha256:{hmac.new(SECRET, b'ida', sha256).hexdigest()[:32]}"

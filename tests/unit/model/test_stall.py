@@ -32,7 +32,7 @@ def test_a_stall_is_said_with_what_to_do() -> None:
 
 def test_doctor_finds_a_stall_graver_with_time() -> None:
     """A job of the night is a hint, a session that somebody forgot is trouble; nothing is said where nothing waits."""
-    for minutes, grade in ((2, Grade.HINT), (20, Grade.TROUBLE)):
+    for minutes, grade in ((2, Grade.HINT), (15, Grade.HINT), (20, Grade.TROUBLE)):
         (finding,) = check_feed(Overview(NOON + timedelta(minutes=minutes), (), stall=STALL))
         assert (finding.check, finding.grade) == ("changes", grade)
         assert finding.advice is not None

@@ -45,6 +45,14 @@ def test_secret_keys_inside_a_text_of_json_are_dropped() -> None:
     assert record.payload == '{"id":1,"a":"{\\"b\\":1}","c":"{password","d":"my password"}'
 
 
+def test_a_text_of_json_without_secrets_keeps_its_bytes() -> None:
+    """Also where it had to be searched, because its characters are escaped."""
+    raw = json.dumps(' {"b":"\\u0041"}')
+    assert as_kind_record(f'{{"id": 1, "a": {raw}}}'.encode(), PLAIN).payload == f'{{"id":1,"a":{raw}}}'
+    listed = json.dumps('[{"password":"x"},1]')
+    assert as_kind_record(f'{{"id": 1, "a": {listed}}}'.encode(), PLAIN).payload == '{"id":1,"a":"[{},1]"}'
+
+
 def test_object_too_deep_to_be_searched_keeps_its_size_alone() -> None:
     """It may hold a key that must not be stored, and must not end the run."""
     deep = b'{"id": 1, "a": ' + b'{"b":' * 490 + b'{"password": "x"}' + b"}" * 491

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.platforms.hostaway.kinds.list_state import LARGE_PAGE, ListState
 from hostaway_sync.platforms.hostaway.kinds.records import NEVER_STORED, as_kind_record
-from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, KindSpec, Window
+from hostaway_sync.platforms.hostaway.kinds.spec import LIMIT, KindSpec, ListToRead, Variant, Window
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS, list_kinds
 
 REVIEWS, USERS = KINDS["reviews"], KINDS["users"]
@@ -117,6 +118,24 @@ def test_values_of_a_map_need_not_be_objects() -> None:
     """A country is a name."""
     record = as_kind_record(b'"Germany"', PLAIN, "DE")
     assert (record.source_id, json.loads(record.payload)) == ("DE", {"value": "Germany"})
+
+
+def test_a_kind_is_read_from_all_its_lists() -> None:
+    """Each with its own path and parameters, and in parts where only what may still change is asked for."""
+    variants = (Variant({"b": 2}), Variant(path="/others/{parent}", prefix="o:"))
+    spec = KindSpec("things", "/things/{parent}", params={"a": 1, "b": 1}, variants=variants, by_reservation="ids")
+    assert list(spec.lists(7, date(2026, 3, 1))) == [
+        ListToRead("/things/7", {"a": 1, "b": 2}),
+        ListToRead("/others/7", {"a": 1, "b": 1}, "o:", is_optional=True),
+    ]
+    (plain,) = PLAIN.lists(None, None)
+    assert plain == ListToRead("/things", {})
+    windowed = replace(spec, window=Window("from", 1), variants=(Variant(),))
+    assert [one.params for one in windowed.lists(7, date(2026, 3, 1), [3, 4])] == [
+        {"a": 1, "b": 1, "from": "2026-02-28"},
+        {"a": 1, "b": 1, "ids[0]": 3, "ids[1]": 4},
+    ]
+    assert [one.params for one in windowed.lists(7, None)] == [{"a": 1, "b": 1}]
 
 
 def test_window_covers_objects_that_may_still_change() -> None:

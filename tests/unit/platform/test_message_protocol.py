@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import RequestRejected, SourceError, SourceUnavailable
@@ -44,11 +44,17 @@ def test_request_that_never_left_failed(status: int | None) -> None:
     assert judge_failure(status, has_left=False) is IntentState.FAILED
 
 
+def test_a_failed_request_is_judged_by_its_status() -> None:
+    """Of what never left nothing is open; 4xx is a refusal but for 408."""
+    for status in (None, 200, 408, 500):
+        assert judge_failure(status, has_left=False) is IntentState.FAILED
+    for status in (400, 407, 409, 499):
+        assert judge_failure(status, has_left=True) is IntentState.FAILED
+    for status in (None, 200, 399, 408, 500, 503):
+        assert judge_failure(status, has_left=True) is IntentState.OUTCOME_UNKNOWN
+
+
 @given(st.none() | st.integers(100, 599))
-@example(399)
-@example(400)
-@example(499)
-@example(500)
 def test_only_a_refusal_proves_failure(status: int | None) -> None:
     """4xx except 408; any other answer without the message leaves the outcome open."""
     is_refused = status is not None and 400 <= status < 500 and status != 408

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hostaway_sync.errors import NotFound, RequestRejected, SourceUnavailable, TokenRejected
-from hostaway_sync.platforms.hostaway.http.protocol import decode_object, decode_result
+from hostaway_sync.errors import NotFound, RateLimited, RequestRejected, SourceUnavailable, TokenRejected
+from hostaway_sync.platforms.hostaway.http.protocol import Listing, decode_object, decode_result, decode_values
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -105,3 +105,35 @@ def test_answer_without_an_envelope_is_named_by_its_kind(body: bytes, kind: str)
     """A proxy's error page and a torn answer have different causes."""
     with pytest.raises(SourceUnavailable, match=f"^Hostaway answered PUT /listings/1 with {kind} instead of a result$"):
         changed(body)
+
+
+def valued(result: bytes) -> Listing:
+    """Decode a list that may come as an object."""
+    body = b'{"status":"success","count":7,"result": ' + result + b" }"
+    return decode_values(200, {}, body, now=NOW, asked="GET /fees")
+
+
+def test_list_may_come_as_an_object_of_its_rows() -> None:
+    """Its keys are kept beside the exact bytes of the rows."""
+    assert valued(b'[{"id" : 1}, {"id":NaN}]') == Listing([b'{"id" : 1}', b'{"id":NaN}'], 7)
+    assert valued(b'{"a": {"id" : 1}, "b":7}') == Listing([b'{"id" : 1}', b"7"], 7, ["a", "b"])
+    assert valued(b"{}") == Listing([], 7, [])
+
+
+@pytest.mark.parametrize("result", [b"7", b'"{"', b"null"])
+def test_neither_list_nor_object_is_a_temporary_error(result: bytes) -> None:
+    """The sentence names the request."""
+    with pytest.raises(SourceUnavailable) as caught:
+        valued(result)
+    assert str(caught.value) == "Hostaway answered GET /fees with a result that is no list"
+
+
+def test_refused_list_of_values_is_a_refused_list() -> None:
+    """With the wait that the source asks for, by its own clock."""
+    with pytest.raises(SourceUnavailable, match=r"^Hostaway answered GET /fees with an empty body instead of a list$"):
+        decode_values(200, {}, b"", now=NOW, asked="GET /fees")
+    headers = {"X-RateLimit-Retry-After": str(NOW.timestamp() + 7)}
+    with pytest.raises(RateLimited, match="GET /fees") as limited:
+        decode_values(429, headers, b'{"message":"too fast"}', now=NOW, asked="GET /fees")
+    assert limited.value.retry_in == timedelta(seconds=7)
+    assert str(limited.value) == "Hostaway answered GET /fees with 429: too …"

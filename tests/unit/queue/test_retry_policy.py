@@ -86,6 +86,13 @@ def test_death_of_a_worker_counts_as_no_attempt() -> None:
     assert waits[-1].delay == timedelta(minutes=10)
 
 
+def test_a_job_is_given_up_after_six_proofs() -> None:
+    """Deaths while nothing else succeeded prove nothing."""
+    nearly, enough = [True] * 5 + [False] * 9, [False] * 3 + [True] * 6
+    assert POLICY.decide_after_death(nearly, jitter=0.5).action is Action.RETRY
+    assert POLICY.decide_after_death(enough, jitter=0.5) == RetryDecision(Action.DEAD, is_exhausted=True)
+
+
 @given(st.lists(st.booleans(), max_size=30))
 def test_only_deaths_between_successes_of_others_count(others: list[bool]) -> None:
     """Without a success between two deaths, the machine or the database may be the cause."""

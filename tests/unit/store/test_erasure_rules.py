@@ -17,6 +17,7 @@ from hostaway_sync.store.privacy.erasure_rules import (
     erase_record,
     find_copied_owners,
     hash_remains,
+    is_free_of_guest,
     remaining_payload,
 )
 
@@ -74,6 +75,23 @@ def test_rest_of_an_erased_object_is_sorted_and_stable() -> None:
     assert remaining == '{"body":"","id":41,"nights":3}'
     assert remaining_payload(Resource.RESERVATIONS, remaining, WORDS) == remaining
     assert remaining_payload(Resource.RESERVATIONS, "[1", WORDS) == '{"body":""}'
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_free"),
+    [
+        ("{}", True),
+        ('{"nights": 3, "status": "new"}', True),
+        ('{"nights": 3, "body": ""}', True),
+        ('{"nights": 3, "body": "Ada"}', False),
+        ('{"nights": "", "status": "new"}', False),
+        ('{"guestName": ""}', False),
+    ],
+)
+def test_fields_that_may_stay_are_free_of_a_guest(payload: str, *, is_free: bool) -> None:
+    """Each of them; an emptied one only without a text, and none of a resource that keeps none."""
+    assert is_free_of_guest(Resource.RESERVATIONS, payload, WORDS) is is_free
+    assert is_free_of_guest(Resource.LISTINGS, payload, WORDS) is (payload == "{}")
 
 
 def test_hash_of_an_erased_object_is_that_of_its_rest() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.model.kinds.absences import UNLISTED_FOR, LiveObject, judge_absences
+from hostaway_sync.model.kinds.absences import UNLISTED_FOR, Absences, LiveObject, judge_absences
 from hostaway_sync.model.kinds.choice import ResourceChoice, choose_resources
 from hostaway_sync.model.kinds.kind import (
     DAILY,
@@ -140,6 +140,41 @@ def test_object_is_marked_after_exactly_the_set_time() -> None:
         LiveObject("2", NOON - UNLISTED_FOR + timedelta(seconds=1), is_older=True),
     ]
     assert judge_absences(live, set(), NOON, is_sudden=lambda _, __: False).gone == ("1",)
+
+
+def test_a_whole_reading_tells_what_it_left_out() -> None:
+    """An unread part and an object that was written since tell nothing; other lists of the kind count, too."""
+    live = [
+        LiveObject("met"),
+        LiveObject("back", NOON - DAY),
+        LiveObject("new", NOON - DAY, is_older=False),
+        LiveObject("other/1", NOON - DAY),
+        LiveObject("first"),
+        LiveObject("lately", NOON - HOUR),
+        LiveObject("long", NOON - DAY),
+    ]
+
+    def judge(*, is_sudden: bool, accept: bool = False) -> Absences:
+        def answer(unlisted: int, live: int) -> bool:
+            assert (unlisted, live) == (5, 27)
+            return is_sudden
+
+        return judge_absences(
+            live,
+            {"met", "back"},
+            NOON,
+            unread=["other/"],
+            elsewhere=(2, 20),
+            is_sudden=answer,
+            accept=accept,
+        )
+
+    left_out = Absences(first=("first",), again=("back",), unlisted=5, live=27)
+    assert judge(is_sudden=False) == judge(is_sudden=False, accept=True) == replace(left_out, gone=("long",))
+    assert judge(is_sudden=True) == replace(left_out, are_doubted=True)
+    assert judge(is_sudden=True, accept=True) == replace(left_out, gone=("first", "lately", "long"))
+    listed = judge_absences(live[:2], {"met", "back"}, NOON, is_sudden=lambda _, __: True)
+    assert listed == Absences(again=("back",), live=2)
 
 
 def test_turns_are_spread_over_accounts_and_kinds() -> None:

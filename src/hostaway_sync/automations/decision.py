@@ -70,6 +70,15 @@ def find_disable_reason(answer: Answer, failing_since: datetime | None, now: dat
     return None
 
 
+def is_later_change(changed_at: datetime, active_since: datetime, now: datetime) -> bool:
+    """Whether a change came after an automation was added or enabled.
+
+    All three are times of the database's clock. Where that clock was ahead when the automation was added, the mark lies
+    in the future and says nothing: then it is told of the change, rather than of none until the clock has caught up.
+    """
+    return active_since > now or changed_at >= active_since
+
+
 def find_pause(failed_rounds: int, policy: JobRetryPolicy) -> timedelta:
     """Return how long a consumer is left alone that did not answer in so many rounds in a row."""
     return min(policy.ladder[min(failed_rounds, len(policy.ladder)) - 1], _LONGEST_PAUSE)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.automations import conditions
+from hostaway_sync.automations.decision import is_later_change
 from hostaway_sync.automations.events import GUEST, HOST, ChangeFacts, derive_event, find_state, wants
 from hostaway_sync.store import jobs
 from hostaway_sync.store.automations import changes, core_rows, deliveries, registry, work
@@ -17,6 +18,7 @@ from hostaway_sync.store.history import feed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import sqlalchemy as sa
 
@@ -70,7 +72,8 @@ def _dispatch_page(connection: sa.Connection, config: DispatchConfig, source: st
     if page.has_lost:
         log.warning("automations: changes were deleted before anybody was told of them")
     found = [change for _, change in page.entries]
-    wanted = _find_wanted(active, found, _derive_events(connection, found, config.words))
+    events, now = _derive_events(connection, found, config.words), jobs.read_clock(connection)
+    wanted = _find_wanted(active, found, events, now)
     rows = core_rows.read_rows(connection, config.core, source, _records_with_conditions(wanted))
     chosen = [
         (automation.automation_id, event, change)
@@ -84,23 +87,23 @@ def _dispatch_page(connection: sa.Connection, config: DispatchConfig, source: st
 
 
 def _find_wanted(
-    active: Sequence[Automation], found: Sequence[RecordChange], events: Mapping[int, str]
+    active: Sequence[Automation], found: Sequence[RecordChange], events: Mapping[int, str], now: datetime
 ) -> list[tuple[Automation, str, RecordChange]]:
     return [
         (automation, events[change.change_id], change)
         for change in found
         if change.change_id in events
         for automation in active
-        if _is_for(automation, events[change.change_id], change)
+        if _is_for(automation, events[change.change_id], change, now)
     ]
 
 
-def _is_for(automation: Automation, event: str, change: RecordChange) -> bool:
+def _is_for(automation: Automation, event: str, change: RecordChange, now: datetime) -> bool:
     chosen = automation.request.account_ids
     return (
         wants(automation.request.events, event)
         and (chosen is None or change.account_id in chosen)
-        and change.changed_at >= automation.active_since
+        and is_later_change(change.changed_at, automation.active_since, now)
     )
 
 

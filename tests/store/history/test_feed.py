@@ -207,3 +207,17 @@ def test_pages_follow_indexes(database: Database) -> None:
     sa.event.remove(database.engine, "before_cursor_execute", explain)
     assert len(plans) > 9
     assert [plan for plan in plans if "Sort" in plan or "Seq Scan on changes" in plan or "Bitmap" in plan] == []
+
+
+@pytest.mark.parametrize("days", [(-1, 0, 1), (1, 0, -1), (0, 3, 0)], ids=["back", "forward", "back and forward"])
+def test_a_clock_that_jumps_changes_no_order_and_hides_no_change(database: Database, days: tuple[int, ...]) -> None:
+    """The feed goes by commits, `--since TIME` by the time that each change has; each `days` ago, in this order."""
+    add_account(database)
+    written = [insert_changes(database, days=ago)[0] for ago in days]
+    assert read_rest(database, OLDEST) == written
+    (now,) = sql.row(database, "SELECT clock_timestamp()")
+    for since in (-0.5, 0.5, 2):
+        moment = now - timedelta(days=since)
+        start = database.transaction(partial(feed.find_start, since=moment))
+        later = [number for number, ago in zip(written, days, strict=True) if ago < since]
+        assert read_rest(database, start, FeedFilter(after=moment)) == later

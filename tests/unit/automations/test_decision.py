@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from hostaway_sync.automations import payload, signature
 from hostaway_sync.automations.answer import Answer
-from hostaway_sync.automations.decision import decide_delivery, find_disable_reason, find_pause
+from hostaway_sync.automations.decision import decide_delivery, find_disable_reason, find_pause, is_later_change
 from hostaway_sync.model.history.feed import RecordChange
 from hostaway_sync.queue.retry_policy import JobRetryPolicy
 from hostaway_sync.store.automations.states import DeliveryState
@@ -118,3 +118,18 @@ def test_each_of_two_secrets_verifies_a_signature() -> None:
         Webhook(signature.make_secret().get_secret_value()).verify('{"a":1}', headers)
     assert headers["Content-Type"] == "application/json"
     assert isinstance(old, SecretStr)
+
+
+@pytest.mark.parametrize(
+    ("changed_h", "active_h", "is_later"),
+    [(-1, -2, True), (-2, -1, False), (-1, -1, True), (-1, 5, True), (5, -1, True), (-6, -5, False), (0, 0, True)],
+    ids=["after", "before", "at once", "mark ahead", "change ahead", "before, clock was behind", "now"],
+)
+def test_a_clock_that_was_ahead_keeps_no_automation_from_being_told(
+    changed_h: int,
+    active_h: int,
+    is_later: bool,  # noqa: FBT001
+) -> None:
+    """Hours from now, by the database's clock: a mark in the future says nothing, one in the past divides."""
+    hour = timedelta(hours=1)
+    assert is_later_change(NOW + changed_h * hour, NOW + active_h * hour, NOW) is is_later

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hostaway_sync.model.history.bookings import describe_stay, read_moment, tell_price
-from hostaway_sync.model.history.events import LifeKind, quote_words, tell_differences, tell_value
+from hostaway_sync.model.history.events import LifeKind, quote_words, tell_differences, tell_name, tell_value
 from hostaway_sync.model.history.feed import RecordChange
 from hostaway_sync.model.history.life import (
     StayDayChange,
@@ -177,10 +177,20 @@ def test_deliveries_and_writes_say_how_they_ended() -> None:
         StayDelivery("b", "reservation.updated", "dead", "the source does not answer", at(4)),
     )
     assert told(writes=writes, deliveries=deliveries)[1:] == [
-        "1: we, by ida, write 2026-05-01 to 2026-05-03: is_available no, price 90.50: done",
+        "1: we, by ida, write 2026-05-01 to 2026-05-03: available no, price 90.50: done",
         "2: we, by ida, write 2026-05-01: note -: outcome unknown: no answer",
         "3: delivery reservation.updated: processed",
         "4: delivery reservation.updated: dead: the source does not answer",
+    ]
+
+
+def test_names_of_columns_and_keys_are_words() -> None:
+    """Of a day's columns and of the source's keys; what a terminal obeys is left out."""
+    days = {"is_available": True, "closed_on_arrival": False, "available_units": 2}
+    assert tell_differences(None, days) == "free units - → 2, closed on arrival - → no, available - → yes"
+    names = ("minimum_stay", "hostNote", "externalHAId", "confirmationCode", "a\x1b[31m_b")
+    assert [tell_name(name) for name in names] == [
+        *("minimum stay", "host note", "external haid", "confirmation code", "a[31m b"),
     ]
 
 

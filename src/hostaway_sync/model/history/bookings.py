@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
-from hostaway_sync.model.history.events import NOTHING, LifeEvent, LifeKind, tell_value
+from hostaway_sync.model.history.events import NOTHING, LifeEvent, LifeKind, tell_name, tell_value
 from hostaway_sync.model.timestamps import clamp_moment
 
 if TYPE_CHECKING:
@@ -169,5 +169,5 @@ def _name_others(names: list[str], *, has_more: bool) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    shown = ", ".join(tell_value(name) for name in names[:_NAMES_SHOWN])
+    shown = ", ".join(tell_name(name) for name in names[:_NAMES_SHOWN])
     return [f"{'also ' if has_more else 'changed: '}{shown}{more}"]

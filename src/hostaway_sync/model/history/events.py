@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 _FIRST_WORDS: Final = 60
 _LONGEST_VALUE: Final = 40
 NOTHING: Final = "-"
+# Where the words of the name alone say something else.
+_NAMES: Final = {"is_available": "available", "available_units": "free units"}
+_SEAM: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 class LifeKind(StrEnum):
@@ -86,8 +90,14 @@ def tell_value(value: object) -> str:
     return line if len(line) <= _LONGEST_VALUE else f"{line[:_LONGEST_VALUE]}…"
 
 
+def tell_name(name: str) -> str:
+    """Return the name of a column or of a key of the source as words: `minimum_stay` as minimum stay."""
+    words = _SEAM.sub(" ", name).replace("_", " ").lower()
+    return tell_value(_NAMES.get(name, words))
+
+
 def tell_differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
     """Return which values changed, old → new, by name."""
     old, new = before or {}, after or {}
     names = sorted(old.keys() | new.keys())
-    return ", ".join(f"{name} {tell_value(old.get(name))} → {tell_value(new.get(name))}" for name in names)
+    return ", ".join(f"{tell_name(name)} {tell_value(old.get(name))} → {tell_value(new.get(name))}" for name in names)

@@ -8,7 +8,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from hostaway_sync.model.history.bookings import tell_bookings
-from hostaway_sync.model.history.events import LifeEvent, LifeKind, one_line, quote_words, tell_differences, tell_value
+from hostaway_sync.model.history.events import (
+    LifeEvent,
+    LifeKind,
+    one_line,
+    quote_words,
+    tell_differences,
+    tell_name,
+    tell_value,
+)
 from hostaway_sync.model.messages import strip_markup
 
 if TYPE_CHECKING:
@@ -208,7 +216,7 @@ def _tell_stretch(stretch: Sequence[StayDayChange], says: str) -> LifeEvent:
 
 
 def _tell_write(write: StayWrite) -> LifeEvent:
-    values = ", ".join(f"{name} {tell_value(value)}" for name, value in sorted(write.new_values.items()))
+    values = ", ".join(f"{tell_name(name)} {tell_value(value)}" for name, value in sorted(write.new_values.items()))
     why = f": {one_line(write.error)}" if write.error else ""
     days = f"{write.first_day}" if write.first_day == write.last_day else f"{write.first_day} to {write.last_day}"
     says = f"we, by {tell_value(write.os_user)}, write {days}: {values}: {write.state.replace('_', ' ')}{why}"

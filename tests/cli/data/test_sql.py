@@ -32,7 +32,7 @@ PRINTED = {
 }
 REFUSED = (
     (2, ("SELECT nme\nFROM accounts",), 'column "nme" does not exist (line 1, column 8)'),
-    (2, ("DELETE FROM accounts",), "begin it with SELECT, WITH, VALUES or TABLE"),
+    (2, ("DELETE FROM accounts",), "begin it with SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW"),
     (2, ("",), "the statement is empty"),
     (2, (), "give one statement"),
     (2, ("SELECT 1", "--file", "-"), "give one statement"),

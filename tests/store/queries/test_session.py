@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -52,6 +53,10 @@ ATTACKS = (
     "COPY (SELECT 1) TO PROGRAM 'touch {file}'",
     "COPY (SELECT 1) TO '{file}'",
     "EXPLAIN ANALYZE DELETE FROM accounts",
+    "/* a */ explain (analyze) WITH gone AS (DELETE FROM accounts RETURNING *) SELECT * FROM gone",
+    "EXPLAIN SELECT 1; DELETE FROM accounts",
+    "SHOW work_mem; DELETE FROM accounts",
+    "EXPLAIN ANALYZE SELECT public.write_down()",
     "PREPARE later AS DELETE FROM accounts",
     "EXECUTE later",
     "DECLARE held CURSOR WITH HOLD FOR SELECT 1",
@@ -82,6 +87,7 @@ TRACELESS = (
     "SELECT pg_notify('somebody', 'x')",
     "SELECT set_config('default_transaction_read_only', 'off', false)",
     "SELECT pg_advisory_lock(4711)",
+    "EXPLAIN ANALYZE CREATE TABLE written AS SELECT 1",
 )
 # Of which the embedded server's superuser is capable, and the role that asks it is not.
 OF_SUPERUSERS = (
@@ -122,8 +128,9 @@ WRONG = (
     ("SELECT 'é' x y", r'syntax error at or near "y" \(at character 14\)'),
     ("SELECT $1", "a parameter such as"),
     ("SELECT 'Maria'::int", "invalid input syntax for type integer: …"),
-    ("EXPLAIN SELECT 1", "begin it with SELECT"),
-    ("SHOW ALL", "begin it with SELECT"),
+    ("CHECKPOINT", "begin it with SELECT"),
+    ("EXPLAIN SELEC 1", "syntax error"),
+    ("SHOW nothing_so", "unrecognized configuration parameter"),
 )
 
 
@@ -168,6 +175,21 @@ def test_one_statement_is_answered_however_it_is_written(database: Database) -> 
         assert [row[0] for row in _answer(database, text)] == wanted, text
         with open_query(database, text, MINUTE) as query:
             assert len(list(query.json())) == len(wanted), text
+
+
+def test_plans_and_settings_are_answered_in_every_form(database: Database) -> None:
+    """Also the plan of a write, which is not carried out."""
+    add_account(database, 7)
+    assert "Delete on accounts" in str(_answer(database, "EXPLAIN DELETE FROM accounts;"))
+    assert _answer(database, "-- is it?\nSHOW transaction_read_only") == [("on",)]
+    assert sql.rows(database, "SELECT to_regclass('written')") == [(None,)]
+    with open_query(database, "EXPLAIN (FORMAT json, COSTS off) SELECT 1, '\"'", MINUTE) as query:
+        (line,) = query.json()
+        assert json.loads(json.loads(line)["QUERY PLAN"])[0]["Plan"]["Node Type"] == "Result"
+    with open_query(database, "SHOW server_encoding", MINUTE) as query:
+        assert b"".join(query.csv()) == b"server_encoding\nUTF8\n"
+    with open_query(database, "SHOW server_encoding", MINUTE) as query:
+        assert query.values() == [("UTF8",)]
 
 
 def test_wrong_statement_is_one_sentence(database: Database) -> None:

@@ -35,7 +35,7 @@ class Format(StrEnum):
 
 def sql(
     statement: Annotated[
-        str | None, typer.Argument(metavar="STATEMENT", help="One query: SELECT, WITH, VALUES or TABLE.")
+        str | None, typer.Argument(metavar="STATEMENT", help="SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW.")
     ] = None,
     *,
     output: Annotated[

@@ -30,7 +30,7 @@ _OF_THE_SERVER: Final = ("08", "40", "53", "55", "57")
 _WITH_VALUES: Final = ("22", "23")
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 _ONLY_QUERIES: Final = (
-    "only one query can be run, and it can only read: begin it with SELECT, WITH, VALUES or TABLE;"
+    "only one query can be run, and it can only read: begin it with SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW;"
     " `hostaway-sync database shell` takes other statements"
 )
 

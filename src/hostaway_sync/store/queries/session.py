@@ -3,7 +3,7 @@
     begin    a read-only transaction, whose first statement makes that final: PostgreSQL lets nothing undo it
     parse    the statement alone; the server finds errors, and refuses a second statement
     check    the server parses it as a cursor's query, which only SELECT, WITH, VALUES and TABLE can be
-    copy     COPY (query) TO STDOUT, in a stream
+    copy     COPY (query) TO STDOUT, in a stream; EXPLAIN and SHOW, which COPY does not take, are read at once
     leave    a statement that still runs is cancelled; the connection is closed
 
 Nothing that the text holds can leave the brackets of COPY: the same text was parsed within them, as one statement.
@@ -11,6 +11,9 @@ Nothing that the text holds can leave the brackets of COPY: the same text was pa
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +25,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from hostaway_sync.errors import UsageError
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.queries import refusals
-from hostaway_sync.store.queries.statement import require_statement, without_end
+from hostaway_sync.store.queries.statement import has_short_answer, require_statement, without_end
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -109,6 +112,32 @@ class Query:
             yield copy
 
 
+class ShortQuery(Query):
+    """EXPLAIN or SHOW, whose answer is some lines."""
+
+    def csv(self) -> Iterator[bytes]:
+        """Yield the answer as CSV, a line of names first."""
+        for row in ([column.name for column in self.columns], *self.rows()):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerow(row)
+            yield text.getvalue().encode()
+
+    def rows(self) -> Iterator[tuple[str | None, ...]]:
+        """Yield each row as PostgreSQL writes its values; None: NULL."""
+        with refusals.translated(self._text, self._timeout), self._connection.cursor() as cursor:
+            result = cursor.execute(self._text.encode()).pgresult
+            assert result is not None  # noqa: S101  (it was executed)
+            for row in range(result.ntuples):
+                cells = (result.get_value(row, column) for column in range(result.nfields))
+                yield tuple(None if cell is None else cell.decode() for cell in cells)
+
+    def json(self) -> Iterator[str]:
+        """Yield each row as a JSON object in one line, its values as texts."""
+        names = [column.name for column in self.columns]
+        for row in self.rows():
+            yield json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
+
+
 @contextmanager
 def open_query(database: Database, text: str, timeout: timedelta) -> Generator[Query]:
     """Open a read-only session for one query, in which names without a schema are the mirror's.
@@ -125,8 +154,9 @@ def open_query(database: Database, text: str, timeout: timedelta) -> Generator[Q
             with refusals.translated(text, timeout):
                 _begin(connection, database.schema, timeout)
                 columns = _parse(connection, text)
-                query = _unended(connection, text)
-            yield Query(connection, query, columns, timeout)
+                is_short = has_short_answer(text)
+                query = text if is_short else _unended(connection, text)
+            yield (ShortQuery if is_short else Query)(connection, query, columns, timeout)
         finally:
             if connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 with suppress(psycopg.Error):

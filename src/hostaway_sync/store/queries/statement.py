@@ -14,6 +14,7 @@ LONGEST: Final = 1_000_000
 # A semicolon behind which is nothing but white space, semicolons and comments.
 _END: Final = re.compile(r";(?>\s|;|--[^\n]*+|/\*.*?\*/)*+\Z", re.DOTALL)
 _NOTHING: Final = re.compile(r"(?>\s|;|--[^\n]*+|/\*.*?\*/)*+\Z", re.DOTALL)
+_SHORT: Final = re.compile(r"(?>\s|--[^\n]*+|/\*.*?\*/)*+(?:EXPLAIN|SHOW)\b", re.DOTALL | re.IGNORECASE)
 # A text may have many semicolons; only the last ones can end it.
 _MOST_ENDS: Final = 20
 
@@ -34,6 +35,11 @@ def require_statement(text: str) -> None:
         raise UsageError("the statement is empty: give a query, such as 'SELECT count(*) FROM reservations'")
     if text.lstrip().startswith("\\"):
         raise UsageError("commands of psql, which begin with \\, work in `hostaway-sync database shell` alone")
+
+
+def has_short_answer(text: str) -> bool:
+    """Whether a statement is EXPLAIN or SHOW, which are no queries."""
+    return _SHORT.match(text) is not None
 
 
 def without_end(text: str) -> Iterator[str]:

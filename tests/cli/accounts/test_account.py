@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox import CLIENT_SECRET
 
@@ -99,16 +97,7 @@ def test_missing_secret_is_a_usage_error_without_a_prompt(
 def test_secret_prompt_on_a_terminal_is_hidden(sync_env: Build) -> None:
     """The terminal shows nothing of the secret that the user types."""
     env = sync_env(store=False)
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "account", "add", "70001", "--no-sync"],
-        env=env.environment(),
-        stdin=side,
-        stdout=side,
-        stderr=side,
-        start_new_session=True,
-    )
-    os.close(side)
+    process, main = start_on_terminal(env.environment(), "account", "add", "70001", "--no-sync")
     shown = _read_until(main, b"Client secret: ")
     os.write(main, f"{CLIENT_SECRET}\n".encode())
     shown += _read_until(main, b"added.")

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +12,7 @@ from tests.support.barrier import PATIENCE, Barrier
 from tests.support.processes import start_program
 from tests.support.servers.webhook_program import serve_webhooks
 from tests.support.store.account_rows import count_rows
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.model.records import RunState
 from hostaway_sync.sandbox import CLIENT_SECRET, AccountSpec
@@ -218,16 +216,7 @@ def test_running_refresh_stores_nothing_after_a_purge(sync_env: Build) -> None:
 def test_remove_on_a_terminal_asks_for_the_id(sync_env: Build, typed: str, code: int) -> None:
     """The same id confirms; any other input changes nothing."""
     env = sync_env()
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "account", "remove", ID],
-        env=env.environment(),
-        stdin=side,
-        stdout=side,
-        stderr=side,
-        start_new_session=True,
-    )
-    os.close(side)
+    process, main = start_on_terminal(env.environment(), "account", "remove", ID)
     shown = b""
     while b"to go on: " not in shown:
         shown += os.read(main, 4096)

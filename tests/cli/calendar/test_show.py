@@ -3,16 +3,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
 from tests.support.calendars import ahead
 from tests.support.processes import read_terminal
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox import AccountSpec
 
@@ -180,15 +177,8 @@ def test_terminal_shows_months_and_harmless_notes(sync_env: Build, settings: dic
     env, listing = mirrored(sync_env)
     env.sandbox.world.edit_days(int(listing), ahead(3), ahead(4), isAvailable=0, note="\x1b[2Jcalm\u202e\r waters" * 9)
     read(env)
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "calendar", "show", listing, *days(0, 30)],
-        env=env.environment() | {"TERM": "xterm", "COLUMNS": "72"} | settings,
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
-    os.close(side)
+    environment = env.environment() | {"TERM": "xterm", "COLUMNS": "72"} | settings
+    process, main = start_on_terminal(environment, "calendar", "show", listing, *days(0, 30))
     shown = read_terminal(main)
     assert process.wait(60) == 0
     lines = shown.replace("\r\n", "\n").split("\n")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +12,12 @@ from tests.support.calendar_writes import HORIZON, CalendarCase, calendar_case
 from tests.support.calendars import ahead
 from tests.support.db_roles import DbRoles
 from tests.support.processes import read_terminal
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from tests.support.programs.program import Program
@@ -133,21 +132,13 @@ def test_many_days_and_taken_days_need_a_confirmation(sync_env: Build, program: 
     done = run("open", "--yes")
     assert done.returncode == 0
     assert done.stdout.endswith("A stay takes 2 of these days, which are not available until it is gone.\n")
-    main, side = pty.openpty()
     words = ("open", str(case.listing_id), ahead(5).isoformat(), ahead(6).isoformat())
     environment = case.env.environment(CALENDAR_DAYS=str(HORIZON)) | {"TERM": "xterm"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "calendar", *words],
-        env=environment,
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    ) as process:
-        os.close(side)
-        os.write(main, b"n\n")
-        told = read_terminal(main)
+    process, main = start_on_terminal(environment, "calendar", *words)
+    os.write(main, b"n\n")
+    told = read_terminal(main)
     assert "Go on?" in told
-    assert process.returncode == 2
+    assert process.wait(60) == 2
     assert case.writes() == 3
 
 

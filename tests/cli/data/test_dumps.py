@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import signal
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +10,14 @@ import sqlalchemy as sa
 from tests.support import sql
 from tests.support.db_roles import DbRoles
 from tests.support.deliveries import eventually
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 from tests.support.sync_env import mirrored_env
 
 from hostaway_sync.store.database_move import copy_rows
 from hostaway_sync.store.postgres.database import Database
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -208,10 +207,5 @@ def _of(roles: DbRoles, database: Database) -> DbRoles:
     return other
 
 
-def _started(env: SyncEnv, *words: str, **settings: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *words],
-        env=env.environment(**settings) | COVERAGE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def _started(env: SyncEnv, *words: str, **settings: str) -> subprocess.Popen[str]:
+    return start_beside(env.environment(**settings), *words)

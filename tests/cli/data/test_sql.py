@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from tests.support import sql
 from tests.support.deliveries import eventually
 from tests.support.processes import read_terminal
-from tests.support.programs.program import COVERAGE
-from tests.support.terminal import read_on_terminal
+from tests.support.programs.forked import start_beside
+from tests.support.terminal import read_on_terminal, start_on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +76,7 @@ def test_closed_pipe_ends_it_quietly(sync_env: Build) -> None:
             assert process.stderr is not None
             assert process.stdout.readline()
             process.stdout.close()
-            assert process.stderr.read() == b""
+            assert process.stderr.read() == ""
             assert process.wait(30) == 1
     # The server is busy with a later row when the reader goes away; some servers hold the end of a row back.
     with _started(
@@ -99,7 +96,7 @@ def test_interrupt_cancels_the_query_on_the_server(sync_env: Build) -> None:
     with _started(env, "sql", "SELECT 1 FROM pg_sleep(600)") as process:
         eventually(lambda: sql.rows(env.database, count) == [(1,)], "the query runs")
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30) == (b"", b"")
+        assert process.communicate(timeout=30) == ("", "")
         assert process.returncode == 130
     eventually(lambda: sql.rows(env.database, count) == [(0,)], "the server stops")
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '% sql' AND wait_event_type = 'Lock'"
@@ -108,7 +105,7 @@ def test_interrupt_cancels_the_query_on_the_server(sync_env: Build) -> None:
         with _started(env, "sql", "TABLE accounts") as process:
             eventually(lambda: sql.rows(env.database, waiting) == [(1,)], "it waits for the table")
             process.send_signal(signal.SIGINT)
-            assert (process.communicate(timeout=30), process.returncode) == ((b"", b""), 130)
+            assert (process.communicate(timeout=30), process.returncode) == (("", ""), 130)
         eventually(lambda: sql.rows(env.database, waiting) == [(0,)], "the server waits on")
 
 
@@ -122,18 +119,11 @@ def test_terminal_gets_a_table_that_fits_it(sync_env: Build) -> None:
     shown = read_on_terminal(env, "sql", f"SELECT {many}", columns=40)
     assert shown[:2] == ["c0       c1       c2       c3", "value 0  value 1  value 2  value 3"]
     assert "no room for c4, c5, c6, c7, c8: ask for fewer columns" in " ".join(shown)
-    main, side = pty.openpty()
-    with _started(env, "sql", f"SELECT {steering} AS a", "--format", "csv", stdout=side) as process:
-        os.close(side)
-        assert read_terminal(main) == "a\r\n[31mred]0;title\r\n"
+    process, main = start_on_terminal(env.environment(), "sql", f"SELECT {steering} AS a", "--format", "csv")
+    assert (read_terminal(main), process.wait(30)) == ("a\r\n[31mred]0;title\r\n", 0)
     with _started(env, "sql", f"SELECT {steering} AS a", "--format", "csv") as process:
-        assert process.communicate(timeout=30)[0] == b"a\n\x1b[31mred\x1b]0;title\x07\n"
+        assert process.communicate(timeout=30)[0] == "a\n\x1b[31mred\x1b]0;title\x07\n"
 
 
-def _started(env: SyncEnv, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", *words],
-        env=env.environment() | COVERAGE,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-    )
+def _started(env: SyncEnv, *words: str) -> subprocess.Popen[str]:
+    return start_beside(env.environment(), *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

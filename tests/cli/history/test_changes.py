@@ -3,14 +3,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from decimal import Decimal
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from tests.support import sql
 from tests.support.changes import insert_changes
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,13 +90,9 @@ def test_follower_prints_at_once_and_ends_quietly(sync_env: Build) -> None:
     env = sync_env(listings=1, reservations=0)
     insert_changes(env.database, account=env.account_id)
     for ending in (signal.SIGTERM, signal.SIGINT, None):
-        with subprocess.Popen(
-            [sys.executable, "-m", "hostaway_sync", "changes", "--follow", "--json"],
-            env=env.environment() | COVERAGE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            lines, errors = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+        words = ("changes", "--follow", "--json")
+        with start_beside(env.environment(), *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            lines, errors = cast("IO[str]", process.stdout), cast("IO[str]", process.stderr)
             assert json.loads(lines.readline())["change_id"] == "1"
             (number,) = insert_changes(env.database, account=env.account_id)
             sql.execute(env.database, "NOTIFY hostaway_sync_changes")
@@ -107,7 +102,7 @@ def test_follower_prints_at_once_and_ends_quietly(sync_env: Build) -> None:
                 lines.close()
             else:
                 process.send_signal(ending)
-            assert errors.read() == b""
+            assert errors.read() == ""
             assert process.wait(30) == (1 if ending is None else 128 + ending)
 
 

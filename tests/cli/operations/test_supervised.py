@@ -3,11 +3,10 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +24,7 @@ def test_services_notify_systemd(sync_env: Callable[..., SyncEnv], tmp_path: Pat
         ear.bind(str(tmp_path / "n"))
         ear.settimeout(60)
         asked = {"NOTIFY_SOCKET": ear.getsockname(), "WATCHDOG_USEC": "400000"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hostaway_sync", *words],
-            env=sync_env().environment() | asked | COVERAGE,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        process = start_beside(sync_env().environment() | asked, *words, stderr=subprocess.PIPE)
         try:
             said = [ear.recv(100)]
             while said.count(b"WATCHDOG=1") < 3 or b"READY=1" not in said:
@@ -38,7 +32,7 @@ def test_services_notify_systemd(sync_env: Callable[..., SyncEnv], tmp_path: Pat
             process.send_signal(signal.SIGTERM)
             while said[-1] != b"STOPPING=1":
                 said.append(ear.recv(100))
-            assert process.communicate(timeout=60)[1] == b""
+            assert process.communicate(timeout=60)[1] == ""
         finally:
             process.kill()
             process.wait()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from tests.support.processes import read_terminal
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox.server import faults
 from hostaway_sync.store.processes import names as process_names
@@ -92,15 +89,8 @@ def test_run_that_cannot_begin_explains_no_requests(sync_env: Build, program: Pr
 def test_explain_draws_no_progress_bars(sync_env: Build) -> None:
     """On a terminal, every line is whole."""
     env = sync_env(reservations=20)
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "sync", "70001", "--explain"],
-        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
-    os.close(side)
+    environment = env.environment() | {"TERM": "xterm", "COLUMNS": "120"}
+    process, main = start_on_terminal(environment, "sync", "70001", "--explain")
     shown = read_terminal(main)
     assert process.wait(timeout=30) == 0
     told = [line for line in shown.splitlines() if LINE.fullmatch(line)]

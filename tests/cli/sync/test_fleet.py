@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
+from tests.support.processes import read_terminal
 from tests.support.programs.forked import start_beside
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox import AccountSpec
 
@@ -139,21 +138,9 @@ def test_impossible_numbers_are_a_usage_error(sync_env: Build, program: Program,
 def test_terminal_shows_one_bar_an_account(sync_env: Build) -> None:
     """For running accounts, with the number of finished ones; the final table names all."""
     env = sync_env(accounts=[AccountSpec(id=number, reservations=40) for number in (70001, 70002)])
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "sync-all", "--jobs", "2"],
-        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
-    os.close(side)
-    shown = b""
-    try:
-        while chunk := os.read(main, 65536):
-            shown += chunk
-    except OSError:  # the other end of the terminal was closed
-        os.close(main)
+    environment = env.environment() | {"TERM": "xterm", "COLUMNS": "120"}
+    process, main = start_on_terminal(environment, "sync-all", "--jobs", "2")
+    shown = read_terminal(main)
     assert process.wait(timeout=30) == 0
-    assert b"accounts" in shown
-    assert b"70002" in shown
+    assert "accounts" in shown
+    assert "70002" in shown

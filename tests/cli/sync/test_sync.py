@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.support import sql
 from tests.support.processes import read_terminal
+from tests.support.terminal import start_on_terminal
 
 from hostaway_sync.sandbox import AccountSpec
 from hostaway_sync.sandbox.server import faults
@@ -163,15 +160,7 @@ def test_quarantined_records_are_reported(sync_env: Build, program: Program) -> 
 def test_terminal_shows_progress_and_a_table(sync_env: Build) -> None:
     """Bars show the time left; the table follows."""
     env = sync_env(reservations=40)
-    main, side = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "sync", "70001"],
-        env=env.environment() | {"TERM": "xterm", "COLUMNS": "120"},
-        stdin=side,
-        stdout=side,
-        stderr=side,
-    )
-    os.close(side)
+    process, main = start_on_terminal(env.environment() | {"TERM": "xterm", "COLUMNS": "120"}, "sync", "70001")
     shown = read_terminal(main)
     assert process.wait(timeout=30) == 0
     assert "70001 reservations" in shown

@@ -4,7 +4,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from functools import partial
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, eventually
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 from tests.support.servers.receiver import RunningReceiver, event
 from tests.support.sync_env import MASTER_KEY
 
@@ -34,9 +33,8 @@ class Served:
     """Receiver and worker in one process."""
 
     def __init__(self, env: SyncEnv) -> None:
-        environment = env.environment(LOG_LEVEL="INFO", LOG_FORMAT="json") | COVERAGE
-        command = [sys.executable, "-m", "hostaway_sync", "serve-webhooks", "--port", "0"]
-        self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        environment = env.environment(LOG_LEVEL="INFO", LOG_FORMAT="json")
+        self._process = start_beside(environment, "serve-webhooks", "--port", "0", stderr=subprocess.PIPE)
         assert self._process.stderr is not None
         line = next(line for line in self._process.stderr if "listening on" in line)
         port = int(json.loads(line)["event"].rpartition(" ")[2])

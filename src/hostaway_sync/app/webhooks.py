@@ -41,7 +41,7 @@ class Webhooks:
     def serve(self, listener: socket, *, with_worker: bool) -> None:
         """Store deliveries that come to `listener` until a signal comes; with a worker, work them meanwhile."""
         from hostaway_sync.app.jobs.jobs import Jobs
-        from hostaway_sync.webhooks.server.run import serve_http
+        from hostaway_sync.http_server.run import serve_http
 
         self._container.require_payload_rule()
         supervisor = SystemdNotifier()

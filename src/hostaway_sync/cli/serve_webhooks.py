@@ -23,7 +23,7 @@ def serve_webhooks(
 
     Put a proxy with TLS in front of it, and register its address with `hostaway-sync webhooks register`.
     """
-    from hostaway_sync.webhooks.server.listen_address import open_listener, parse_listen_address
+    from hostaway_sync.http_server.listen_address import open_listener, parse_listen_address
 
     parse_listen_address(host)  # before the mirror is opened
     with open_mirror(connections=2) as mirror, open_listener(host, port) as listener:

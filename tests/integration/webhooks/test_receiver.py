@@ -244,7 +244,7 @@ def test_late_body_gets_503(
 
 def test_slow_request_head_is_cut_off(receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the first one nor a later one on the same connection may take for ever."""
-    monkeypatch.setattr("hostaway_sync.webhooks.server.connection_limits.HEAD_WITHIN_S", 0.2)
+    monkeypatch.setattr("hostaway_sync.http_server.connection_limits.HEAD_WITHIN_S", 0.2)
     for start in (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ", head("GET", "/health") + b"GET /he"):
         with receiver.connect() as connection:
             connection.sendall(start)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from hostaway_sync.http_server.listen_address import open_listener
+from hostaway_sync.http_server.run import serve_http
 from hostaway_sync.platforms.hostaway.webhooks.events import read_event
 from hostaway_sync.secrets import KeyRing
 from hostaway_sync.store.accounts import changes as account_changes
 from hostaway_sync.store.webhooks import credentials as webhook_credentials
-from hostaway_sync.webhooks.server.listen_address import open_listener
-from hostaway_sync.webhooks.server.run import serve_http
 from hostaway_sync.webhooks.server.runtime import ReceiverRuntime
 
 if TYPE_CHECKING:

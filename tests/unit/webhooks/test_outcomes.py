@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hostaway_sync.http_server.sparse_log import LINE_INTERVAL_S
 from hostaway_sync.observability.meter import Meter
 from hostaway_sync.webhooks.server.outcomes import OutcomeLog, RequestOutcome
-from hostaway_sync.webhooks.server.sparse_log import LINE_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,6 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.http_server.body import Body, BodyTooLarge, BodyTorn
+from hostaway_sync.http_server.readiness import ReadinessCheck
+from hostaway_sync.http_server.request_id import assign_request_ids
+from hostaway_sync.http_server.request_span import trace_deliveries
 from hostaway_sync.model.deliveries import Delivery
 from hostaway_sync.model.ids import read_id
 from hostaway_sync.observability.log_context import add_log_context, in_current_context
@@ -27,11 +31,7 @@ from hostaway_sync.observability.prometheus import CONTENT_TYPE
 from hostaway_sync.observability.tracing import current_span
 from hostaway_sync.safe_text import quote_safely
 from hostaway_sync.webhooks.server.auth import AuthLevel
-from hostaway_sync.webhooks.server.body import Body, BodyTooLarge, BodyTorn
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
-from hostaway_sync.webhooks.server.readiness import ReadinessCheck
-from hostaway_sync.webhooks.server.request_id import assign_request_ids
-from hostaway_sync.webhooks.server.request_span import trace_deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from hostaway_sync.http_server.metrics_page import MetricsPage
+    from hostaway_sync.http_server.readiness import Readiness
     from hostaway_sync.model.deliveries import EventParser
     from hostaway_sync.webhooks.server.auth import Authenticator
-    from hostaway_sync.webhooks.server.metrics_page import MetricsPage
     from hostaway_sync.webhooks.server.outcomes import OutcomeLog
-    from hostaway_sync.webhooks.server.readiness import Readiness
 
 LARGEST_BODY: Final = 1024 * 1024
 LONGEST_PROBE: Final = 4096

@@ -7,8 +7,8 @@ import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from hostaway_sync.http_server.sparse_log import SparseLog
 from hostaway_sync.observability import metric_catalog
-from hostaway_sync.webhooks.server.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable

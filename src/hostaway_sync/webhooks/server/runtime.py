@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError
+from hostaway_sync.http_server.metrics_page import MetricsPage
+from hostaway_sync.http_server.readiness import Readiness
 from hostaway_sync.observability.meter import Meter
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.privacy.payload_rule import guard_payloads
@@ -17,9 +19,7 @@ from hostaway_sync.store.webhooks import inbox
 from hostaway_sync.webhooks.server.app import Receiver
 from hostaway_sync.webhooks.server.auth import Authenticator
 from hostaway_sync.webhooks.server.credentials_cache import CredentialsCache
-from hostaway_sync.webhooks.server.metrics_page import MetricsPage
 from hostaway_sync.webhooks.server.outcomes import OutcomeLog
-from hostaway_sync.webhooks.server.readiness import Readiness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from hostaway_sync.webhooks.server.connection_limits import (
+from hostaway_sync.http_server.connection_limits import (
     SENDER_ERRORS,
     LimitedProtocol,
     compute_connection_limit,
 )
-from hostaway_sync.webhooks.server.listen_address import BACKLOG
-from hostaway_sync.webhooks.server.sparse_log import SparseFilter, SparseLog
+from hostaway_sync.http_server.listen_address import BACKLOG
+from hostaway_sync.http_server.sparse_log import SparseFilter, SparseLog
 
 if TYPE_CHECKING:
     import socket

@@ -11,7 +11,7 @@ import h11
 from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from hostaway_sync.webhooks.server.sparse_log import SparseLog
+from hostaway_sync.http_server.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     import asyncio

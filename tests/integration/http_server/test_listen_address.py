@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
-from hostaway_sync.webhooks.server.connection_limits import unmap_ipv4
-from hostaway_sync.webhooks.server.listen_address import open_listener, parse_listen_address
-from hostaway_sync.webhooks.server.run import serve_http
+from hostaway_sync.http_server.connection_limits import unmap_ipv4
+from hostaway_sync.http_server.listen_address import open_listener, parse_listen_address
+from hostaway_sync.http_server.run import serve_http
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hostaway_sync.webhooks.server.connection_limits import MOST_CONNECTIONS, compute_connection_limit
+from hostaway_sync.http_server.connection_limits import MOST_CONNECTIONS, compute_connection_limit
 
 
 @given(st.integers(1, 2**20))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from hostaway_sync.webhooks.server.sparse_log import SparseFilter
+from hostaway_sync.http_server.sparse_log import SparseFilter
 
 
 def record(words: str, *arguments: object, error: Exception | None = None) -> logging.LogRecord:

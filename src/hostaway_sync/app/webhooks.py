@@ -41,7 +41,9 @@ class Webhooks:
     def serve(self, listener: socket, *, with_worker: bool) -> None:
         """Store deliveries that come to `listener` until a signal comes; with a worker, work them meanwhile."""
         from hostaway_sync.app.jobs.jobs import Jobs
+        from hostaway_sync.http_server.config import ServerConfig
         from hostaway_sync.http_server.run import serve_http
+        from hostaway_sync.webhooks.server import PART
 
         self._container.require_payload_rule()
         supervisor = SystemdNotifier()
@@ -51,4 +53,11 @@ class Webhooks:
         trusted = self._container.settings.trusted_proxies
         with start as worker, self._container.receiver() as receiver:
             on_stop = worker.stop if worker else None
-            serve_http(receiver, listener=listener, trusted_proxies=trusted, on_stop=on_stop, supervisor=supervisor)
+            serve_http(
+                receiver,
+                ServerConfig(PART),
+                listener=listener,
+                trusted_proxies=trusted,
+                on_stop=on_stop,
+                supervisor=supervisor,
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import h11
 from starlette.requests import ClientDisconnect
@@ -17,23 +17,27 @@ if TYPE_CHECKING:
     import asyncio
 
 HEAD_WITHIN_S: Final = 10.0
-MOST_CONNECTIONS: Final = 256
 # Errors of libraries where a sender breaks the rules of HTTP, or leaves: no fault of this program.
 SENDER_ERRORS: Final = (h11.ProtocolError, ClientDisconnect, ConnectionError)
 # Open files of this process beside its connections: the database, the log, the event loop, libraries.
 _OTHER_FILES: Final = 100
+_FILES_PER_CONNECTION: Final = 3
 
 log = logging.getLogger(__name__)
-_sparse = SparseLog()
 
 
-def compute_connection_limit(open_files: int) -> int:
-    """Return how many connections may be open in a process that may open so many files.
+def compute_needed_files(most_connections: int) -> int:
+    """Return how many files a process must be able to open so that so many connections may be open.
 
     Twice as many may be open for a moment, while all of them have a request in hand; and as many again may have been
     accepted before the limit is applied.
     """
-    return max(1, min(MOST_CONNECTIONS, (open_files - _OTHER_FILES) // 3))
+    return most_connections * _FILES_PER_CONNECTION + _OTHER_FILES
+
+
+def compute_connection_limit(open_files: int, most_connections: int) -> int:
+    """Return how many connections may be open in a process that may open so many files."""
+    return max(1, min(most_connections, (open_files - _OTHER_FILES) // _FILES_PER_CONNECTION))
 
 
 def unmap_ipv4(host: str) -> str:
@@ -49,9 +53,14 @@ class LimitedProtocol(H11Protocol):
     """uvicorn's protocol, with a time limit for the head of a request; uvicorn limits idle connections only.
 
     `limit_concurrency` of uvicorn is a limit of connections here: a further one takes the place of the one that has
-    been idle for the longest. Otherwise idle connections of a stranger could make every delivery be refused.
+    been idle for the longest. Otherwise idle connections of a stranger could make every request be refused.
+
+    Attributes:
+        part: the name of the part of the program that answers, for log lines; see `limited_protocol`.
     """
 
+    part: ClassVar[str]
+    _sparse: ClassVar[SparseLog]
     _head_timer: asyncio.TimerHandle | None = None
     _idle_since: float | None = None
 
@@ -109,9 +118,9 @@ class LimitedProtocol(H11Protocol):
             return  # all others have a request in hand: this one is answered with 503
         self.connections.discard(longest)
         longest.transport.abort()
-        if _sparse.is_due("connections"):
-            more = _sparse.describe_left_out("connections")
-            log.warning("receiver: %d connections are open: the longest idle one is closed%s", most, more)
+        if self._sparse.is_due("connections"):
+            more = self._sparse.describe_left_out("connections")
+            log.warning("%s: %d connections are open: the longest idle one is closed%s", self.part, most, more)
 
     def _expect_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_WITHIN_S, self._give_up)
@@ -125,3 +134,13 @@ class LimitedProtocol(H11Protocol):
         self._head_timer = None
         if self.conn.their_state is h11.IDLE:
             self.transport.close()
+
+
+def limited_protocol(name: str) -> type[LimitedProtocol]:
+    """Return the protocol of the part of the program that has this name, with log lines of its own."""
+
+    class PartProtocol(LimitedProtocol):
+        part = name
+        _sparse = SparseLog()
+
+    return PartProtocol

@@ -1,4 +1,4 @@
-"""Where the receiver listens: one address of this machine, or every one."""
+"""Where a server listens: one address of this machine, or every one."""
 
 from __future__ import annotations
 
@@ -36,8 +36,13 @@ def parse_listen_address(host: str) -> str:
     )
 
 
-def open_listener(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int, *, part: str) -> socket.socket:
     """Open a listening socket; port 0 takes any free port, and `::` listens on every address, IPv4 included.
+
+    Args:
+        host: an address of this machine, or a name of it.
+        port: the port.
+        part: the name of the part of the program that listens, for a log line.
 
     Raises:
         UsageError: the host is neither an address nor a name.
@@ -47,7 +52,7 @@ def open_listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     is_both = family == socket.AF_INET6 and _is_every_address(address)
     if is_both and not socket.has_dualstack_ipv6():
-        log.warning("receiver: %s listens on IPv6 only on this system: use 0.0.0.0 for IPv4", host)
+        log.warning("%s: %s listens on IPv6 only on this system: use 0.0.0.0 for IPv4", part, host)
         is_both = False
     try:
         found = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4]

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.observability.prometheus import render_metrics
-from hostaway_sync.store.status.metrics import list_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +23,20 @@ class MetricsPage:
     Args:
         meter: holds what this process measured.
         read_stored: reads the metrics that the database holds; blocks.
+        list_unavailable: returns what is shown instead of them while the database cannot be read.
         pool: runs what blocks.
     """
 
-    def __init__(self, meter: Meter, read_stored: Callable[[], list[Sample]], pool: Executor) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        read_stored: Callable[[], list[Sample]],
+        list_unavailable: Callable[[], list[Sample]],
+        pool: Executor,
+    ) -> None:
         self._meter = meter
         self._read_stored = read_stored
+        self._list_unavailable = list_unavailable
         self._pool = pool
         self._reading = asyncio.Lock()
         self._read: tuple[float, list[Sample]] | None = None
@@ -43,6 +50,6 @@ class MetricsPage:
                     async with asyncio.timeout(ANSWER_WITHIN_S):
                         found = await loop.run_in_executor(self._pool, self._read_stored)
                 except Exception:  # noqa: BLE001  (tables of another version, too: the measurements are still shown)
-                    found = list_unavailable()
+                    found = self._list_unavailable()
                 self._read = loop.time(), found
             return render_metrics([*self._meter.samples(), *self._read[1]])

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from hostaway_sync.model.deliveries import REQUEST_ID, read_request_id
 from hostaway_sync.observability.log_context import log_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_HEADER: Final = b"x-request-id"
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
-def assign_request_ids(app: ASGIApp) -> ASGIApp:
-    """Wrap an application so that its scopes have a `request_id` and a `delivery_id`, which is a new UUID.
 
-    Both are the same, unless a proxy gave the request an id. A delivery is never stored under an id that another
-    program chose: a second one with that id would count as stored before.
+def parse_request_id(given: str) -> str | None:
+    """Return the request id that a caller chose, or None if it is not well-formed."""
+    return given if _WELL_FORMED.fullmatch(given) else None
+
+
+def assign_request_ids(app: ASGIApp, *, parse: Callable[[str], str | None] = parse_request_id) -> ASGIApp:
+    """Wrap an application so that its scopes have a `request_id` and an `own_id`, which is a new UUID.
+
+    Both are the same, unless the caller gave the request an id in `X-Request-ID`. Nothing is ever stored under an id
+    that another program chose: a second request with that id would count as stored before.
+
+    Args:
+        app: answers the requests.
+        parse: returns a given id if it is accepted, else None.
     """
-    header = REQUEST_ID.encode()
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         own = uuid4()
-        given = [value.decode("latin-1") for name, value in scope["headers"] if name == header]
-        request_id = read_request_id({REQUEST_ID: ", ".join(given)}) or str(own)
-        scope.update(delivery_id=own, request_id=request_id)
+        given = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
+        request_id = parse(", ".join(given)) or str(own)
+        scope.update(own_id=own, request_id=request_id)
 
         async def send_numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (header, request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), (_HEADER, request_id.encode())]
             await send(message)
 
         with log_context(request_id=request_id):

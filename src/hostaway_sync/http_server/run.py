@@ -15,8 +15,9 @@ import uvicorn
 
 from hostaway_sync.http_server.connection_limits import (
     SENDER_ERRORS,
-    LimitedProtocol,
     compute_connection_limit,
+    compute_needed_files,
+    limited_protocol,
 )
 from hostaway_sync.http_server.listen_address import BACKLOG
 from hostaway_sync.http_server.sparse_log import SparseFilter, SparseLog
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from hostaway_sync.http_server.config import ServerConfig
     from hostaway_sync.observability.systemd import SystemdNotifier
 
 FINISH_WITHIN_S: Final = 9
-# Longer than proxies keep an idle connection, so that the receiver never closes one under a delivery.
+# Longer than proxies keep an idle connection, so that this server never closes one under a request.
 _KEEP_ALIVE_S: Final = 75
 _LONGEST_HEAD: Final = 16 * 1024
-_OPEN_FILES: Final = 1024
+_LEAST_OPEN_FILES: Final = 1024
 # Loggers of libraries that log requests by themselves.
 _LOGGERS: Final = ("uvicorn.error", "asyncio")
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 def serve_http(
     app: ASGIApp,
+    config: ServerConfig,
     *,
     listener: socket.socket,
     trusted_proxies: Sequence[str],
@@ -55,16 +58,18 @@ def serve_http(
 
     Args:
         app: answers the requests.
+        config: the name of the part of the program that answers, and its limits.
         listener: the listening socket; closed at the end.
         trusted_proxies: addresses whose `X-Forwarded-For` is trusted.
         on_stop: called in a thread as soon as the server stops, to stop something else at the same time.
         stop: stops the server when it is set, in a thread that gets no signals.
-        supervisor: is told when the receiver is ready, that it is alive, and when it stops.
+        supervisor: is told when the server is ready, that it is alive, and when it stops.
     """
-    most = compute_connection_limit(_open_files())
-    config = uvicorn.Config(
+    wanted_files = max(_LEAST_OPEN_FILES, compute_needed_files(config.most_connections))
+    most = compute_connection_limit(_raise_open_files(wanted_files), config.most_connections)
+    settings = uvicorn.Config(
         app,
-        http=LimitedProtocol,
+        http=limited_protocol(config.part),
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -81,15 +86,16 @@ def serve_http(
         h11_max_incomplete_event_size=_LONGEST_HEAD,
     )
     address = listener.getsockname()
-    log.info("receiver: listening on %s port %d", address[0], address[1])
-    with _sparse_libraries():
-        asyncio.run(_Server(config, on_stop, stop, supervisor).serve(sockets=[listener]))
+    log.info("%s: listening on %s port %d", config.part, address[0], address[1])
+    with _sparse_libraries(config.part):
+        server = _Server(settings, config.part, on_stop, stop, supervisor)
+        asyncio.run(server.serve(sockets=[listener]))
 
 
 @contextmanager
-def _sparse_libraries() -> Generator[None, None, None]:
+def _sparse_libraries(part: str) -> Generator[None, None, None]:
     """Limit the lines that libraries log about what strangers send, as this program limits its own."""
-    sparse = SparseFilter(SENDER_ERRORS)
+    sparse = SparseFilter(SENDER_ERRORS, part=part)
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(sparse)
     try:
@@ -99,10 +105,11 @@ def _sparse_libraries() -> Generator[None, None, None]:
             logging.getLogger(name).removeFilter(sparse)
 
 
-def _open_files() -> int:
-    """Raise the limit of open files as far as this process may, and return it."""
+def _raise_open_files(wanted: int) -> int:
+    """Let this process open so many files, or as many as it may, and return how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
@@ -111,12 +118,14 @@ def _open_files() -> int:
 class _Server(uvicorn.Server):
     def __init__(
         self,
-        config: uvicorn.Config,
+        settings: uvicorn.Config,
+        part: str,
         on_stop: Callable[[], None] | None,
         stop: threading.Event | None,
         supervisor: SystemdNotifier | None,
     ) -> None:
-        super().__init__(config)
+        super().__init__(settings)
+        self._part = part
         self._on_stop = on_stop
         self._stop = stop
         self._supervisor = supervisor
@@ -124,7 +133,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer, and tell the supervisor."""
-        asyncio.get_running_loop().set_exception_handler(_LoopErrors())
+        asyncio.get_running_loop().set_exception_handler(_LoopErrors(self._part))
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)  # the kernel may queue more than uvicorn accepts at once
@@ -183,7 +192,8 @@ class _Server(uvicorn.Server):
 class _LoopErrors:
     """Logs errors of the event loop, one a second: strangers who open connections can cause them."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: str) -> None:
+        self._part = part
         self._sparse = SparseLog()
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -192,13 +202,17 @@ class _LoopErrors:
             return
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             log.error(
-                "receiver: no connection can be accepted now: %s%s",
+                "%s: no connection can be accepted now: %s%s",
+                self._part,
                 error.strerror,
                 self._sparse.describe_left_out(kind),
             )
         elif isinstance(error, SENDER_ERRORS):
             log.warning(
-                "receiver: a connection broke: %s%s", type(error).__name__, self._sparse.describe_left_out(kind)
+                "%s: a connection broke: %s%s",
+                self._part,
+                type(error).__name__,
+                self._sparse.describe_left_out(kind),
             )
         else:
             loop.default_exception_handler(context)

@@ -40,11 +40,20 @@ class SparseLog:
 
 
 class SparseFilter(logging.Filter):
-    """Lets a library log one line a second of each kind; an error of one of the `plain` types gets no traceback."""
+    """Lets a library log one line a second of each kind; an error of one of the `plain` types gets no traceback.
 
-    def __init__(self, plain: tuple[type[Exception], ...], *, seconds: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        plain: errors that a sender can cause.
+        part: the name of the part of the program, with which lines about those errors begin.
+        seconds: a monotonic clock.
+    """
+
+    def __init__(
+        self, plain: tuple[type[Exception], ...], *, part: str, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__()
         self._plain = plain
+        self._part = part
         self._sparse = SparseLog(seconds=seconds)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -55,6 +64,7 @@ class SparseFilter(logging.Filter):
             return False
         text = record.getMessage().strip()
         if isinstance(error, self._plain):
-            text, record.exc_info = f"receiver: a request was incomplete or not HTTP: {type(error).__name__}", None
+            text = f"{self._part}: a request was incomplete or not HTTP: {type(error).__name__}"
+            record.exc_info = None
         record.msg, record.args = f"{text}{self._sparse.describe_left_out(kind)}", ()
         return True

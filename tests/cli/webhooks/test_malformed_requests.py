@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.servers.receiver import read_answer
+from tests.support.servers.http_server import read_answer
 from tests.support.servers.webhook_program import check_health, registered_webhook, serve_webhooks, write_delivery
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 from tests.support import sql
-from tests.support.servers.receiver import PATIENCE, read_answer
+from tests.support.servers.http_server import PATIENCE, read_answer
 from tests.support.servers.webhook_program import (
     WebhookProgram,
     check_health,

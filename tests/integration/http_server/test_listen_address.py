@@ -1,4 +1,4 @@
-"""On which addresses the receiver listens, and which address of the client it sees."""
+"""On which addresses a server listens, and which address of the client it sees."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.errors import UsageError
+from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.http_server.connection_limits import unmap_ipv4
 from hostaway_sync.http_server.listen_address import open_listener, parse_listen_address
 from hostaway_sync.http_server.run import serve_http
@@ -32,8 +33,8 @@ async def say_caller(scope: dict[str, Any], _: object, send: Callable[[dict[str,
 @needs_both
 @pytest.mark.parametrize("host", ["::", "[::]", "0::0", "0:0:0:0:0:0:0:0"])
 def test_wildcard_address_accepts_ipv4_and_ipv6(host: str) -> None:
-    """Otherwise a proxy's `127.0.0.1` would reach no receiver."""
-    with open_listener(host, 0) as listener:
+    """Otherwise a proxy's `127.0.0.1` would reach no server."""
+    with open_listener(host, 0, part="api") as listener:
         port = listener.getsockname()[1]
         for address in ("127.0.0.1", "::1"):
             socket.create_connection((address, port), timeout=10).close()
@@ -42,7 +43,7 @@ def test_wildcard_address_accepts_ipv4_and_ipv6(host: str) -> None:
 @needs_both
 def test_single_address_is_the_only_one() -> None:
     """No other address of the machine answers."""
-    with open_listener("::1", 0) as listener, pytest.raises(OSError, match="refused"):
+    with open_listener("::1", 0, part="api") as listener, pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10)
 
 
@@ -51,11 +52,11 @@ def test_single_address_is_the_only_one() -> None:
 def test_dual_stack_socket_recognizes_a_trusted_ipv4_proxy(address: str, caller: str) -> None:
     """It sees IPv4 as IPv6, which no network of the setting would match."""
     stop = threading.Event()
-    with open_listener("::", 0) as listener:
+    with open_listener("::", 0, part="api") as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(
             target=serve_http,
-            args=(say_caller,),
+            args=(say_caller, ServerConfig("api")),
             kwargs={"listener": listener, "trusted_proxies": ("127.0.0.1",), "stop": stop},
         )
         thread.start()
@@ -114,7 +115,7 @@ WRONG = [
 def test_text_that_is_no_address_is_a_usage_error(host: str) -> None:
     """Above all an empty one, which the system would take for every address."""
     with pytest.raises(UsageError, match=r"--host .* is no address to listen on: write .* --port") as caught:
-        open_listener(host, 0)
+        open_listener(host, 0, part="api")
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -140,7 +141,7 @@ def test_addresses_and_names_are_accepted(host: str) -> None:
 def test_address_that_the_system_refuses_is_named_once(host: str, shown: str) -> None:
     """The sentence leaves out Python's own form of it."""
     with pytest.raises(OSError, match=re.escape(shown)) as caught:
-        open_listener(host, 0)
+        open_listener(host, 0, part="api")
     assert caught.value.filename == shown
     assert "attempting" not in str(caught.value)
     assert "(" not in (caught.value.strerror or "")

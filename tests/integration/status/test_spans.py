@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Route
 from tests.support import sql
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
+from tests.support.servers.http_server import running_server
 from tests.support.servers.otlp_collector import OtlpCollector
 from tests.support.servers.receiver import event, login_of, path_of, renew, running_receiver
 from tests.support.servers.recording_server import serving
 
 from hostaway_sync.errors import ConfigurationError, SourceUnavailable
+from hostaway_sync.http_server.config import ServerConfig
+from hostaway_sync.http_server.request_id import assign_request_ids
+from hostaway_sync.http_server.request_span import trace_requests
 from hostaway_sync.model.records import OBJECTS, Resource
 from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.observability.log_redaction import hide_private
@@ -27,6 +36,7 @@ from hostaway_sync.sandbox.server import faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from starlette.requests import Request
     from tests.support.servers.otlp_collector import ReceivedSpan
     from tests.support.sync_env import SyncEnv
 
@@ -198,6 +208,27 @@ def test_delivery_and_its_job_are_linked(
     assert [one.name for one in collector.below(read)] == ["GET /reservations/{id}"]
     secrets = (credentials.path_secret.get_secret_value(), login_of(credentials).split()[1], "Wilhelmina")
     require_discreet(collector, *secrets, "1234567", words=private_words(env))
+
+
+def test_request_span_has_the_route_and_the_status(collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of an answer that an exception makes; the path itself, with whatever it holds, is nowhere."""
+
+    async def answer(request: Request) -> Response:
+        if request.path_params["id"] != "a-secret":
+            raise HTTPException(404)
+        return Response("found")
+
+    route = Route("/things/{id}", answer, middleware=[Middleware(trace_requests, "/things/{id}")])
+    app = assign_request_ids(Starlette(routes=[route]))
+    with switched_on(monkeypatch, collector.url), running_server(app, ServerConfig("api")) as server:
+        answers = [server.get(path) for path in ("/things/a-secret", "/things/another-secret")]
+    found, missing = collector.named("GET /things/{id}")
+    assert [answer.status for answer in answers] == [200, 404]
+    assert [span.facts["http.response.status_code"] for span in (found, missing)] == [200, 404]
+    for span, answer_ in zip((found, missing), answers, strict=True):
+        assert (span.kind, span.failure, span.facts["http.route"]) == ("server", None, "/things/{id}")
+        assert span.facts["request_id"] == answer_.headers["x-request-id"]
+    require_discreet(collector, words={"a-secret", "another-secret"})
 
 
 def test_failed_spans_tell_what_failed_and_why(

@@ -38,7 +38,7 @@ class Served:
         assert self._process.stderr is not None
         line = next(line for line in self._process.stderr if "listening on" in line)
         port = int(json.loads(line)["event"].rpartition(" ")[2])
-        self.receiver = RunningReceiver(env.database, "127.0.0.1", port)
+        self.receiver = RunningReceiver(env.database, ("127.0.0.1", port))
         self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
         self._reader.start()
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from tests.support.servers.http_server import head, read_answer
 from tests.support.servers.receiver import (
     ACCOUNT,
     RunningReceiver,
     event,
-    head,
     login_of,
     path_of,
-    read_answer,
     renew,
     running_receiver,
     store_account,
@@ -350,6 +349,14 @@ def test_health_needs_no_credentials(receiver: RunningReceiver) -> None:
     assert [answer.status for answer in answers] == [200, 200, 404, 404]
     assert len({answer.headers["x-request-id"] for answer in answers}) == 4
     assert receiver.exchange(head("DELETE", "/webhooks/hostaway/70001/x")).status == 405
+
+
+def test_request_ids_of_proxies_are_kept(receiver: RunningReceiver) -> None:
+    """From 8 to 100 letters, digits, `.`, `-`, `_` and `=`; any other one is replaced by a new one."""
+    kept = ["Root=1-67891233-abcdef012345678912345678", "x" * 8, "x" * 100]
+    for given in [*kept, "x" * 7, "x" * 101, "not well formed"]:
+        answer = receiver.get("/health", X_Request_ID=given)
+        assert (answer.headers["x-request-id"] == given) is (given in kept)
 
 
 def test_readiness_names_database_schema_and_age(receiver: RunningReceiver, credentials: Credentials) -> None:

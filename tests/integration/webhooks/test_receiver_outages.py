@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from tests.support.deliveries import eventually
+from tests.support.servers.http_server import head, read_answer
 from tests.support.servers.receiver import (
     event,
-    head,
     login_of,
     path_of,
-    read_answer,
     renew,
     running_receiver,
     store_account,
@@ -102,7 +101,7 @@ def test_broken_pooled_connection_is_no_failure(
 
 
 def test_database_without_an_answer_gets_503_in_time(
-    database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+    database: Database, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The sender waits for ten seconds; a lock may take longer."""
     monkeypatch.setattr("hostaway_sync.webhooks.server.app.ANSWER_WITHIN_S", 0.5)
@@ -112,6 +111,14 @@ def test_database_without_an_answer_gets_503_in_time(
             connection.execute(sa.text("LOCK TABLE hostaway.webhook_log"))
             answer = receiver.deliver(credentials, event())
             assert (answer.status, answer.document["outcome"]) == (503, "not_stored")
+            assert receiver.get("/ready").document == {
+                "ready": False,
+                "database": False,
+                "schema": False,
+                "oldest_waiting_s": None,
+            }
+        line = "receiver: not ready for deliveries: the database stored nothing within 0.5 seconds"
+        assert line in caplog.messages
         monkeypatch.undo()
         assert receiver.deliver(credentials, event()).status == 200
 

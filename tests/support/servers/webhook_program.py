@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from tests.support.programs.forked import start_beside
 from tests.support.programs.program import COVERAGE
-from tests.support.servers.receiver import PATIENCE, event, head, read_answer
+from tests.support.servers.http_server import PATIENCE, head, read_answer
+from tests.support.servers.receiver import event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,7 @@ def serve_webhooks(
             line = process.stdout.readline()
             assert line, process.wait()
             words = json.loads(line)["event"]
+        assert words.startswith("receiver: listening on 127.0.0.1 port ")
         yield WebhookProgram(process, int(words.split()[-1]))
     finally:
         if process.poll() is None:

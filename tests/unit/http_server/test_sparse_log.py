@@ -16,7 +16,7 @@ def record(words: str, *arguments: object, error: Exception | None = None) -> lo
 def test_each_kind_of_line_is_logged_once_a_second() -> None:
     """The kind is the template with the kind of its exception; the next line says how many were left out."""
     now = [0.0]
-    sparse = SparseFilter((ConnectionError,), seconds=lambda: now[0])
+    sparse = SparseFilter((ConnectionError,), part="api", seconds=lambda: now[0])
     assert [sparse.filter(record("%s is wrong\n", number)) for number in range(5)] == [True, False, False, False, False]
     assert sparse.filter(record("%s is wrong\n", 5, error=ValueError()))
     now[0] += 1
@@ -27,10 +27,10 @@ def test_each_kind_of_line_is_logged_once_a_second() -> None:
 
 def test_error_of_a_client_gets_no_traceback() -> None:
     """A bug of ours gets one."""
-    sparse = SparseFilter((ConnectionError,))
+    sparse = SparseFilter((ConnectionError,), part="api")
     theirs, ours = record("it broke", error=ConnectionResetError("words")), record("it broke", error=ValueError())
     assert sparse.filter(theirs)
     assert sparse.filter(ours)
     assert theirs.exc_info is None
-    assert theirs.getMessage() == "receiver: a request was incomplete or not HTTP: ConnectionResetError"
+    assert theirs.getMessage() == "api: a request was incomplete or not HTTP: ConnectionResetError"
     assert ours.exc_info is not None

@@ -65,8 +65,8 @@ class Tracer(Protocol):
         """Start a span within the current one."""
         ...
 
-    def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
-        """Start the span of a delivery."""
+    def start_request_span(self, own_id: UUID, method: str, route: str) -> Span:
+        """Start the span of a request to this program."""
         ...
 
     def current_span(self) -> Span:
@@ -97,9 +97,12 @@ def start_span(name: str, *, kind: SpanKindName = "internal", **attributes: Attr
     return _NOBODY if switch.tracer is None else switch.tracer.start_span(name, kind, attributes)
 
 
-def start_delivery_span(delivery_id: UUID, method: str, route: str) -> Span:
-    """Start the root span of a delivery; `route` is its path without the secret part."""
-    return _NOBODY if switch.tracer is None else switch.tracer.start_delivery_span(delivery_id, method, route)
+def start_request_span(own_id: UUID, method: str, route: str) -> Span:
+    """Start the root span of a request to this program; `route` is the template of its path.
+
+    The id is of our own making; a delivery is stored under it, so that `link_deliveries` finds this span.
+    """
+    return _NOBODY if switch.tracer is None else switch.tracer.start_request_span(own_id, method, route)
 
 
 def current_span() -> Span:

@@ -79,16 +79,16 @@ class OpenTelemetry:
         span.set_attributes(**attributes)
         return span
 
-    def start_delivery_span(self, delivery_id: UUID, method: str, route: str) -> Span:
-        """Start the root span of a trace; its ids follow from the delivery's, so that later spans can link to it."""
+    def start_request_span(self, own_id: UUID, method: str, route: str) -> Span:
+        """Start the root span of a trace; its ids follow from the request's, so that later spans can link to it."""
         method = method if method in _METHODS else "_OTHER"
-        ids = _given.set(_ids_of(delivery_id))
+        ids = _given.set(_ids_of(own_id))
         try:
             own = self._tracer.start_span(
                 f"{method} {route}",
                 context.Context(),
                 SpanKind.SERVER,
-                {"http.request.method": method, "http.route": route, f"{_OURS}delivery_id": str(delivery_id)},
+                {"http.request.method": method, "http.route": route},
             )
         finally:
             _given.reset(ids)
@@ -197,9 +197,9 @@ class _Ids(RandomIdGenerator):
         return super().generate_trace_id() if given is None else given[0]
 
 
-def _ids_of(delivery_id: UUID) -> tuple[int, int]:
-    """Return the trace id and span id of a delivery: a hash, because samplers need random bits."""
-    digest = blake2b(delivery_id.bytes, digest_size=24).digest()
+def _ids_of(own_id: UUID) -> tuple[int, int]:
+    """Return the trace id and span id of a request: a hash, because samplers need random bits."""
+    digest = blake2b(own_id.bytes, digest_size=24).digest()
     return int.from_bytes(digest[:16]), int.from_bytes(digest[16:])
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -23,15 +24,17 @@ from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.http_server.body import Body, BodyTooLarge, BodyTorn
 from hostaway_sync.http_server.readiness import ReadinessCheck
 from hostaway_sync.http_server.request_id import assign_request_ids
-from hostaway_sync.http_server.request_span import trace_deliveries
-from hostaway_sync.model.deliveries import Delivery
+from hostaway_sync.http_server.request_span import trace_requests
+from hostaway_sync.model.deliveries import REQUEST_ID, Delivery, read_request_id
 from hostaway_sync.model.ids import read_id
 from hostaway_sync.observability.log_context import add_log_context, in_current_context
 from hostaway_sync.observability.prometheus import CONTENT_TYPE
 from hostaway_sync.observability.tracing import current_span
 from hostaway_sync.safe_text import quote_safely
+from hostaway_sync.webhooks.server import PART
 from hostaway_sync.webhooks.server.auth import AuthLevel
 from hostaway_sync.webhooks.server.outcomes import RequestOutcome
+from hostaway_sync.webhooks.server.readiness import DeliveryReadiness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from hostaway_sync.http_server.metrics_page import MetricsPage
-    from hostaway_sync.http_server.readiness import Readiness
     from hostaway_sync.model.deliveries import EventParser
     from hostaway_sync.webhooks.server.auth import Authenticator
     from hostaway_sync.webhooks.server.outcomes import OutcomeLog
@@ -79,7 +81,7 @@ class Receiver:
         authenticator: Authenticator,
         read_event: EventParser,
         accept: Callable[[Delivery], None],
-        check_readiness: Callable[[], Readiness],
+        check_readiness: Callable[[], DeliveryReadiness],
         outcomes: OutcomeLog,
         metrics_page: MetricsPage,
         pool: Executor,
@@ -87,7 +89,14 @@ class Receiver:
         self._authenticator = authenticator
         self._read_event = read_event
         self._accept = accept
-        self._ready_check = ReadinessCheck(check_readiness, pool, timeout_s=ANSWER_WITHIN_S)
+        self._ready_check = ReadinessCheck(
+            check_readiness,
+            DeliveryReadiness.failed,
+            pool,
+            timeout_s=ANSWER_WITHIN_S,
+            timeout_trouble="the database stored nothing",
+            log_prefix=f"{PART}: not ready for deliveries",
+        )
         self._outcomes = outcomes
         self._metrics_page = metrics_page
         self._pool = pool
@@ -95,7 +104,7 @@ class Receiver:
         path = f"/webhooks/{platform}/{{account_id}}/{{path_secret}}"
         app = Starlette(
             routes=[
-                Route(path, trace_deliveries(self._deliver, path), methods=["GET", "POST"]),
+                Route(path, self._deliver, methods=["GET", "POST"], middleware=[Middleware(trace_requests, path)]),
                 Route("/health", self._health),
                 Route("/ready", self._ready),
                 Route("/metrics", self._metrics),
@@ -103,7 +112,7 @@ class Receiver:
         )
         # A redirect would repeat the path, and with it the secret.
         app.router.redirect_slashes = False
-        self._app = assign_request_ids(app)
+        self._app = assign_request_ids(app, parse=_parse_request_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -114,6 +123,7 @@ class Receiver:
         began_at = now()
         incoming = _DeliveryRequest(request)
         add_log_context(account_id=incoming.account_id)
+        current_span().set_attributes(delivery_id=str(incoming.delivery_id))
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 outcome, sentence = await self._receive(incoming)
@@ -225,7 +235,7 @@ class _DeliveryRequest:
         self.request = request
         self.body = Body(request.receive)
         self.request_id: str = request.scope["request_id"]
-        self.delivery_id: UUID = request.scope["delivery_id"]
+        self.delivery_id: UUID = request.scope["own_id"]
         self.path_secret: str = request.path_params["path_secret"]
         self.authorization = request.headers.get("authorization")
         self.account_id = read_id(request.path_params["account_id"])
@@ -246,6 +256,11 @@ class _DeliveryRequest:
                 joined = f"{kept[name]}, {value}" if name in kept else value
                 kept[name[:_LONGEST_HEADER]] = joined.replace("\0", "\ufffd")[:_LONGEST_HEADER]
         return kept
+
+
+def _parse_request_id(given: str) -> str | None:
+    """Return the request id that a proxy set, by the rule with which the inbox reads it again."""
+    return read_request_id({REQUEST_ID: given})
 
 
 def _is_probe(body: bytes) -> bool:

@@ -55,7 +55,7 @@ _LEVELS: Final = {
 
 
 class OutcomeLog:
-    """ChangeCounts and logs the requests of one receiver.
+    """Counts and logs the requests of one receiver.
 
     Args:
         meter: holds the counts.

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.errors import ConfigurationError, HostawaySyncError
 from hostaway_sync.http_server.metrics_page import MetricsPage
-from hostaway_sync.http_server.readiness import Readiness
 from hostaway_sync.observability.meter import Meter
 from hostaway_sync.observability.tracing import start_span
 from hostaway_sync.store.privacy.payload_rule import guard_payloads
 from hostaway_sync.store.schema import revisions
+from hostaway_sync.store.status.metrics import list_unavailable
 from hostaway_sync.store.webhooks import inbox
+from hostaway_sync.webhooks.server import PART
 from hostaway_sync.webhooks.server.app import Receiver
 from hostaway_sync.webhooks.server.auth import Authenticator
 from hostaway_sync.webhooks.server.credentials_cache import CredentialsCache
 from hostaway_sync.webhooks.server.outcomes import OutcomeLog
+from hostaway_sync.webhooks.server.readiness import DeliveryReadiness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +43,7 @@ DATABASE_PATIENCE_S: Final = 1.0
 
 
 class ReceiverRuntime:
-    """SecretReader what a receiver needs.
+    """Opens what a receiver needs.
 
     Args:
         database: with deliveries and credentials; the receiver gets connections of its own to it.
@@ -65,7 +67,7 @@ class ReceiverRuntime:
         self._read_metrics = read_metrics
         self._database = database.separate_pool(pool_size=CONNECTIONS, patience=DATABASE_PATIENCE_S)
         self._credentials_cache = CredentialsCache(self._database, open_vault)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="receiver")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix=PART)
 
     def receiver(self, platform: str, read_event: EventParser) -> Receiver:
         """Return a receiver of one platform's deliveries."""
@@ -76,7 +78,9 @@ class ReceiverRuntime:
             accept=partial(self._accept, platform),
             check_readiness=self._check_readiness,
             outcomes=OutcomeLog(self._meter),
-            metrics_page=MetricsPage(self._meter, partial(self._read_metrics, self._database), self._pool),
+            metrics_page=MetricsPage(
+                self._meter, partial(self._read_metrics, self._database), list_unavailable, self._pool
+            ),
             pool=self._pool,
         )
 
@@ -100,18 +104,19 @@ class ReceiverRuntime:
         with start_span("write delivery"):
             self._database.transaction(write)
 
-    def _check_readiness(self) -> Readiness:
+    def _check_readiness(self) -> DeliveryReadiness:
         try:
             has_schema = revisions.read_revision(self._database) == revisions.head_revision()
             age = self._database.transaction(inbox.find_oldest_waiting_age) if has_schema else None
             if has_schema:
                 self._database.transaction(inbox.check_writable)
         except ConfigurationError as error:
-            return Readiness(has_database=True, has_schema=False, waiting_s=None, trouble=str(error))
+            return DeliveryReadiness(has_database=True, has_schema=False, trouble=str(error))
         except Exception as error:  # noqa: BLE001  (a database that refuses this refuses deliveries)
             trouble = str(error) if isinstance(error, HostawaySyncError) else f"unexpected {type(error).__name__}"
-            return Readiness(has_database=False, has_schema=False, waiting_s=None, trouble=trouble)
-        return Readiness(has_database=True, has_schema=has_schema, waiting_s=age.total_seconds() if age else None)
+            return DeliveryReadiness.failed(trouble)
+        waiting_s = age.total_seconds() if age else None
+        return DeliveryReadiness(has_database=True, has_schema=has_schema, waiting_s=waiting_s)
 
 
 def _redact(delivery: Delivery, redactor: Redactor) -> Delivery:

@@ -1,0 +1,79 @@
+"""Transactions in which a caller sees its own accounts alone, whatever the questions ask for.
+
+    accounts of the caller → setting → role → questions → rollback
+
+Two lines keep callers apart. Every question names the accounts of the caller. And row-level security lets the role
+of the API see the accounts of a setting alone. The rollback undoes whatever the questions did to role and settings, so
+that nothing of it is left when the connection goes back to its pool.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from hostaway_sync.store.tables import accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hostaway_sync.model.callers import Access
+    from hostaway_sync.store.postgres.database import Database
+
+T = TypeVar("T")
+
+SETTING: Final = "hostaway_sync.accounts"
+
+
+class ScopedReads:
+    """Answers questions of callers.
+
+    Args:
+        database: with the tables.
+        role: what the transactions become after they looked up the accounts; None: they stay what they are, and only
+            the questions keep callers apart.
+    """
+
+    def __init__(self, database: Database, role: str | None) -> None:
+        self._database = database
+        self.role = role
+
+    def transaction(self, access: Access, work: Callable[[sa.Connection, Sequence[int]], T]) -> T:
+        """Run `work` in one transaction that can read the accounts of `access`, and write nothing.
+
+        Args:
+            access: of the caller.
+            work: called with the connection and the ids of the accounts, in order, which its questions must name; it
+                must be safe to repeat.
+
+        Raises:
+            StoreUnavailable, StoreError: as `Database.transaction`.
+        """
+
+        def step(connection: sa.Connection) -> T:
+            account_ids: list[int] = connection.execute(_enter_statement(access, self.role)).scalar_one()
+            result = work(connection, account_ids)
+            connection.rollback()
+            return result
+
+        return self._database.transaction(step)
+
+
+def _enter_statement(access: Access, role: str | None) -> sa.Select[Any]:
+    """Return the statement that looks up the accounts of a caller, and then confines the transaction to them.
+
+    All accounts are read before the first setting is made, because they are aggregated.
+    """
+    mine = sa.select(accounts.c.account_id).order_by(accounts.c.account_id)
+    if access.account_ids is not None:
+        mine = mine.where(accounts.c.account_id.in_(sorted(access.account_ids)))
+    elif access.customer_id is not None:
+        mine = mine.where(accounts.c.customer_id == access.customer_id)
+    listed = sa.func.array(mine.scalar_subquery())
+    found = sa.select(listed.label("ids")).cte("mine").prefix_with("MATERIALIZED")
+    settings = [(SETTING, sa.func.array_to_string(found.c.ids, ",")), ("transaction_read_only", "on")]
+    if role is not None:
+        settings.append(("role", role))
+    made = [sa.func.set_config(name, value, True) for name, value in settings]  # noqa: FBT003  (until the transaction ends)
+    return sa.select(found.c.ids, *made)

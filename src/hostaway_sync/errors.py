@@ -2,6 +2,7 @@
 
 HostawaySyncError                advice       exit code
 ├── UsageError                   permanent    2    an argument that can never be right
+│   └── AmbiguousRecord          permanent    2    several accounts have a record with this id: name the account
 ├── ConfigurationError           permanent    78   settings
 │   ├── SchemaOutdated           permanent    78   run `hostaway-sync migrate`
 │   ├── UnknownSettings          permanent    78   names with our prefix that are no settings, mostly misspelt
@@ -60,8 +61,7 @@ class Advice(StrEnum):
 class HostawaySyncError(Exception):
     """Root of the tree. The message is one sentence that an operator can act on; it never holds a secret.
 
-    Its text passes `join_lines` and `hide_private` of `safe_text` when it is made, so a screen, a log, a table and a
-    ping hold the same text.
+    Its text passes `join_lines` and `hide_private` when it is made: screens, logs, tables and pings hold one text.
     """
 
     advice: ClassVar[Advice] = Advice.PERMANENT
@@ -75,6 +75,10 @@ class UsageError(HostawaySyncError):
     """An argument that can never be right."""
 
     exit_code = 2
+
+
+class AmbiguousRecord(UsageError):
+    """Several accounts that the caller may see have a record with this id."""
 
 
 class ConfigurationError(HostawaySyncError):
@@ -144,9 +148,7 @@ class RateLimited(SourceError):
         self, message: str, *, retry_in: timedelta | None = None, limit: int | None = None, scope: str | None = None
     ) -> None:
         super().__init__(message)
-        self.retry_in = retry_in
-        self.limit = limit
-        self.scope = scope
+        self.retry_in, self.limit, self.scope = retry_in, limit, scope
 
 
 class CredentialsRejected(SourceError):

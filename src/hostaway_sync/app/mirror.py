@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.data.dumps import Dumps
     from hostaway_sync.app.data.exports import Exports
     from hostaway_sync.app.data.queries import Queries
+    from hostaway_sync.app.data.rows import Rows
     from hostaway_sync.app.database import DatabaseOperations
     from hostaway_sync.app.history.history import History
     from hostaway_sync.app.jobs.automations import Automations
@@ -231,6 +232,15 @@ class Mirror:
         from hostaway_sync.app.data.queries import Queries
 
         return Queries(self._container)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Rows for callers of the API, each of whom sees its own accounts alone."""
+        from hostaway_sync.app.data.rows import Rows
+        from hostaway_sync.store.callers.scoped_reads import ScopedReads
+
+        container = self._container
+        return Rows(ScopedReads(self._database, None), container.settings.core_schema, container.vocabulary)
 
     @cached_property
     def roles(self) -> Roles:

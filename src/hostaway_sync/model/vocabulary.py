@@ -81,6 +81,7 @@ class Vocabulary:
         time_zone_key: the key of a listing's time zone.
         cancelled_statuses: statuses of reservations without a stay; a message to such a guest needs a confirmation.
         vacant_statuses: statuses of reservations that take no days of the calendar.
+        core_statuses: statuses of reservations, by the word of `core` for them; all others are unknown there.
         taken_day_statuses: statuses of days of a calendar that a stay takes.
         day_keys: of a day of a calendar, the key that each typed column comes from.
         object_keys: the same of each other kind of objects that accounts own; their names are those that rules may use.
@@ -108,6 +109,7 @@ class Vocabulary:
     time_zone_key: str = ""
     cancelled_statuses: frozenset[str] = frozenset()
     vacant_statuses: frozenset[str] = frozenset()
+    core_statuses: Mapping[str, frozenset[str]] = field(default_factory=dict)
     taken_day_statuses: frozenset[str] = frozenset()
     day_keys: Mapping[str, str] = field(default_factory=dict)
     object_keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

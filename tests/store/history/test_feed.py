@@ -128,8 +128,8 @@ def test_every_cursor_goes_on_where_it_stands(database: Database) -> None:
         assert read_rest(database, FeedCursor.parse(str(cursor)), limit=2) == everything[place:]
     for limit in (1, 2, 3, 6, 7):
         assert read_rest(database, OLDEST, limit=limit) == everything
-    assert read_rest(database, OLDEST, FeedFilter(account_id=1, resource="listings")) == everything
-    for nothing in (FeedFilter(account_id=2), FeedFilter(resource="reservations")):
+    assert read_rest(database, OLDEST, FeedFilter(account_ids=frozenset({1}), resource="listings")) == everything
+    for nothing in (FeedFilter(account_ids=frozenset({2})), FeedFilter(resource="reservations")):
         assert read_rest(database, OLDEST, nothing, limit=2) == []
 
 
@@ -201,7 +201,7 @@ def test_pages_follow_indexes(database: Database) -> None:
             plans.append("\n".join(line for (line,) in cursor.fetchall()))
 
     sa.event.listen(database.engine, "before_cursor_execute", explain)
-    for wanted in (FeedFilter(), FeedFilter(account_id=1), FeedFilter(resource="reservations")):
+    for wanted in (FeedFilter(), FeedFilter(account_ids=frozenset({1})), FeedFilter(resource="reservations")):
         for cursor in (OLDEST, middle, rest):
             Feed(database).read(cursor, wanted)
     sa.event.remove(database.engine, "before_cursor_execute", explain)

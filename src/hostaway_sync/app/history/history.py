@@ -33,6 +33,12 @@ def list_changing() -> list[str]:
     return [*names, *_OF_OURS]
 
 
+def require_changing(resource: str) -> None:
+    """Raise UsageError unless the resource is one of `list_changing`."""
+    if resource not in list_changing():
+        raise UsageError(f"no resource {resource!r} has changes: give one of {', '.join(list_changing())}")
+
+
 class History:
     """The history of one mirror.
 
@@ -66,12 +72,13 @@ class History:
         Raises:
             UsageError: there is no such account or resource.
         """
-        if resource is not None and resource not in list_changing():
-            raise UsageError(f"no resource {resource!r} has changes: give one of {', '.join(list_changing())}")
+        if resource is not None:
+            require_changing(resource)
         if account_id is not None and account_queries.find_account(self._database, account_id) is None:
             raise UsageError(f"account {account_id} is unknown here: `hostaway-sync account list` shows the accounts")
         after = None if since is None or isinstance(since, FeedCursor) else since
-        return self.feed.begin(since), FeedFilter(account_id, resource, after)
+        accounts = None if account_id is None else frozenset({account_id})
+        return self.feed.begin(since), FeedFilter(accounts, resource, after)
 
     def tell(self, reservation_id: int, *, account_id: int | None = None) -> tuple[int, list[LifeEvent]]:
         """Return the account of a reservation, and its life in the order in which it happened.

@@ -88,14 +88,16 @@ class FeedFilter:
     """Which changes a reader wants; a cursor does not depend on it.
 
     Attributes:
-        account_id: those of this account; None: of all.
+        account_ids: those of these accounts; None: of all.
         resource: those of this kind of record; None: of all.
         after: those later than this by the database's clock; None: all.
+        is_bound: whether the reader must not learn of other accounts, not even that they have changes.
     """
 
-    account_id: int | None = None
+    account_ids: frozenset[int] | None = None
     resource: str | None = None
     after: datetime | None = None
+    is_bound: bool = False
 
 
 EVERYTHING: Final = FeedFilter()

@@ -134,6 +134,7 @@ VOCABULARY: Final = Vocabulary(
     time_zone_key="timeZoneName",
     cancelled_statuses=statuses.OFF,
     vacant_statuses=statuses.VACANT,
+    core_statuses=statuses.CORE_STATUSES,
     taken_day_statuses=statuses.TAKEN_DAYS,
     # API notes, 8.
     day_keys={

@@ -30,3 +30,12 @@ EVENT_STATES: Final[Mapping[str, Mapping[str, str]]] = {
     "messages": {"sent": "sent", "failed": "failed"},
 }
 """Of reservations and messages (API notes, 7.3 and 9.2), in the words that events have for them."""
+CORE_STATUSES: Final[Mapping[str, frozenset[str]]] = {
+    "inquiry": frozenset({"inquiry", "inquiryPreapproved"}),
+    "pending": frozenset({"pending", "awaitingPayment", "unconfirmed", "awaitingGuestVerification"}),
+    "confirmed": frozenset({"new", "modified", "confirmed", "ownerStay"}),
+    "cancelled": frozenset({"cancelled"}),
+    "declined": frozenset({"declined", "inquiryDenied", "inquiryNotPossible"}),
+    "expired": frozenset({"expired", "inquiryTimedout", "inquiryTimeout"}),
+}
+"""Of reservations, by the word of `core.reservations` for them, as its SQL has them; all others are unknown there."""

@@ -58,7 +58,7 @@ def read_page(
         UsageError: the cursor is ahead of this database.
     """
     settled = _read_settled(connection, cursor)
-    has_lost = _has_lost(connection, cursor)
+    has_lost = _has_lost(connection, cursor, wanted)
     batch, rows = cursor, _read_batch(connection, cursor, wanted, limit)
     if not rows and batch.high < settled:
         batch = _open_batch(connection, batch.high, settled)
@@ -69,7 +69,7 @@ def read_page(
         entries,
         FeedCursor.after_all_below(batch.high) if is_read else entries[-1][0],
         is_last=is_read and batch.high >= settled,
-        is_waiting=_read_newest(connection) >= settled,
+        is_waiting=_is_waiting(connection, settled, wanted),
         has_lost=has_lost,
     )
 
@@ -98,10 +98,10 @@ def _read_settled(connection: sa.Connection, cursor: FeedCursor) -> int:
     return settled
 
 
-def _read_newest(connection: sa.Connection) -> int:
-    """Return the highest position that is committed, 0 where there is none; plan as usual from here on."""
-    newest = sa.select(sa.func.coalesce(sa.func.max(changes.c.position), 0)).scalar_subquery()
-    found: int = connection.execute(sa.select(newest, *_plan_settings("on"))).scalar_one()
+def _is_waiting(connection: sa.Connection, settled: int, wanted: FeedFilter) -> bool:
+    """Whether changes are committed that are not settled; plan as usual from here on."""
+    waiting = sa.exists().where(changes.c.position >= settled, *_of_accounts(wanted))
+    found: bool = connection.execute(sa.select(waiting, *_plan_settings("on"))).scalar_one()
     return found
 
 
@@ -125,8 +125,7 @@ def _read_batch(connection: sa.Connection, batch: FeedCursor, wanted: FeedFilter
     query = sa.select(*CHANGE_COLUMNS).where(
         changes.c.change_id > batch.change_id, changes.c.position >= batch.low, changes.c.position < batch.high
     )
-    if wanted.account_id is not None:
-        query = query.where(changes.c.account_id == wanted.account_id)
+    query = query.where(*_of_accounts(wanted))
     if wanted.resource is not None:
         query = query.where(changes.c.resource == wanted.resource)
     if wanted.after is not None:
@@ -134,20 +133,32 @@ def _read_batch(connection: sa.Connection, batch: FeedCursor, wanted: FeedFilter
     return list(connection.execute(query.order_by(changes.c.change_id).limit(limit)))
 
 
-def _has_lost(connection: sa.Connection, cursor: FeedCursor) -> bool:
+def _of_accounts(wanted: FeedFilter) -> list[sa.ColumnElement[bool]]:
+    if wanted.account_ids is None:
+        return []
+    if len(wanted.account_ids) == 1:
+        return [changes.c.account_id == min(wanted.account_ids)]
+    return [changes.c.account_id == sa.func.any(sa.cast(sorted(wanted.account_ids), sa.ARRAY(sa.BigInteger)))]
+
+
+def _has_lost(connection: sa.Connection, cursor: FeedCursor, wanted: FeedFilter) -> bool:
     """Whether changes after a cursor were deleted: no change up to it is left, nor is the very next one.
 
-    Of a cursor that names no change nothing can be told: all changes may be gone that were read before.
+    Of a cursor that names no change nothing can be told: all changes may be gone that were read before. A reader who
+    sees some accounts alone is told so too often rather than too seldom: the change may be there, and be another's.
     """
-    number = cursor.change_id
-    if not number or connection.scalar(sa.select(changes.c.change_id).where(changes.c.change_id == number)):
+    number, seen = cursor.change_id, _of_accounts(wanted) if wanted.is_bound else []
+    if not number or connection.scalar(sa.select(changes.c.change_id).where(changes.c.change_id == number, *seen)):
         return False
     oldest = connection.execute(
-        sa.select(changes.c.change_id, changes.c.position).order_by(changes.c.position, changes.c.change_id).limit(1)
+        sa.select(changes.c.change_id, changes.c.position)
+        .where(*seen)
+        .order_by(changes.c.position, changes.c.change_id)
+        .limit(1)
     ).first()
     if oldest is None or oldest.position < cursor.low:
         return False
-    first: int = connection.execute(sa.select(sa.func.min(changes.c.change_id))).scalar_one()
+    first: int = connection.execute(sa.select(sa.func.min(changes.c.change_id)).where(*seen)).scalar_one()
     return first > number + 1
 
 

@@ -110,12 +110,7 @@ def _change_rows(
 
 def _messages(connection: sa.Connection, account_id: int, reservation_id: int, keys: StayKeys) -> list[StayMessage]:
     table = conversation_messages.c
-    threads = _threads(account_id, reservation_id)
-    of_account = sa.select(table.id).where(table.account_id == account_id)
-    ids = sa.union(
-        of_account.where(table.reservation_id == reservation_id),
-        of_account.where(table.conversation_id == sa.func.any(sa.func.array(threads.scalar_subquery()))),
-    )
+    ids = select_message_ids(account_id, reservation_id)
     query = (
         sa.select(
             table.id,
@@ -132,7 +127,22 @@ def _messages(connection: sa.Connection, account_id: int, reservation_id: int, k
     return [StayMessage(*row) for row in connection.execute(query)]
 
 
-def _threads(account_id: int, reservation_id: int) -> sa.Select[tuple[int]]:
+def select_message_ids(
+    account_id: int | sa.BindParameter[int], reservation_id: int | sa.ColumnElement[Any]
+) -> sa.CompoundSelect[tuple[int]]:
+    """Return the query of the ids of a reservation's messages: its own, and those of its conversations."""
+    table = conversation_messages.c
+    of_account = sa.select(table.id).where(table.account_id == account_id)
+    threads = sa.func.array(_threads(account_id, reservation_id).scalar_subquery())
+    return sa.union(
+        of_account.where(table.reservation_id == reservation_id),
+        of_account.where(table.conversation_id == sa.func.any(threads)),
+    )
+
+
+def _threads(
+    account_id: int | sa.BindParameter[int], reservation_id: int | sa.ColumnElement[Any]
+) -> sa.Select[tuple[int]]:
     return sa.select(conversations.c.id).where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == reservation_id
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hostaway_sync.model.calendar.days import CalendarAnswer, CalendarDay, Days, check_answer, find_gaps
+from hostaway_sync.model.calendar.facts import CalendarTerms
 from hostaway_sync.model.calendar.stays import Stay, find_touched_days, merge_days
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -142,3 +144,11 @@ def test_days_around_a_stay_belong_to_it() -> None:
 def test_a_stay_without_listing_or_dates_takes_no_days(stay: Stay) -> None:
     """Nor does one whose status takes none."""
     assert stay.days is None
+
+
+def test_an_account_may_choose_otherwise_than_is_usual() -> None:
+    """One day ahead is enough; without any, no account has calendars."""
+    usual, unusual = (CalendarTerms(1, is_usual=is_usual, exceptions=frozenset({7})) for is_usual in (True, False))
+    assert [terms.is_on_for(account) for terms in (usual, unusual) for account in (7, 8)] == [False, True, True, False]
+    for terms in (usual, unusual):
+        assert not any(replace(terms, horizon=0).is_on_for(account) for account in (7, 8))

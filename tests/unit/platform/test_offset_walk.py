@@ -45,6 +45,13 @@ def test_rows_with_equal_stamps_are_newest_first() -> None:
     assert outcome_of(walk, PageAnswer(rows)) == WalkOutcome(None, None)
 
 
+def test_a_row_at_the_moment_itself_does_not_end_a_walk() -> None:
+    """Another one of that moment may stand below it."""
+    walk = walk_by_offset(1, START + timedelta(minutes=9))
+    next(walk)
+    assert walk.send(PageAnswer([row(5, 10), row(9, 10), row(4, 9), row(7, 9)])) == (1,)
+
+
 def test_pages_are_requested_ahead_up_to_the_last() -> None:
     """None begins beyond the count; each begins three rows above the end of the one before."""
     for count, positions in ((17, (7,)), (18, (7, 14)), (24, (7, 14)), (25, (7, 14, 21)), (99, (7, 14, 21, 28))):

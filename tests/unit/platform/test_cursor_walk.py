@@ -78,3 +78,9 @@ def test_end_is_proven_by_a_short_page_of_skipped_rows_alone() -> None:
     assert asked(above, below, [], [row(6, 6)], count=None) == [(None,), (8,), (6,), (7,), (None,)]
     assert asked(above, below, [], [row(9, 9)], count=None) == [(None,), (8,), (6,), (7,), (8,)]
     assert asked(above, below, [], [], below, count=None) == [(None,), (8,), (6,), (7,), (8,), (9,)]
+
+
+def test_a_walk_steps_back_to_the_top_of_a_short_list() -> None:
+    """Where fewer rows were met than it can step over, the last step asks for the first page."""
+    page = [row(9, 9), row(8, 8)]
+    assert asked(page, [], [], count=3) == [(None,), (8,), (9,), (None,)]

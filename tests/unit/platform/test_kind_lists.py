@@ -77,6 +77,7 @@ def test_page_with_some_known_rows_raises_a_doubt() -> None:
     state.add(names(0, 60), None)
     state.add(names(30, 90), None)
     assert (state.is_over, state.doubt, len(state.names), state.offset) == (False, CAME_TWICE, 90, 120)
+    assert state.pages == 2
 
 
 def test_list_whose_pages_do_not_end_is_left() -> None:

@@ -60,7 +60,8 @@ def test_object_too_deep_to_be_searched_keeps_its_size_alone() -> None:
     def read_below(frames: int) -> KindRecord:
         return read_below(frames - 1) if frames else as_kind_record(deep, PLAIN)
 
-    record = read_below(sys.getrecursionlimit() - 600)
+    # Python 3.11 counts msgspec's own recursion, too, and takes two frames a level for the search; later ones one.
+    record = read_below(sys.getrecursionlimit() - (600 if sys.version_info < (3, 12) else 400))
     assert record.source_id is None
     assert (record.exact or b"").startswith(b"not kept")
 

@@ -295,6 +295,8 @@ def test_overdue_calendars_count_after_a_run_left_them() -> None:
     late = CalendarFacts(overdue=2, overdue_since=NOON - 2 * HOUR, turn_at=NOON - 50 * HOUR)
     said = "2 calendars not read again in time, the first has been waiting for 2 d"
     assert words(calendar=late) == (Condition.CHECK, (said,))
+    unknown = "2 calendars not read again in time, the first has been waiting for long"
+    assert words(calendar=replace(late, turn_at=None)) == (Condition.CHECK, (unknown,))
     assert words(calendar=late, lease=LEASE) == (Condition.RUNNING, ())
     assert words(calendar=late, last_run=None) == (Condition.OK, ())
     assert words(calendar=replace(late, overdue_since=NOON - HOUR)) == (Condition.OK, ())

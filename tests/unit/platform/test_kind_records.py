@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hostaway_sync.model.redaction import MARK_BYTES, Redaction, parse_rules
 from hostaway_sync.platforms.hostaway.kinds.records import as_kind_record
 from hostaway_sync.platforms.hostaway.kinds.spec import KindSpec
 from hostaway_sync.platforms.hostaway.kinds.table import KINDS
 from hostaway_sync.platforms.hostaway.parsing.resources import HASH_RULE
+from hostaway_sync.platforms.hostaway.personal_data import VOCABULARY
 
 if TYPE_CHECKING:
     from hostaway_sync.model.kinds.kind import KindRecord
@@ -51,6 +53,17 @@ def test_a_text_of_json_without_secrets_keeps_its_bytes() -> None:
     assert as_kind_record(f'{{"id": 1, "a": {raw}}}'.encode(), PLAIN).payload == f'{{"id":1,"a":{raw}}}'
     listed = json.dumps('[{"password":"x"},1]')
     assert as_kind_record(f'{{"id": 1, "a": {listed}}}'.encode(), PLAIN).payload == '{"id":1,"a":"[{},1]"}'
+
+
+def test_hashes_of_redacted_objects_are_keyed() -> None:
+    """Also of bytes that are no object: nobody can compare a guess with one."""
+    redactor = Redaction(parse_rules("*.note=drop"), b"s" * 32, VOCABULARY).redactor_for("things")
+    assert redactor is not None
+    for raw in (b'{"id":1,"a":2}', b"[1]", b"x"):
+        found = as_kind_record(raw, PLAIN, redactor=redactor)
+        assert found.payload_hash != as_kind_record(raw, PLAIN).payload_hash
+        assert found.payload_hash.startswith(redactor.digest(b"")[:MARK_BYTES])
+    assert as_kind_record(b'{"id":1,"note":2}', PLAIN, redactor=redactor).payload == '{"id":1}'
 
 
 def test_object_too_deep_to_be_searched_keeps_its_size_alone() -> None:

@@ -31,6 +31,12 @@ def test_waits_grow_until_the_job_is_dead() -> None:
     assert after(AWAY, 7) == RetryDecision(Action.DEAD, is_exhausted=True)
 
 
+def test_waits_are_spread_from_four_to_six_fifths() -> None:
+    """By the number that the caller draws."""
+    waits = [after(AWAY, jitter=jitter).delay.total_seconds() for jitter in (0, 0.25, 1)]
+    assert waits == pytest.approx([24, 27, 36])
+
+
 @given(attempt=st.integers(1, 6), jitter=st.floats(0, 1))
 def test_jitter_spreads_by_a_fifth(attempt: int, jitter: float) -> None:
     """No wait is more than a fifth shorter or longer than planned."""

@@ -68,3 +68,11 @@ def test_empty_first_page_is_requested_again() -> None:
     walk = walk_by_offset(1)
     next(walk)
     assert outcome_of(walk, PageAnswer((), 0)) == WalkOutcome(None, 0)
+
+
+def test_a_single_row_without_a_count_needs_an_empty_page() -> None:
+    """Pages of one row cannot overlap: that nothing follows proves the end."""
+    walk = walk_by_offset(1)
+    assert next(walk) == (0,)
+    assert walk.send(PageAnswer([row(1)])) == (1,)
+    assert outcome_of(walk, PageAnswer()) == WalkOutcome(None, None)

@@ -1,7 +1,9 @@
 -- Writes the history of rows of {table} whose payload or presence changed: the keys that differ, before and after.
--- A nested loop would compare all rows of a page with all others; the plan is made once a session, for any page.
+-- A nested loop would compare all rows of a page with all others; sorting and memoizing would copy every payload. The
+-- plan is made once a session, for any page.
 CREATE FUNCTION note_updated_{table}() RETURNS trigger
-LANGUAGE plpgsql SET search_path FROM CURRENT SET plan_cache_mode TO force_generic_plan SET enable_nestloop TO off SET jit TO off
+LANGUAGE plpgsql SET search_path FROM CURRENT SET plan_cache_mode TO force_generic_plan SET jit TO off
+    SET enable_nestloop TO off SET enable_mergejoin TO off SET enable_memoize TO off
 AS $$
 DECLARE
     mode CONSTANT text := current_setting('hostaway_sync.changes', true);
@@ -50,14 +52,14 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT
                 CASE
-                    WHEN signed_keys = '{}' AND jsonb_typeof(o.raw_payload) = 'object' THEN o.raw_payload
+                    WHEN signed_keys = '{}' AND jsonb_typeof(o.raw_payload) = 'object' THEN o.raw_payload || '{}'
                     ELSE comparable_payload(o.raw_payload, volatile_keys, signed_keys)
                 END AS before,
                 CASE
-                    WHEN signed_keys = '{}' AND jsonb_typeof(n.raw_payload) = 'object' THEN n.raw_payload
+                    WHEN signed_keys = '{}' AND jsonb_typeof(n.raw_payload) = 'object' THEN n.raw_payload || '{}'
                     ELSE comparable_payload(n.raw_payload, volatile_keys, signed_keys)
                 END AS after
-            -- Evaluated once a row.
+            -- Evaluated once a row; a payload to which nothing is added is the same, but unpacked for all that follows.
             OFFSET 0
         ) AS payload
         -- JSONB keeps its keys in order: two payloads with the same keys are compared side by side.

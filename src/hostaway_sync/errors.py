@@ -28,6 +28,7 @@ HostawaySyncError                advice       exit code
 │   └── TargetUnavailable        retry        1    no connection, no answer in time, a certificate that is not trusted
 ├── AccountError                 permanent    1    exists already, is unknown, disabled or removed
 ├── AutomationError              permanent    1    exists already, is unknown, or may not be asked for so
+├── ApiKeyError                  permanent    1    exists already, is unknown, or has expired
 ├── MessageRefused               permanent    1    a guard forbids sending a message
 ├── MessageUnsettled             permanent    1    whether a message was sent is unknown
 ├── WriteRefused                 permanent    1    a calendar must not be written, or changed meanwhile
@@ -238,9 +239,7 @@ class AccountError(HostawaySyncError):
     @classmethod
     def disabled(cls, account_id: int) -> Self:
         """Return the error for working on an account that is disabled."""
-        return cls(
-            f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it worked on again"
-        )
+        return cls(f"account {account_id} is disabled: `hostaway-sync account enable {account_id}` has it synced again")
 
 
 class AutomationError(HostawaySyncError):
@@ -255,6 +254,10 @@ class AutomationError(HostawaySyncError):
     def unknown(cls, name: str) -> Self:
         """Return the error for using an automation that is not there."""
         return cls(f"there is no automation {name!r}: `hostaway-sync automation list` shows all")
+
+
+class ApiKeyError(HostawaySyncError):
+    """The API key exists already, is unknown, or has expired."""
 
 
 class MessageRefused(HostawaySyncError):

@@ -118,6 +118,21 @@ def test_documents_about_runs(sync_env: Build) -> None:
     assert keys_of(env, "status", "--size") == "database tables[name rows heap indexes toast total]"
 
 
+def test_documents_about_api_keys(sync_env: Build) -> None:
+    """`api-key …`; a key itself is in two of them."""
+    env = sync_env()
+    key = (
+        "key_id name state account_ids customer_id scopes[] created_at expires_at revoked_at last_used_at "
+        "previous_until"
+    )
+    of_accounts = key.replace("account_ids", "account_ids[]")
+    assert keys_of(env, "api-key", "create", "crm", "--account", "70001") == f"{of_accounts} key"
+    assert keys_of(env, "api-key", "create", "all", "--all", "--expires-days", "1") == f"{key} key"
+    assert keys_of(env, "api-key", "rotate", "crm") == f"{of_accounts} key"
+    assert keys_of(env, "api-key", "revoke", "crm") == of_accounts
+    assert keys_of(env, "api-key", "list") == f"[{key}|{of_accounts}]"
+
+
 def test_documents_about_automations(sync_env: Build) -> None:
     """`automation …`; a URL and a command have the same keys."""
     env = sync_env()

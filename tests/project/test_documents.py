@@ -50,6 +50,7 @@ def test_every_command_has_its_help_on_the_reference_page() -> None:
     shown = {block.text.splitlines()[0] for block in HELPS if block.page.name == "commands.md"}
     groups = (
         "account",
+        "api-key",
         "automation",
         "calendar",
         "database",

@@ -38,6 +38,8 @@ HARMLESS = {
     "4711-opens-2": "the password of a door that is nowhere",
     "lamplight-7": "the password of a guest that nobody is",
     "sandbox-secret": "opens the sandbox, where there is nothing",
+    "audit_log.py: secret by its name: API_KEY_": "an entry of the audit log about a key",
+    'api_key_pepper": "installation"': "a table has one row an installation",
     '"replaced"': "says in the audit log that a secret was replaced",
     "%(wifi)s": "a place in a text of the sandbox's",
     base64.b64encode(b"a" * 32).decode(): "a key of 32 times the same letter",

@@ -12,7 +12,7 @@ from hostaway_sync.settings import SCHEMA, list_known_variables
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.database import Database
 from hostaway_sync.store.postgres.open_database import has_embedded, open_database
-from hostaway_sync.store.schema import core_columns, core_views, kind_views, revisions
+from hostaway_sync.store.schema import api_role, core_columns, core_views, kind_views, revisions
 from hostaway_sync.store.schema import remembered_settings as stored_settings
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def upgrade_schema(database: Database, settings: Settings) -> None:
         HostawaySyncError: as `revisions.upgrade`.
     """
     revisions.upgrade_database(database, list_view_names(), core_schema(settings))
+    if database.embedded is not None:
+        api_role.ensure_embedded_role(database, settings.core_schema)
     stored_settings.record_setting_names(database, list_known_variables())
 
 

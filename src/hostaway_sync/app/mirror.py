@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hostaway_sync.app.accounts import Accounts
+    from hostaway_sync.app.api_keys import ApiKeys
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.data.dumps import Dumps
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.sync import ReservationObjects, Sync
     from hostaway_sync.app.webhooks import Webhooks
     from hostaway_sync.settings import Settings
+    from hostaway_sync.store.callers.scoped_reads import ScopedReads
     from hostaway_sync.store.schema.roles import Roles
 
 
@@ -176,6 +178,20 @@ class Mirror:
         from hostaway_sync.app.jobs.automations import Automations
 
         return Automations(self._container)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """Who may call the API, and with which keys."""
+        from hostaway_sync.app.api_keys import ApiKeys
+
+        return ApiKeys(self._container)
+
+    @cached_property
+    def scoped_reads(self) -> ScopedReads:
+        """Transactions in which a caller of the API sees its own accounts alone."""
+        from hostaway_sync.store.callers.scoped_reads import open_scoped_reads
+
+        return open_scoped_reads(self._database, self._container.settings.core_schema)
 
     @cached_property
     def secrets(self) -> Secrets:

@@ -14,7 +14,7 @@ from hostaway_sync.cli.calendar import calendar
 from hostaway_sync.cli.data import database, export, forget_guest, migrate, prune, roles, sql
 from hostaway_sync.cli.history import changes, history
 from hostaway_sync.cli.messages import messages, send_message
-from hostaway_sync.cli.operations import automation, dead_letters, demo, doctor, keys, worker
+from hostaway_sync.cli.operations import api_key, automation, dead_letters, demo, doctor, keys, worker
 from hostaway_sync.cli.status import command
 from hostaway_sync.cli.sync import plan, sync, verify
 
@@ -49,6 +49,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.command("worker")(worker.worker)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(automation.app, name="automation")
+app.add_typer(api_key.app, name="api-key")
 app.add_typer(keys.app, name="keys")
 app.command("forget-guest")(forget_guest.forget_guest)
 app.add_typer(roles.app, name="roles")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hostaway_sync.doctor.findings import Installation
+    from hostaway_sync.model.callers.api_role import ApiRoleState
     from hostaway_sync.model.status import DatabaseServer, Overview
 
 _MOST_NAMES: Final = 3
@@ -64,6 +65,27 @@ def check_open_schemas(found: DatabaseServer) -> Iterator[Finding]:
         else:
             says = f"every role may create functions in schema {name}, and the worker would call them"
             yield Finding("schemas", Grade.TROUBLE, says, advice)
+
+
+def check_api_role(found: ApiRoleState) -> Iterator[Finding]:
+    """Judge whether row-level security keeps callers of the API apart, where there are any."""
+    for stranger in found.strangers:
+        yield Finding(
+            "api role",
+            Grade.TROUBLE,
+            f"{stranger} can become {found.role}, and so sees every account, but is no writer",
+            f"have `REVOKE {found.role} FROM {stranger}` run: only the log-in role of the API needs it",
+        )
+    if not found.keys or found.may_become:
+        return
+    alone = "callers of the API are kept apart by its questions alone"
+    if found.role is None:
+        advice = "run `hostaway-sync roles create` as the owner of the tables, and the grant that it prints"
+        yield Finding("api role", Grade.HINT, f"{alone}: there is no role for it", advice)
+    else:
+        yield Finding(
+            "api role", Grade.HINT, f"{alone}: {found.user} cannot become {found.role}", f"have `{found.grant}` run"
+        )
 
 
 def check_core_views(outdated: Sequence[str]) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from hostaway_sync.errors import (
 from hostaway_sync.platforms.hostaway.http.probe import NoBudget, probe
 from hostaway_sync.store import jobs, time_marks
 from hostaway_sync.store.automations import registry
+from hostaway_sync.store.callers.api_keys import inspect_callers
 from hostaway_sync.store.request_budget import DatabaseBudget
 from hostaway_sync.store.schema.core_views import inspect_core
 from hostaway_sync.store.secrets import sealing
@@ -156,6 +157,7 @@ class Examination:
         future = Question(partial(time_marks.find_future_marks, container.database))
         views = Question(lambda: inspect_core(container.database, core_schema(container.settings)).outdated)
         told = Question(partial(container.database.transaction, _read_automations))
+        role = Question(partial(container.database.transaction, inspect_callers))
         of_keys = self._check("key ring", keys, checks.check_keys)
         of_source = self._check(
             "source", probing, partial(checks.check_source, installation=self._installation), _SOURCE_ADVICE
@@ -176,6 +178,7 @@ class Examination:
         yield from self._check("automations", told, lambda facts: automation_checks.check_automations(*facts))
         yield from self._check("core", views, database_checks.check_core_views)
         yield from self._check("core", known, database_checks.check_new_words)
+        yield from self._check("api role", role, database_checks.check_api_role)
         yield from self._check("clock", future, checks.check_future_marks)
         if is_away:
             yield causes.not_checked("token", "the source cannot be reached")

@@ -52,6 +52,8 @@ _PATTERNS: Final = (
     (r"(?i)\b(Bearer|Basic)\s+[\w~+/.=-]{4,}", rf"\1 {HIDDEN}"),
     (r"\beyJ[\w-]{5,}\.[\w-]{2,}(?:\.[\w-]*)?", HIDDEN),
     (r"(?<![\w+/])[A-Za-z0-9+/]{43}=(?![\w=])", HIDDEN),
+    # An API key of ours; the part that names it is no secret.
+    (r"\b(hsk_[A-Za-z0-9]{12}_)[A-Za-z0-9]{8,}", rf"\1{HIDDEN}"),
     (r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", HIDDEN),
     # The part before the host may be a password. The path may hold a secret or a signature, unless it is only the
     # version of an API. `user:password@` is the example in our own messages.

@@ -1,4 +1,4 @@
-"""The audit log: every change of an account and the user who made it, written in the transaction of the change."""
+"""The audit log: every change of an account or an API key and who made it, written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPLACED = "replaced"
 
 
 class Action(StrEnum):
-    """What was done to an account."""
+    """What was done, mostly to an account."""
 
     ADDED = "added"
     UPDATED = "updated"
@@ -35,6 +35,9 @@ class Action(StrEnum):
     PURGED = "purged"
     FORGOTTEN = "forgotten"
     CALENDAR_WRITTEN = "calendar_written"
+    API_KEY_CREATED = "api_key_created"
+    API_KEY_ROTATED = "api_key_rotated"
+    API_KEY_REVOKED = "api_key_revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,17 @@ class AuditEntry:
 
 def add_entry(
     connection: sa.Connection,
-    account_id: int,
+    account_id: int | None,
     action: Action,
     changes: Mapping[str, Any] | None = None,
     *,
     made_by: tuple[str, str] | None = None,
 ) -> None:
-    """Add an entry about the change of an account, in the transaction that makes the change.
+    """Add an entry about a change, mostly of an account, in the transaction that makes the change.
 
     Args:
         connection: of that transaction.
-        account_id: which account.
+        account_id: which account; None: it is about no single one.
         action: what was done.
         changes: old and new value by field.
         made_by: user and host of who did it; None: this process.

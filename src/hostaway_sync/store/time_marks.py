@@ -31,6 +31,8 @@ _MIRRORED: Final = ("observed_at", "missing_since", "unlisted_since", "created_a
 MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_issued_at", "webhook_confirmed_at", "last_sync_at", "created_at", "updated_at", "removed_at"),
     "alarms": ("since", "told_at"),
+    "api_key_pepper": ("created_at",),
+    "api_keys": ("created_at", "revoked_at", "last_used_at"),
     "audit_log": ("changed_at",),
     "automation_cursor": ("moved_at",),
     "automation_deliveries": ("began_at", "created_at", "settled_at"),
@@ -76,6 +78,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_expires_at", "webhook_previous_until"),
+    "api_keys": ("previous_until", "expires_at"),
     "automation_deliveries": ("not_before_at",),
     "automations": ("previous_until", "not_before_at"),
     "calendar_readings": ("rota_at",),

@@ -9,6 +9,7 @@ from tests.support.processes import printed_text, start_program
 from tests.support.project.pages import ROOT, Block, blocks
 
 from hostaway_sync.sandbox import AccountSpec
+from hostaway_sync.store.schema.api_role import name_role
 from hostaway_sync.store.schema.grants import Groups, create_group_statements
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_commands_in_the_docs_work(sync_env: Callable[..., SyncEnv], page: str) 
 def test_queries_in_the_docs_run(database: Database, query: Block) -> None:
     """Every statement of a page runs on the present tables, with the groups that `roles create` makes."""
     with database.engine.connect() as connection, connection.begin() as transaction:
-        for statement in create_group_statements(Groups.from_prefix("hostaway")):
+        for statement in create_group_statements([*Groups.from_prefix("hostaway").names, name_role("hostaway")]):
             connection.exec_driver_sql(statement)
         for statement in query.text.split(";\n"):
             if statement.strip():

@@ -106,6 +106,8 @@ BOUNDED = {
     "watermarks": "account and resource",
     "alarms": "account, kind and resource",
     "automations": "automation that a person added",
+    "api_keys": "API key that a person made",
+    "api_key_pepper": "installation",
     "setting_names": "setting",
     "forgotten_guests": "reservation or conversation of a guest who was forgotten",
     "reader_bindings": "account and reader",

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from hostaway_sync.doctor.database_checks import (
+    check_api_role,
     check_core_views,
     check_new_words,
     check_open_schemas,
     list_database_troubles,
 )
 from hostaway_sync.doctor.findings import Finding, Grade, Installation
+from hostaway_sync.model.callers.api_role import ApiRoleState
 from hostaway_sync.model.kinds.new_words import NewWord, describe_new_words
 from hostaway_sync.model.status import DatabaseServer, Overview
 from hostaway_sync.store.schema.move_mark import MOVED, MOVING, SENTENCES, MoveMark
@@ -62,3 +64,25 @@ def test_words_newer_than_this_release_are_a_hint() -> None:
     advice = "upgrade hostaway-sync; until then ask for `status_raw` and `channel_raw`"
     assert found == Finding("core", Grade.HINT, describe_new_words((word,)), advice)
     assert list(check_new_words(Overview(NOON, ()))) == []
+
+
+def test_missing_role_of_the_api_is_a_hint_where_there_are_keys() -> None:
+    """So is a user who cannot become it; without a key there is nothing to keep apart."""
+    alone = "callers of the API are kept apart by its questions alone"
+    none, closed = ApiRoleState("sync"), ApiRoleState("sync", "h_api", grant="GRANT h_api TO sync")
+    assert [*check_api_role(none), *check_api_role(closed)] == []
+    (found,) = check_api_role(replace(none, keys=1))
+    assert (found.check, found.grade, found.says) == ("api role", Grade.HINT, f"{alone}: there is no role for it")
+    assert "`hostaway-sync roles create`" in (found.advice or "")
+    (found,) = check_api_role(replace(closed, keys=1))
+    assert (found.grade, found.says) == (Grade.HINT, f"{alone}: sync cannot become h_api")
+    assert found.advice == "have `GRANT h_api TO sync` run"
+    assert list(check_api_role(replace(closed, keys=1, may_become=True))) == []
+
+
+def test_stranger_to_the_role_of_the_api_is_trouble() -> None:
+    """Whether there are keys or not: it sees every account."""
+    says = "rob can become h_api, and so sees every account, but is no writer"
+    advice = "have `REVOKE h_api FROM rob` run: only the log-in role of the API needs it"
+    state = ApiRoleState("sync", "h_api", may_become=True, strangers=("rob",))
+    assert list(check_api_role(state)) == [Finding("api role", Grade.TROUBLE, says, advice)]

@@ -27,6 +27,7 @@ Customers = Annotated[
     list[UUID] | None,
     typer.Option("--customer", metavar="UUID", help="Let it see every account of this customer; may be repeated."),
 ]
+_SEES = {"api": "those of each caller"}
 
 
 @app.command()
@@ -37,12 +38,14 @@ def create(
     ] = "hostaway",
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL for an administrator, and change nothing.")] = False,
 ) -> None:
-    """Create three group roles with no more rights than they need.
+    """Create four group roles with no more rights than they need.
 
     hostaway_writer runs everything but migrate; hostaway_analyst reads what
     is mirrored; hostaway_reader reads what is mirrored of the accounts that
-    it is bound to. Run it as the owner of the tables, who may create roles.
-    It is safe to run again; migrate keeps the rights up to date.
+    it is bound to; hostaway_api is what the API becomes to answer a caller,
+    and only the API's own log-in role may become it. Run it as the owner of
+    the tables, who may create roles. It is safe to run again; migrate keeps
+    the rights up to date.
     """
     if sql:
         from hostaway_sync.app.database import roles_sql
@@ -53,6 +56,10 @@ def create(
         groups = mirror.roles.create(prefix)
     if terminal.is_terminal():
         terminal.echo(f"The groups are {', '.join(groups.names)}. Put a role into one: GRANT {groups.writer} TO …")
+        from hostaway_sync.store.schema.api_role import membership_statements
+
+        older, newer = membership_statements(str(groups.api), "…")
+        terminal.echo(f"The API becomes {groups.api}; its log-in role alone needs: {newer} (PostgreSQL 15: {older})")
 
 
 @app.command("list")
@@ -66,7 +73,7 @@ def list_roles(*, json: Json = False) -> None:
     rows = []
     for role in found:
         bound = [*(str(number) for number in role.account_ids), *(f"customer {one}" for one in role.customer_ids)]
-        sees = ", ".join(bound) or "none" if role.kind in {"reader", None} else "all"
+        sees = ", ".join(bound) or "none" if role.kind in {"reader", None} else _SEES.get(role.kind, "all")
         rows.append([role.name, role.kind or "in no group", sees])
     reports.print_rows(["role", "kind", "accounts"], rows)
 

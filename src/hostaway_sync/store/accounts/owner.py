@@ -33,7 +33,11 @@ _OWNER: Final = sa.select(
     *change_settings.cause_columns(),
     *change_settings.key_columns(),
 ).where(accounts.c.account_id == sa.bindparam("of_account", type_=sa.BigInteger))
-COPIES: Final = tuple(table for table in metadata.sorted_tables if "customer_id" in table.c and table is not accounts)
+COPIES: Final = tuple(
+    table
+    for table in metadata.sorted_tables
+    if "account_id" in table.c and "customer_id" in table.c and table is not accounts
+)
 
 
 def lock_owner(

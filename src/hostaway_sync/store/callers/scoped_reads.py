@@ -9,10 +9,11 @@ that nothing of it is left when the connection goes back to its pool.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
+from hostaway_sync.store.schema import api_role
 from hostaway_sync.store.tables import accounts
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from hostaway_sync.store.postgres.database import Database
 
 T = TypeVar("T")
-
-SETTING: Final = "hostaway_sync.accounts"
 
 
 class ScopedReads:
@@ -60,6 +59,23 @@ class ScopedReads:
         return self._database.transaction(step)
 
 
+def open_scoped_reads(database: Database, core: str | None) -> ScopedReads:
+    """Return what answers callers, with the role of the API where it was made and this user can become it.
+
+    Args:
+        database: with the tables.
+        core: the schema of the views of `core`; None: there are none.
+    """
+    if database.embedded is not None:
+        return ScopedReads(database, api_role.ensure_embedded_role(database, core))
+
+    def find(connection: sa.Connection) -> str | None:
+        role = api_role.find_role(connection, database.schema)
+        return role if role is not None and api_role.may_become(connection, role) else None
+
+    return ScopedReads(database, database.transaction(find))
+
+
 def _enter_statement(access: Access, role: str | None) -> sa.Select[Any]:
     """Return the statement that looks up the accounts of a caller, and then confines the transaction to them.
 
@@ -72,7 +88,7 @@ def _enter_statement(access: Access, role: str | None) -> sa.Select[Any]:
         mine = mine.where(accounts.c.customer_id == access.customer_id)
     listed = sa.func.array(mine.scalar_subquery())
     found = sa.select(listed.label("ids")).cte("mine").prefix_with("MATERIALIZED")
-    settings = [(SETTING, sa.func.array_to_string(found.c.ids, ",")), ("transaction_read_only", "on")]
+    settings = [(api_role.SETTING, sa.func.array_to_string(found.c.ids, ",")), ("transaction_read_only", "on")]
     if role is not None:
         settings.append(("role", role))
     made = [sa.func.set_config(name, value, True) for name, value in settings]  # noqa: FBT003  (until the transaction ends)

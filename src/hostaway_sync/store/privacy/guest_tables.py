@@ -173,6 +173,8 @@ GUEST_TABLES: Final = (
 TABLES_WITHOUT_GUESTS: Final = frozenset(
     {
         "accounts",
+        "api_key_pepper",
+        "api_keys",
         "audit_log",
         "automation_cursor",
         "automations",

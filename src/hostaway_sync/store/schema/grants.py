@@ -1,4 +1,4 @@
-"""The SQL of the rights of each kind of database role: three group roles, of which log-in roles are members.
+"""The SQL of the rights of each kind of database role: group roles, of which log-in roles are members.
 
 owner     no group: the role that ran the first migration; creates and changes tables, reads all
 writer    syncs, receives, works, manages accounts: reads and writes rows, changes no table and no row of the audit log
@@ -6,7 +6,8 @@ analyst   reads the mirrored tables, of all accounts
 reader    reads the mirrored tables, of the accounts that it is bound to
 
 Analysts and readers see no sealed column, no inbox, no queue and no audit log. A table that a later version adds is
-open to the writer, and closed to the other groups until it is named here.
+open to the writer, and closed to the other groups until it is named here. A fourth group, which the API becomes, has
+rights of its own (`api_role`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hostaway_sync.store.schema import kind_views
 from hostaway_sync.store.schema.core_sql import MARKED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Tables and views of which analysts and readers see all columns.
 READABLE_TABLES: Final = (
@@ -150,11 +151,19 @@ END $$"""
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The names of the three group roles."""
+    """The names of the group roles.
+
+    Attributes:
+        writer: of those that run everything but `migrate`.
+        analyst: of those that read every account.
+        reader: of those that read the accounts that they are bound to.
+        api: what the API becomes to answer a caller, see `api_role`; None: not looked up.
+    """
 
     writer: str
     analyst: str
     reader: str
+    api: str | None = None
 
     @classmethod
     def from_prefix(cls, prefix: str) -> Groups:
@@ -163,18 +172,18 @@ class Groups:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """The three names: writer, analyst, reader."""
+        """The names of those that users are members of: writer, analyst, reader."""
         return self.writer, self.analyst, self.reader
 
 
-def create_group_statements(groups: Groups) -> Iterator[str]:
+def create_group_statements(names: Iterable[str]) -> Iterator[str]:
     """Yield the statements that create missing groups; they need the right to create roles."""
-    for name in groups.names:
+    for name in names:
         yield (f"DO $$ BEGIN IF to_regrole('{name}') IS NULL THEN CREATE ROLE {name} NOLOGIN; END IF; END $$")
 
 
 def grant_statements(schema: str, groups: Groups, core: str | None = None) -> Iterator[str]:
-    """Yield the statements that give each group exactly its rights; the owner runs them in one transaction.
+    """Yield the statements that give each group of users exactly its rights; the owner runs them in one transaction.
 
     Args:
         schema: of the tables.
@@ -203,5 +212,10 @@ def grant_statements(schema: str, groups: Groups, core: str | None = None) -> It
     names = {"writer": writer, "analyst": analyst, "reader": reader}
     yield _VIEWS.format(namespace=literals["namespace"], comment=quote_literal(kind_views.COMMENT), **names)
     if core is not None:
-        place, mark = quote_literal(quote_identifier(core)), quote_literal(MARKED.pattern)
-        yield _CORE.format(namespace=place, mark=mark, everyone=everyone)
+        yield core_statement(core, everyone)
+
+
+def core_statement(core: str, everyone: str) -> str:
+    """Return the statement that lets these roles read the views of `core`."""
+    place, mark = quote_literal(quote_identifier(core)), quote_literal(MARKED.pattern)
+    return _CORE.format(namespace=place, mark=mark, everyone=everyone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from hostaway_sync.errors import AccountError, StoreError, UsageError
 from hostaway_sync.store import audit_log
 from hostaway_sync.store.identifiers import quote_identifier
 from hostaway_sync.store.processes import last_release_locks
+from hostaway_sync.store.schema import api_role
 from hostaway_sync.store.schema.grants import POLICIES, Groups, create_group_statements, grant_statements
 from hostaway_sync.store.schema.verbatim import run_verbatim, verbatim
 from hostaway_sync.store.tables import accounts, reader_bindings
@@ -50,7 +51,7 @@ class Role:
 
     Attributes:
         name: of the role.
-        kind: `writer`, `analyst` or `reader`; None: the role is bound, but is in no group or does not exist.
+        kind: `writer`, `analyst`, `reader` or `api`; None: the role is bound, but is in no group or does not exist.
         account_ids: accounts that it is bound to.
         customer_ids: customers that it is bound to.
     """
@@ -73,6 +74,7 @@ def render_roles_script(schema: str, prefix: str, core: str | None = None) -> st
         UsageError: role names cannot begin with `prefix`.
     """
     groups = _check_prefix(prefix)
+    api = api_role.name_role(prefix)
     quietly = "SET LOCAL client_min_messages TO warning"
     # An administrator's session may look up functions in schemas where other roles may create them.
     safely = "SET LOCAL search_path TO pg_catalog, pg_temp"
@@ -80,11 +82,14 @@ def render_roles_script(schema: str, prefix: str, core: str | None = None) -> st
         "BEGIN",
         quietly,
         safely,
-        *create_group_statements(groups),
+        *create_group_statements([*groups.names, api]),
         *grant_statements(schema, groups, core),
+        *api_role.grant_statements(schema, api, core),
         "COMMIT",
     ]
-    return "".join(f"{statement};\n" for statement in statements)
+    older, newer = api_role.membership_statements(api, "…")
+    hints = f"-- For the log-in role of the API alone: {newer};\n-- in PostgreSQL 15: {older};\n"
+    return "".join(f"{statement};\n" for statement in statements) + hints
 
 
 class Roles:
@@ -107,25 +112,30 @@ class Roles:
             StoreError: this role may not create roles, or does not own the tables.
         """
         groups = _check_prefix(prefix)
+        missing: list[str] = []
 
-        def write(connection: sa.Connection) -> None:
+        def write(connection: sa.Connection) -> Groups:
             _exclude_migrators(connection, self._database.schema)
             found = _find_groups(connection, self._database.schema)
-            if found not in {None, groups}:
+            if found is not None and found.names != groups.names:
                 raise UsageError(f"the groups of this database are {', '.join(found.names)} already")
-            run_verbatim(connection, create_group_statements(groups))
+            # The embedded database has the role of the API before it has groups.
+            api = api_role.find_role(connection, self._database.schema) or api_role.name_role(prefix)
+            missing[:] = [name for name in (*groups.names, api) if not connection.scalar(_EXISTS, {"role": name})]
+            run_verbatim(connection, create_group_statements(missing))
             run_verbatim(connection, grant_statements(self._database.schema, groups, self._core))
+            run_verbatim(connection, api_role.grant_statements(self._database.schema, api, self._core))
+            return replace(groups, api=api)
 
         try:
-            self._database.transaction(write)
+            return self._database.transaction(write)
         except StoreError as error:
             if "permission denied to create role" not in str(error):
                 raise
-            commands = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in groups.names)
+            commands = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in missing)
             raise StoreError(
                 f"this role may not create roles: have an administrator run `{commands}`, then run this again"
             ) from None
-        return groups
 
     def bind(self, role: str, account_ids: Iterable[int], customer_ids: Iterable[UUID]) -> str | None:
         """Bind a reader to these accounts, and to those of these customers, besides those that it sees already.
@@ -147,6 +157,9 @@ class Roles:
             if writes or reads_all:
                 whole = groups.writer if writes else groups.analyst
                 raise StoreError(f"{role} is in {whole} and sees every account: binding it would change nothing")
+            api = api_role.find_role(connection, self._database.schema)
+            if api is not None and role in api_role.list_members(connection, api):
+                raise StoreError(f"{role} can become {api} and so see every account: binding it would change nothing")
             for number in numbers:
                 if not connection.scalar(sa.select(sa.exists().where(accounts.c.account_id == number))):
                     raise AccountError.unknown(number)
@@ -190,6 +203,8 @@ class Roles:
             found: list[tuple[str, str | None]] = [
                 (row.role, kinds[row.group_name]) for row in connection.execute(_MEMBERS, {"groups": [*kinds]})
             ]
+            api = api_role.find_role(connection, self._database.schema)
+            found += [(name, "api") for name in api_role.list_members(connection, api)] if api else []
             found += [(name, None) for name in (numbers.keys() | customers.keys()) - {name for name, _ in found}]
             found.sort(key=lambda one: (one[0], one[1] or ""))
             return [
@@ -216,6 +231,9 @@ def restore_grants(database: Database, core: str | None = None) -> None:
         groups = _find_groups(connection, database.schema, owned=True)
         if groups is not None:
             run_verbatim(connection, grant_statements(database.schema, groups, core))
+        api = api_role.find_role(connection, database.schema, owned=True)
+        if api is not None:
+            run_verbatim(connection, api_role.grant_statements(database.schema, api, core))
 
     database.transaction(write)
 

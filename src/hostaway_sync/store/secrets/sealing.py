@@ -25,7 +25,7 @@ from hostaway_sync.secrets import (
     read_store_kind,
 )
 from hostaway_sync.store.processes import rights
-from hostaway_sync.store.tables import accounts, automations, redactions
+from hostaway_sync.store.tables import accounts, api_key_pepper, automations, redactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +48,7 @@ SEALED: Final = (
     automations.c.previous_secret,
     automations.c.whole_url,
     redactions.c.secret,
+    api_key_pepper.c.secret,
 )
 BATCH: Final = 100
 RIGHT: Final = "the keys that seal"

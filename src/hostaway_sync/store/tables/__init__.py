@@ -55,7 +55,7 @@ from hostaway_sync.store.tables.runs import (
     walks,
     watermarks,
 )
-from hostaway_sync.store.tables.secrets import secrets_store
+from hostaway_sync.store.tables.secrets import api_key_pepper, api_keys, secrets_store
 from hostaway_sync.store.tables.webhooks import (
     dead_letters,
     delivery_audits,
@@ -70,6 +70,8 @@ __all__ = [
     "Timestamp",
     "accounts",
     "alarms",
+    "api_key_pepper",
+    "api_keys",
     "audit_log",
     "automation_cursor",
     "automation_deliveries",

@@ -21,14 +21,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hostaway_sync.store.tables.metadata import Timestamp, account_key, metadata
 
-_ACTIONS = "('added','updated','enabled','disabled','removed','purging','purged','forgotten','calendar_written')"
+_ACTIONS = (
+    "('added','updated','enabled','disabled','removed','purging','purged','forgotten','calendar_written',"
+    "'api_key_created','api_key_rotated','api_key_revoked')"
+)
 
 # Without a foreign key: the log of an account outlives its row.
 audit_log = Table(
     "audit_log",
     metadata,
     Column("audit_id", BigInteger, Identity(always=True), nullable=False),
-    Column("account_id", BigInteger, nullable=False, comment="whose; its row may be gone"),
+    Column("account_id", BigInteger, comment="whose; its row may be gone; NULL: of no account"),
     Column("changed_at", Timestamp, nullable=False, server_default=func.now()),
     Column("action", Text, nullable=False),
     Column("os_user", Text, nullable=False, comment="who ran the program"),

@@ -283,11 +283,26 @@ def environment(session: nox.Session, name: str, locked: Path, python: str = sys
     if not stamp.exists() or stamp.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
         session.run(python, "-m", "venv", str(directory), external=True)
-        # What is imported is compiled then: most of what is installed never is.
-        packages = ("--require-hashes", "--no-compile", "--quiet", "--requirement", str(locked))
-        session.run(programs / "python", "-m", "pip", "install", *packages, external=True)
+        _install(session, programs / "python", locked)
         stamp.write_text(wanted)
     return programs
+
+
+def _install(session: nox.Session, python: Path, locked: Path) -> None:
+    """Install what a lock file holds, each half by a pip of its own: one keeps a single processor busy."""
+    pins = re.split(r"\n(?=\S)", locked.read_text(encoding="utf-8"))
+    # The lock names all that is needed. What is imported is compiled then: most of what is installed never is.
+    packages = ("--require-hashes", "--no-deps", "--no-compile", "--quiet", "--requirement")
+    with tempfile.TemporaryDirectory(prefix="hostaway-sync-locks-") as name:
+        halves = [Path(name, f"{number}.lock") for number in (0, 1)]
+        for number, half in enumerate(halves):
+            half.write_text("\n".join(pins[number::2]), encoding="utf-8")
+        command = [str(python), "-m", "pip", "install", *packages]
+        running = [subprocess.Popen([*command, str(half)]) for half in halves]  # noqa: S603  (a Python)
+        codes = [process.wait() for process in running]
+    if any(codes):
+        session.error(f"pip did not install {locked.name}: it says above why")
+    session.run(python, "-m", "pip", "check", external=True, silent=True)
 
 
 def _version(python: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import subprocess
@@ -22,12 +23,14 @@ from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.sandbox.server import faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.support.messages import MessageCase
     from tests.support.programs.program import Program
     from tests.support.sync_env import SyncEnv
+
+    from hostaway_sync.app.mirror import Mirror
 
     Build = Callable[..., SyncEnv]
 
@@ -91,6 +94,7 @@ BODIES: dict[str, bytes] = {
     "a success of another kind": success(PROSE),
     "a success with a failure": success(None, message=PROSE, errors=[GUEST]),
 }
+ACTS = ("sync", "sync-all", "verify", "send", "work")
 STATUSES = (200, 203, 206, 302, 400, 401, 403, 404, 409, 422, 500, 503, 599)
 
 
@@ -111,36 +115,47 @@ def written() -> Iterator[ProgramLog]:
     ours.setLevel(level)
 
 
-def act(case: MessageCase, said: dict[str, str]) -> None:
-    """Run everything that asks the source, and keep results and errors."""
-    env, mirror = case.env, case.env.mirror(retry_attempts=1)
-    number = case.reservation_id
-    deliver(env.database, env.account_id, object_id=number)
+def act(case: MessageCase, mirror: Mirror, said: dict[str, str], names: Sequence[str] = ACTS) -> None:
+    """Do what these acts ask of the source, and keep results and errors."""
+    env = case.env
     doings: dict[str, Callable[[], object]] = {
         "sync": lambda: mirror.sync.run(env.account_id, full=True),
         "sync-all": mirror.sync.run_all,
         "verify": lambda: mirror.sync.verify(env.account_id),
         "send": lambda: case.send(f"hello {len(said)}"),
+        "work": lambda: work_off(case, mirror),
     }
-    for name, do in doings.items():
+    for name in names:
         try:
-            said[name] = said.get(name, "") + repr(do())
+            said[name] = said.get(name, "") + repr(doings[name]())
         except HostawaySyncError as error:
             said[name] = said.get(name, "") + error_text(error)
+
+
+def work_off(case: MessageCase, mirror: Mirror) -> None:
+    """Do the jobs of a delivery."""
+    deliver(case.env.database, case.env.account_id, object_id=case.reservation_id)
     with mirror.jobs.start_worker(drain=True, policy=ONE_RETRY, timings=QUICK) as working:
         working.wait()
 
 
 @pytest.mark.parametrize("half", [0, 1])
-@pytest.mark.parametrize("shift", [0, pytest.param(len(STATUSES) // 2, marks=pytest.mark.soak)])
-def test_failing_answers_reveal_no_guest(sync_env: Build, written: ProgramLog, shift: int, half: int) -> None:
-    """For each body and status: no error, report, log line or row names the guest."""
+@pytest.mark.parametrize(
+    ("shift", "each"), [(0, 2), *(pytest.param(shift, len(ACTS), marks=pytest.mark.soak) for shift in (0, 6))]
+)
+def test_failing_answers_reveal_no_guest(
+    sync_env: Build, written: ProgramLog, shift: int, half: int, each: int
+) -> None:
+    """For each body and status: no error, report, log line or row names the guest, whatever was done."""
     case = message_case(sync_env)
     said: dict[str, str] = {}
+    mirror = case.env.mirror(retry_attempts=1)
+    acts = itertools.cycle(ACTS)
     for status, body in answers(shift)[half::2]:
         case.env.sandbox.faults.clear()
         case.env.sandbox.faults.add(faults.status(status, body), times=None)
-        act(case, said)
+        act(case, mirror, said, list(itertools.islice(acts, each)))
+    assert said.keys() == set(ACTS)
     said["log"] = json.dumps(written.lines, ensure_ascii=False)
     rows = dump_columns(case.env.database)
     for column in ("sync_runs.error", "job_attempts.traceback", "dead_letters.error"):
@@ -154,7 +169,7 @@ def test_unusable_page_reveals_no_guest(sync_env: Build, written: ProgramLog) ->
     said: dict[str, str] = {}
     odd = [GUEST, PROSE, [GUEST], {"id": PROSE, "updatedOn": PROSE, **GUEST}, {"id": -1, "status": GUEST, **GUEST}]
     case.env.sandbox.faults.add(faults.change_rows(lambda rows: rows + odd), method="GET", times=None)
-    act(case, said)
+    act(case, case.env.mirror(retry_attempts=1), said)
     said["log"] = json.dumps(written.lines, ensure_ascii=False)
     rows = dump_columns(case.env.database)
     kept = ("quarantined_records.exact", "raw_payload")

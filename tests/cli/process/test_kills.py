@@ -10,6 +10,7 @@ from tests.support import sql
 from tests.support.barrier import PATIENCE, Barrier
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
+from tests.support.examples import examples
 from tests.support.processes import start_program, start_refresh
 from tests.support.record_changes import broken_chains
 from tests.support.store.table_locks import TableGate
@@ -141,7 +142,7 @@ def a_message(env: SyncEnv) -> tuple[int, int, int]:
 
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
-@settings(WORLDS, max_examples=3)
+@settings(WORLDS, max_examples=examples(6))
 def test_quiet_run_is_exact_after_any_kill(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:

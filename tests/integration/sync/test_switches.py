@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.chaos.random_changes import SWITCHES, WORLDS
 from tests.support.chaos.sync_chaos import SyncChaos
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ STEPS = st.lists(st.sampled_from(("change", "sync", "refresh")), min_size=3, max
 
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
-@settings(WORLDS, max_examples=6)
+@settings(WORLDS, max_examples=examples(9))
 def test_quiet_run_is_exact_under_every_switch(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:
@@ -33,7 +34,7 @@ def test_quiet_run_is_exact_under_every_switch(
 
 @pytest.mark.no_cover
 @given(switches=SWITCHES, steps=STEPS, seed=st.integers(0, 10_000))
-@settings(WORLDS, max_examples=3)
+@settings(WORLDS, max_examples=examples(6))
 def test_deep_repair_finds_changes_without_a_stamp(
     sync_env: Build, switches: Switches, steps: Sequence[str], seed: int
 ) -> None:

@@ -36,6 +36,12 @@ INSERT INTO changes (account_id, resource, record_id, change, position) VALUES (
 INSERT INTO sync_runs (account_id, mode, state) VALUES (?, 'full', 'triggered');
 INSERT INTO sync_run_resources (run_id, resource, account_id, state)
 SELECT run_id, 'listings', account_id, 'success' FROM sync_runs WHERE account_id = ?;
+INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash, os_user, host)
+VALUES (?, 7, 8, 'email', '', '', '', '');
+INSERT INTO webhook_log (id, platform, account_id, event, body, headers, received_by)
+VALUES (gen_random_uuid(), 'hostaway', ?, '', '', '{}', '');
+INSERT INTO calendar_writes (account_id, listing_id, first_day, last_day, new_values, old_values, owner, os_user, host)
+VALUES (?, 5, current_date, current_date, '{}', '[]', '', '', '');
 INSERT INTO verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)
 VALUES (?, now(), true, true, 1, '{}');
 INSERT INTO watermarks (account_id, resource) VALUES (?, 'listings')

@@ -253,10 +253,9 @@ class Mirror:
     def rows(self) -> Rows:
         """Rows for callers of the API, each of whom sees its own accounts alone."""
         from hostaway_sync.app.data.rows import Rows
-        from hostaway_sync.store.callers.scoped_reads import ScopedReads
 
         container = self._container
-        return Rows(ScopedReads(self._database, None), container.settings.core_schema, container.vocabulary)
+        return Rows(self.scoped_reads, container.settings.core_schema, container.vocabulary)
 
     @cached_property
     def roles(self) -> Roles:

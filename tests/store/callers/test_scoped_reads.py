@@ -132,3 +132,18 @@ def make_reads(database: Database) -> Iterator[Callable[[str], ScopedReads]]:
     yield build
     for one in opened:
         one.close()
+
+
+def test_a_cut_connection_is_replaced(database: Database) -> None:
+    """The questions are asked once more, also where the cut is met by the end of the transaction alone."""
+    fill_relations(database, (1,))
+    asked: list[int] = []
+
+    def work(connection: sa.Connection, accounts: Sequence[int]) -> list[int]:
+        asked.extend(connection.scalars(sa.text("SELECT pg_backend_pid()")))
+        if len(asked) == 1:
+            sql.execute(database, "SELECT pg_terminate_backend(:pid, 5000)", pid=asked[0])
+        return list(accounts)
+
+    assert ScopedReads(database, None).transaction(Access.everything(), work) == [1]
+    assert len(asked) == 2

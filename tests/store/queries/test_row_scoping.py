@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
 from tests.support import sql
 from tests.support.api_rows import fill_accounts, open_rows
+from tests.support.changes import insert_changes
 
 from hostaway_sync.errors import UsageError
+from hostaway_sync.history.feed import Feed
 from hostaway_sync.model.callers import Access
 from hostaway_sync.model.history.feed import OLDEST, FeedCursor
 from hostaway_sync.model.rows.cursor import RowCursor, digest_question
@@ -109,3 +111,26 @@ def test_a_customer_sees_its_accounts_as_they_are_now(database: Database) -> Non
     assert seen() == ["1", "2"]
     sql.execute(database, "UPDATE accounts SET customer_id = NULL WHERE account_id = 1")
     assert seen() == ["2"]
+
+
+def test_changes_of_others_that_wait_are_not_told(reads: ScopedReads, database: Database) -> None:
+    """Nor that a change is lost which the caller never saw; the cursors are those of the feed of all."""
+    rows = open_rows(reads)
+    end = rows.end_of_changes(MINE)
+    assert end == Feed(database).begin(datetime.now(UTC) + timedelta(days=1))
+    with database.engine.begin() as older:
+        older.exec_driver_sql("SELECT pg_current_xact_id()")
+        insert_changes(database, account=2)
+        pages = [rows.read_changes(access, end) for access in (MINE, OTHER)]
+        assert [(page.entries, page.is_last, page.is_waiting) for page in pages] == [
+            ((), True, False),
+            ((), True, True),
+        ]
+    pages = [rows.read_changes(access, end) for access in (MINE, OTHER)]
+    assert [[change.account_id for _, change in page.entries] for page in pages] == [[], [2]]
+    assert rows.read_changes(MINE, end, resource="reservations").cursor == pages[0].cursor
+    assert rows.begin_changes(MINE) == OLDEST
+    assert rows.begin_changes(MINE, end) == end
+    assert rows.begin_changes(MINE, datetime(2020, 1, 1, tzinfo=UTC)).change_id == 0
+    with pytest.raises(UsageError, match="no resource 'x' has changes"):
+        rows.read_changes(MINE, end, resource="x")

@@ -233,6 +233,18 @@ def test_missing_views_are_named(rows: Rows, database: Database) -> None:
         sql.execute(database, "ALTER SCHEMA elsewhere RENAME TO core")
 
 
+def test_rows_are_planned_once_a_connection(rows: Rows, database: Database) -> None:
+    """Planning a row of `core` takes ten times as long as reading it: the plan is kept, and no value asked anew."""
+    for number in (7, 8, 20001) * 5:
+        rows.find_row(Access.of_accounts([2]), RESERVATIONS, str(number))
+    kept = sql.rows(
+        database,
+        "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%row_to_json%' AND NOT from_sql",
+    )
+    assert kept
+    assert kept[0][0] > 1
+
+
 OTHERS = st.lists(st.tuples(st.sampled_from("+-"), st.integers(1, 2), st.integers(1, 30)), max_size=6)
 
 

@@ -49,7 +49,7 @@ def become(connection: sa.Connection, role: str, accounts: str | None) -> None:
 
 
 def test_role_reads_what_readers_may_and_nothing_else(db_roles: DbRoles, database: Database) -> None:
-    """No sealed column, no key, no binding; it writes nothing, and no sequence is its own."""
+    """And what a stay's history tells. No sealed column, no key, no binding; it writes nothing, and has no sequence."""
     role = f"{db_roles.prefix}_api"
     found = {
         (row[0], row[1]): set(row[2].split())
@@ -57,8 +57,9 @@ def test_role_reads_what_readers_may_and_nothing_else(db_roles: DbRoles, databas
     }
     assert {right for _, right in found} == {"SELECT"}
     visible = {name: columns for (name, _), columns in found.items()}
-    assert visible.keys() == {*READABLE_TABLES, *list_view_names(), "accounts"}
-    assert visible.pop("accounts") == set(ACCOUNT_COLUMNS)
+    parts = {"accounts": ACCOUNT_COLUMNS, **api_role.HISTORY_COLUMNS}
+    assert visible.keys() == {*READABLE_TABLES, *list_view_names(), *parts}
+    assert {name: visible.pop(name) for name in parts} == {name: set(columns) for name, columns in parts.items()}
     tables = {name: {column.name for column in metadata.tables[name].c} for name in visible if name in metadata.tables}
     assert {name: columns for name, columns in visible.items() if name in tables} == tables
 

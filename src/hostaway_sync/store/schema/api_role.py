@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 SETTING: Final = "hostaway_sync.accounts"
 """The setting that holds the accounts of a transaction, with commas between."""
 EMBEDDED_ROLE: Final = "hostaway_sync_api"
+HISTORY_COLUMNS: Final = {
+    "sent_messages": (
+        *("account_id", "reservation_id", "intent_id", "channel_type", "body", "state", "os_user", "message_id"),
+        *("error", "created_at", "sending_at", "settled_at"),
+    ),
+    "webhook_log": ("account_id", "id", "event", "status", "error", "object_id", "target_resource", "created_at"),
+    "calendar_writes": (
+        *("account_id", "listing_id", "write_id", "first_day", "last_day", "new_values", "state", "os_user"),
+        *("error", "created_at"),
+    ),
+}
+"""What the life of a reservation tells, beside tables of which the role sees all columns."""
 _POLICY: Final = "api"
 # Evaluated once a statement, not once a row, and an index can be used for it. Without a setting it is an empty array.
 _IS_MINE: Final = (
@@ -104,6 +116,8 @@ def grant_statements(schema: str, role: str, core: str | None = None) -> Iterato
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {place} FROM {role}"
     yield f"GRANT SELECT ON {', '.join(f'{place}.{name}' for name in READABLE_TABLES)} TO {role}"
     yield f"GRANT SELECT ({', '.join(ACCOUNT_COLUMNS)}) ON {place}.accounts TO {role}"
+    for name, columns in HISTORY_COLUMNS.items():
+        yield f"GRANT SELECT ({', '.join(columns)}) ON {place}.{name} TO {role}"
     yield _ROWS.format(
         is_mine=quote_literal(_IS_MINE),
         namespace=quote_literal(place),

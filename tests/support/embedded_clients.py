@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 import pytest
+from tests.support.programs.forked import start_beside
 
 from hostaway_sync.environment.file_locks import poll_with_backoff
 from hostaway_sync.errors import ConfigurationError
@@ -54,8 +55,14 @@ class Client:
     """A client that lives until its end is ordered."""
 
     def __init__(self, state: Path, *, uid: int = os.geteuid(), env: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            client_command(state, uid=uid), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        words = (json.dumps(sys.path), str(state), str(uid))
+        self.process = start_beside(
+            os.environ if env is None else env,
+            *words,
+            code=CLIENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=2,
         )
 
     def order(self, what: str) -> None:

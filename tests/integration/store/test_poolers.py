@@ -50,22 +50,20 @@ def test_everything_works_with_session_pooling(
         owned.use_every_command(DATABASE_URL=url)
 
 
-def test_one_pooled_session_is_enough(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+def test_one_pooled_session_is_enough(migrated_owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """A pool without a free session for the check does not count as one that mixes sessions."""
-    owned.run("migrate")
-    with pgbouncer(server, owned.url, {"pool_mode": "session", "default_pool_size": "1"}) as url:
-        assert owned.run("account", "list", "--json", DATABASE_URL=url).strip() == "[]"
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": "session", "default_pool_size": "1"}) as url:
+        assert migrated_owned.run("account", "list", "--json", DATABASE_URL=url).strip() == "[]"
 
 
 @pytest.mark.parametrize("options", ["-c%20jit%3Doff", "--jit%3Doff", "off"])
 def test_unsupported_startup_options_are_a_configuration_error(
-    owned: OwnedDatabase, server: EmbeddedPostgres, options: str
+    migrated_owned: OwnedDatabase, server: EmbeddedPostgres, options: str
 ) -> None:
     """Exit 78 and what to do: a retry would change nothing."""
-    owned.run("migrate")
-    with pgbouncer(server, owned.url, {"pool_mode": "session"}) as url:
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": "session"}) as url:
         joined = f"{url}{'&' if '?' in url else '?'}options={options}"
-        done = owned.run_any("account", "list", DATABASE_URL=joined)
+        done = migrated_owned.run_any("account", "list", DATABASE_URL=joined)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
     assert "HOSTAWAY_SYNC_DATABASE_URL cannot be used: " in done.stderr
     assert "`ignore_startup_parameters`" in done.stderr
@@ -78,11 +76,10 @@ def test_unsupported_startup_options_are_a_configuration_error(
     ids=["usual", "in-turns", "one", "warm-in-turns"],
 )
 def test_pooler_that_mixes_sessions_is_refused(
-    owned: OwnedDatabase, server: EmbeddedPostgres, mode: str, options: dict[str, str]
+    migrated_owned: OwnedDatabase, server: EmbeddedPostgres, mode: str, options: dict[str, str]
 ) -> None:
     """Every command ends with 78 and says what to do; no later client gets a setting of ours."""
-    owned.run("migrate")
-    with pgbouncer(server, owned.url, {"pool_mode": mode} | options) as url:
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": mode} | options) as url:
         for words in (
             ("migrate",),
             ("account", "add", "70001", "--secret-stdin"),
@@ -90,7 +87,7 @@ def test_pooler_that_mixes_sessions_is_refused(
             ("worker", "--drain"),
             ("status", "--json"),
         ):
-            done = owned.run_any(*words, stdin=CLIENT_SECRET, DATABASE_URL=url)
+            done = migrated_owned.run_any(*words, stdin=CLIENT_SECRET, DATABASE_URL=url)
             assert (done.returncode, done.stdout) == (78, ""), (words, done)
             assert done.stderr.count("\n") == 1
             assert "session pooling" in done.stderr
@@ -98,30 +95,28 @@ def test_pooler_that_mixes_sessions_is_refused(
         with ExitStack() as stack:
             for other in [stack.enter_context(raw(url)) for _ in range(5)]:
                 assert {name for (name,) in other.execute(LEFT)} <= TRACKED
-        examined = owned.run_any("doctor", "--json", DATABASE_URL=url)
+        examined = migrated_owned.run_any("doctor", "--json", DATABASE_URL=url)
         assert "session pooling" in examined.stdout
 
 
 def test_move_to_a_pooler_that_mixes_sessions_is_refused(
-    owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
+    migrated_owned: OwnedDatabase, server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     """The sentence names the URL of the target, and nothing was moved."""
-    owned.run("migrate")
-    with pgbouncer(server, owned.url, {"pool_mode": "transaction"}) as url:
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": "transaction"}) as url:
         target = tmp_path / "target"
         target.write_text(url, encoding="ascii")
         target.chmod(0o600)
         for options in ((), ("--dry-run",)):
-            done = owned.run_any("database", "move", "--to", str(target), *options)
+            done = migrated_owned.run_any("database", "move", "--to", str(target), *options)
             assert done.returncode == 78, done
             assert done.stderr.count("\n") == 1
             assert "the URL of --to leads to a pooler" in done.stderr
-    owned.run("account", "list")
+    migrated_owned.run("account", "list")
 
 
-def test_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -> None:
+def test_pooler_that_starts_to_mix_sessions_is_refused(migrated_owned: OwnedDatabase) -> None:
     """Statements that another session prepared, or that this session never prepared, give the same sentence."""
-    owned.run("migrate")
     for statement in ("EXECUTE nothing", "PREPARE twice AS SELECT 1"):
 
         def work(connection: sa.Connection, statement: str = statement) -> None:
@@ -129,12 +124,11 @@ def test_pooler_that_starts_to_mix_sessions_is_refused(owned: OwnedDatabase) -> 
                 connection.exec_driver_sql(statement)
 
         with pytest.raises(ConfigurationError, match="session pooling"):
-            owned.database.attempt(work)
+            migrated_owned.database.attempt(work)
 
 
-def test_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+def test_busy_pooler_that_mixes_sessions_is_refused(migrated_owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """Queries of other clients during the check hide nothing."""
-    owned.run("migrate")
     stop = threading.Event()
 
     def work(url: str) -> None:
@@ -142,23 +136,22 @@ def test_busy_pooler_that_mixes_sessions_is_refused(owned: OwnedDatabase, server
             while not stop.is_set():
                 connection.execute("SELECT count(*) FROM pg_class")
 
-    with pgbouncer(server, owned.url, {"pool_mode": "transaction", "default_pool_size": "3"}) as url:
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": "transaction", "default_pool_size": "3"}) as url:
         others = [threading.Thread(target=work, args=(url,), daemon=True) for _ in range(4)]
         for other in others:
             other.start()
         try:
             for _ in range(5):
-                assert owned.run_any("account", "list", DATABASE_URL=url).returncode == 78
+                assert migrated_owned.run_any("account", "list", DATABASE_URL=url).returncode == 78
         finally:
             stop.set()
             for other in others:
                 other.join()
 
 
-def test_pooler_of_several_processes_is_refused(owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
+def test_pooler_of_several_processes_is_refused(migrated_owned: OwnedDatabase, server: EmbeddedPostgres) -> None:
     """Each process has a pool of its own, and a client reaches any of them."""
-    owned.run("migrate")
-    with pgbouncer(server, owned.url, {"pool_mode": "transaction"}, processes=2) as url:
+    with pgbouncer(server, migrated_owned.url, {"pool_mode": "transaction"}, processes=2) as url:
         for _ in range(5):
-            done = owned.run_any("account", "list", DATABASE_URL=f"{url}&load_balance_hosts=random")
+            done = migrated_owned.run_any("account", "list", DATABASE_URL=f"{url}&load_balance_hosts=random")
             assert done.returncode == 78

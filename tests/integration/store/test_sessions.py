@@ -181,18 +181,17 @@ def test_idle_worker_session_is_not_cut(owned: OwnedDatabase) -> None:
 
 
 @pytest.mark.parametrize(("schema", "grade"), [("public", "hint"), ("hostaway", "trouble")])
-def test_doctor_names_a_schema_that_is_open_to_all(owned: OwnedDatabase, schema: str, grade: str) -> None:
+def test_doctor_names_a_schema_that_is_open_to_all(migrated_owned: OwnedDatabase, schema: str, grade: str) -> None:
     """Where every role may create functions it says what to revoke, and finds nothing afterwards."""
-    owned.run("migrate")
-    owned.execute_as_admin(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+    migrated_owned.execute_as_admin(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
 
     def found() -> list[dict[str, str]]:
-        findings = json.loads(owned.run_any("doctor", "--json").stdout)["findings"]
+        findings = json.loads(migrated_owned.run_any("doctor", "--json").stdout)["findings"]
         return [one for one in findings if one["check"] == "schemas"]
 
     (named,) = found()
     assert named["grade"] == grade
-    owned.execute_as_admin(named["advice"].partition("`")[2].rstrip("`"))
+    migrated_owned.execute_as_admin(named["advice"].partition("`")[2].rstrip("`"))
     assert found() == []
 
 

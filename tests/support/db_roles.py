@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema.api_role import name_role
 from hostaway_sync.store.schema.grants import Groups
 from hostaway_sync.store.schema.roles import Roles
 
@@ -28,10 +29,11 @@ class DbRoles:
         self.roles = Roles(database, "core")
         self.prefix = f"t{uuid.uuid4().hex[:12]}"
         self.groups = Groups.from_prefix(self.prefix)
+        self.api = name_role(self.prefix)
         self.made: list[str] = []
 
     def create_groups(self) -> None:
-        """Create the three groups."""
+        """Create the groups, and the role of the API."""
         self.roles.create(self.prefix)
 
     def create_login(self, name: str, *groups: str, options: str = "") -> str:

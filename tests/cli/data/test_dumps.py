@@ -46,7 +46,7 @@ def test_restored_dump_has_every_row(sync_env: Build, program: Program, elsewher
     try:
         _check_round_trip(env, program, elsewhere, tmp_path, roles)
     finally:
-        for role in (*roles.groups.names, *roles.made):
+        for role in (*roles.groups.names, roles.api, *roles.made):
             _of(roles, elsewhere).execute(f"DROP OWNED BY {role} CASCADE")
         roles.drop_all()
 

@@ -10,15 +10,22 @@ import sqlalchemy as sa
 from tests.support import sql
 from tests.support.scoped_rows import fill_relations
 
+from hostaway_sync.app.database import upgrade_schema
 from hostaway_sync.errors import StoreError
 from hostaway_sync.model.callers import Access
+from hostaway_sync.settings import load_settings
 from hostaway_sync.store.callers.scoped_reads import ScopedReads, open_scoped_reads
 from hostaway_sync.store.postgres.database import Database
+from hostaway_sync.store.schema.api_role import EMBEDDED_ROLE
+from hostaway_sync.store.schema.roles import Roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tests.support.db_roles import DbRoles
+
+    from hostaway_sync.store.embedded import EmbeddedPostgres
 
 BLUE = UUID(int=1)
 # What a question that forgot its WHERE would tell.
@@ -34,7 +41,7 @@ def reads(request: pytest.FixtureRequest, db_roles: DbRoles, database: Database)
     """Return reads over one pooled connection, of a user that may see every row, with the role of the API."""
     fill_relations(database, (1, 2, 3))
     sql.execute(database, f"UPDATE accounts SET customer_id = '{BLUE}' WHERE account_id > 1")
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     url = database.engine.url
     if request.param == "writer":
         url = url.set(username=db_roles.create_login("web", db_roles.groups.writer, role))
@@ -116,7 +123,7 @@ def test_without_the_role_questions_alone_keep_callers_apart(
     assert reads.transaction(Access.of_accounts([2]), look) == ([2], [1, 2])
     with pytest.raises(StoreError, match="read-only transaction"):
         reads.transaction(Access.everything(), lambda c, _: c.execute(sa.text("DELETE FROM hostaway.listings")))
-    db_roles.execute(f"DROP OWNED BY {db_roles.prefix}_api")
+    db_roles.execute(f"DROP OWNED BY {db_roles.api}")
     assert make_reads("postgres").role is None
 
 
@@ -147,3 +154,27 @@ def test_a_cut_connection_is_replaced(database: Database) -> None:
 
     assert ScopedReads(database, None).transaction(Access.everything(), work) == [1]
     assert len(asked) == 2
+
+
+def test_embedded_database_always_has_the_role(
+    server: EmbeddedPostgres, database_url: str, db_roles: DbRoles, tmp_path: Path
+) -> None:
+    """From its migration on, and made anew where a restore left it out; groups that are made later leave it alone."""
+    db_roles.drop_all()
+    # Not closed, which would stop the server.
+    embedded = Database(database_url, schema="hostaway", embedded=server)
+    db_roles.made.append(EMBEDDED_ROLE)
+    upgrade_schema(embedded, load_settings(data_dir=tmp_path))
+    fill_relations(embedded, (1, 2))
+    look_at_core = partial(look, query="SELECT DISTINCT CAST(account_id AS bigint) FROM core.reservations")
+    for _ in range(2):
+        reads = open_scoped_reads(embedded, "core")
+        assert reads.role == EMBEDDED_ROLE
+        assert reads.transaction(Access.of_accounts([2]), look_at_core) == ([2], [2])
+        sql.execute(embedded, "DROP POLICY api ON accounts")
+    reads.transaction(Access.everything(), look)
+    open_scoped_reads(embedded, "core")
+    assert Roles(embedded, "core").create(db_roles.prefix).api == EMBEDDED_ROLE
+    assert reads.transaction(Access.of_accounts([1]), look) == ([1], [1])
+    db_roles.drop_all()
+    embedded.disconnect()

@@ -50,7 +50,7 @@ def become(connection: sa.Connection, role: str, accounts: str | None) -> None:
 
 def test_role_reads_what_readers_may_and_nothing_else(db_roles: DbRoles, database: Database) -> None:
     """And what a stay's history tells. No sealed column, no key, no binding; it writes nothing, and has no sequence."""
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     found = {
         (row[0], row[1]): set(row[2].split())
         for row in sql.rows(database, RIGHTS.format(role=role).replace("::", r"\:\:"))
@@ -67,7 +67,7 @@ def test_role_reads_what_readers_may_and_nothing_else(db_roles: DbRoles, databas
 def test_member_sees_the_accounts_of_the_setting_in_every_relation(db_roles: DbRoles, database: Database) -> None:
     """A plain log-in role, through each table, each view of a kind and of core; without a setting it sees no row."""
     fill_relations(database, (1, 2, 3))
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     login = db_roles.create_login("web", db_roles.groups.writer, role)
     listed = sql.rows(database, RELATIONS.format(role=role).replace("::", r"\:\:"))
     readable = sorted(name for name, is_readable in listed if is_readable)
@@ -85,7 +85,7 @@ def test_member_sees_the_accounts_of_the_setting_in_every_relation(db_roles: DbR
 def test_no_group_and_no_reader_is_a_member(db_roles: DbRoles, database: Database) -> None:
     """Neither the other groups nor whoever is in them; and the role is a member of nothing."""
     fill_relations(database, (1, 2))
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     logins = {group: db_roles.create_login(f"of{number}", group) for number, group in enumerate(db_roles.groups.names)}
     db_roles.roles.bind(logins[db_roles.groups.reader], [1], [])
     with database.engine.connect() as connection:
@@ -104,7 +104,7 @@ def test_setting_is_read_once_a_statement(db_roles: DbRoles, database: Database)
     """The accounts are looked up first, and then found by the index, as for a reader."""
     fill_relations(database, (1,))
     with database.engine.begin() as connection:
-        become(connection, f"{db_roles.prefix}_api", "1")
+        become(connection, db_roles.api, "1")
         connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
         plan = "\n".join(ask(connection, "EXPLAIN SELECT * FROM reservations WHERE id = 7"))
     assert re.search(r"Index Cond: \(\(account_id = ANY \(\(?(\$\d|InitPlan).*\) AND \(id = 7\)\)", plan), plan
@@ -112,7 +112,7 @@ def test_setting_is_read_once_a_statement(db_roles: DbRoles, database: Database)
 
 def test_three_groups_get_the_fourth_by_the_same_command(db_roles: DbRoles, database: Database) -> None:
     """An installation of an earlier release has no role of the API; a migration restores its rights once it has."""
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     db_roles.execute(f"DROP OWNED BY {role}")
     db_roles.execute(f"DROP ROLE {role}")
     roles.restore_grants(database, "core")
@@ -132,7 +132,7 @@ def test_three_groups_get_the_fourth_by_the_same_command(db_roles: DbRoles, data
 
 def test_members_and_strangers_are_told_apart(db_roles: DbRoles, database: Database) -> None:
     """A writer that may become the role is as it should be; any other log-in role that may sees every account."""
-    role = f"{db_roles.prefix}_api"
+    role = db_roles.api
     writer = db_roles.create_login("web", db_roles.groups.writer, role)
     reader = db_roles.create_login("rob", db_roles.groups.reader)
     with db_roles.as_role(reader) as opened, opened.engine.connect() as connection:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hostaway_sync.model.callers import Access, Caller, Scope
 from hostaway_sync.model.callers.keys import ApiKey, StoredKey, accept, format_token, hash_token, read_key_id
+from hostaway_sync.safe_text import hide_private
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, INSTANT = timedelta(days=1), timedelta(microseconds=1)
@@ -103,3 +104,10 @@ def test_state_of_a_key_is_one_word() -> None:
         "expired",
         "revoked",
     ]
+
+
+def test_key_in_a_sentence_is_hidden() -> None:
+    """Logs and errors tell which key it was, and not its secret."""
+    assert hide_private(f"refused {TOKEN}, cut {TOKEN[:30]}") == (
+        "refused hsk_a1B2c3D4e5F6_[hidden], cut hsk_a1B2c3D4e5F6_[hidden]"
+    )

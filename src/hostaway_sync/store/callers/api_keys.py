@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -132,9 +133,10 @@ def inspect_callers(connection: sa.Connection) -> ApiRoleState:
 
 
 def find_key(connection: sa.Connection, key_id: str) -> StoredKey | None:
-    """Return the key of an id, whether it is valid or not; None: there is none."""
-    row = connection.execute(sa.select(api_keys).where(api_keys.c.key_id == key_id)).one_or_none()
-    return None if row is None else StoredKey(_read(row), row.secret_hash, row.previous_hash)
+    """Return the key of an id, whether it is valid or not; None: there is none, which takes as long to find out."""
+    row = connection.execute(_find_statement(), {"key_id": key_id}).one()
+    found = StoredKey(_read(row), row.secret_hash, row.previous_hash)
+    return None if row.is_decoy else found
 
 
 def note_use(connection: sa.Connection, key_id: str, *, now: datetime) -> None:
@@ -161,6 +163,22 @@ def open_pepper(database: Database, open_vault: Callable[[], SecretReader]) -> b
         return None
     found = open_stored_secret(open_vault(), read, sealing.place_of(api_key_pepper.c.secret, _ONLY_ID))
     return None if found is None else bytes.fromhex(found.get_secret_value())
+
+
+@lru_cache
+def _find_statement() -> sa.Select[Any]:
+    """Return the statement that finds a key, or a row that is read like one; built once."""
+    values = {"key_id": "", "name": "", "secret_hash": bytes(32), "scopes": [Scope.READ.value]}
+    decoy = {
+        column.name: sa.func.now()
+        if column is api_keys.c.created_at
+        else sa.literal(values.get(column.name), column.type)
+        for column in api_keys.c
+    }
+    wanted = sa.select(*api_keys.c, sa.false().label("is_decoy")).where(api_keys.c.key_id == sa.bindparam("key_id"))
+    nothing = sa.select(*(value.label(name) for name, value in decoy.items()), sa.true().label("is_decoy"))
+    both = sa.union_all(wanted, nothing).subquery()
+    return sa.select(both).order_by(both.c.is_decoy).limit(1)
 
 
 def _keep_pepper(connection: sa.Connection, store: SecretWriter, make: Callable[[], bytes]) -> bytes:

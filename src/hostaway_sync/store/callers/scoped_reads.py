@@ -10,6 +10,7 @@ that nothing of it is left when the connection goes back to its pool.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -53,8 +54,7 @@ class ScopedReads:
         """
 
         def step(connection: sa.Connection) -> T:
-            account_ids: list[int] = connection.execute(_enter_statement(access, self.role)).scalar_one()
-            result = work(connection, account_ids)
+            result = work(connection, _enter(connection, access, self.role))
             _roll_back(connection)
             return result
 
@@ -89,20 +89,37 @@ def open_scoped_reads(database: Database, core: str | None) -> ScopedReads:
     return ScopedReads(database, database.transaction(find))
 
 
-def _enter_statement(access: Access, role: str | None) -> sa.Select[Any]:
-    """Return the statement that looks up the accounts of a caller, and then confines the transaction to them.
+def _enter(connection: sa.Connection, access: Access, role: str | None) -> list[int]:
+    """Look up the accounts of a caller, and confine the transaction to them; return their ids, in order."""
+    statement = _enter_statement(
+        of_accounts=access.account_ids is not None,
+        of_customer=access.customer_id is not None,
+        has_role=role is not None,
+    )
+    wanted = {"ids": list(access.account_ids or ()), "customer": access.customer_id, "role": role}
+    found: list[int] = connection.execute(statement, wanted).scalar_one()
+    return found
 
-    All accounts are read before the first setting is made, because they are aggregated.
+
+@lru_cache
+def _enter_statement(*, of_accounts: bool, of_customer: bool, has_role: bool) -> sa.Select[Any]:
+    """Return the statement that looks up the accounts of a caller, and then makes the settings of the transaction.
+
+    All accounts are read before the first setting is made, because they are aggregated. Built once of each kind: it
+    takes longer to build than to run.
     """
     mine = sa.select(accounts.c.account_id).order_by(accounts.c.account_id)
-    if access.account_ids is not None:
-        mine = mine.where(accounts.c.account_id.in_(sorted(access.account_ids)))
-    elif access.customer_id is not None:
-        mine = mine.where(accounts.c.customer_id == access.customer_id)
+    if of_accounts:
+        mine = mine.where(accounts.c.account_id == sa.func.any(sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger))))
+    if of_customer:
+        mine = mine.where(accounts.c.customer_id == sa.bindparam("customer", type_=sa.Uuid))
     listed = sa.func.array(mine.scalar_subquery())
     found = sa.select(listed.label("ids")).cte("mine").prefix_with("MATERIALIZED")
-    settings = [(api_role.SETTING, sa.func.array_to_string(found.c.ids, ",")), ("transaction_read_only", "on")]
-    if role is not None:
-        settings.append(("role", role))
+    settings: list[tuple[str, Any]] = [
+        (api_role.SETTING, sa.func.array_to_string(found.c.ids, ",")),
+        ("transaction_read_only", "on"),
+    ]
+    if has_role:
+        settings.append(("role", sa.bindparam("role", type_=sa.Text)))
     made = [sa.func.set_config(name, value, True) for name, value in settings]  # noqa: FBT003  (until the transaction ends)
     return sa.select(found.c.ids, *made)

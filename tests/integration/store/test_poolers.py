@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 pytestmark = needs_pgbouncer
 # Settings that PgBouncer itself keeps for each client.
 TRACKED = {"application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings"}
+# Sessions that wait for clients, and go to any of them.
+WARM = {"default_pool_size": "8", "min_pool_size": "4"}
 LEFT = "SELECT name FROM pg_settings WHERE source = 'session'"
 
 
@@ -41,7 +43,10 @@ def raw(url: str) -> psycopg.Connection[tuple[str, ...]]:
     return psycopg.connect(url.replace("+psycopg", ""), autocommit=True, prepare_threshold=None)
 
 
-@pytest.mark.parametrize("options", [{}, {"default_pool_size": "8", "min_pool_size": "4"}], ids=["usual", "warm"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({}, id="usual", marks=pytest.mark.soak), pytest.param(WARM, id="warm")],
+)
 def test_everything_works_with_session_pooling(
     owned: OwnedDatabase, server: EmbeddedPostgres, options: dict[str, str]
 ) -> None:

@@ -66,7 +66,8 @@ def test_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase) ->
     """It binds a reader, whose session then shows its accounts only."""
     prefix = owned.owner.removesuffix("_owner")
     owned.execute_as_admin(f"ALTER ROLE {owned.owner} CREATEROLE")
-    owned.use_every_command()
+    owned.run("migrate")
+    owned.run("account", "add", "70001", "--no-sync", "--secret-stdin", stdin=CLIENT_SECRET)
     try:
         owned.run("roles", "create", "--prefix", prefix)
         owned.run("migrate")
@@ -82,22 +83,31 @@ def test_owner_that_may_create_roles_creates_the_groups(owned: OwnedDatabase) ->
 @pytest.mark.parametrize(
     ("whose", "number"),
     [
-        ("ROLE {owner}", "min_val"),
-        ("DATABASE {database}", "max_val"),
-        pytest.param("ROLE {owner}", "max_val", marks=pytest.mark.soak),
-        pytest.param("DATABASE {database}", "min_val", marks=pytest.mark.soak),
+        (("ROLE {owner}", "DATABASE {database}"), ("min_val", "max_val")),
+        *(
+            pytest.param((whose,), (number,), marks=pytest.mark.soak)
+            for whose in ("ROLE {owner}", "DATABASE {database}")
+            for number in ("min_val", "max_val")
+        ),
     ],
+    ids=lambda each: " ".join(each).lower(),
 )
-def test_settings_of_a_role_or_database_are_overruled(owned: OwnedDatabase, whose: str, number: str) -> None:
-    """Every setting that can be stored for a role has another value, and all works as before."""
+def test_settings_of_a_role_or_database_are_overruled(
+    owned: OwnedDatabase, whose: tuple[str, ...], number: tuple[str, ...]
+) -> None:
+    """Every setting that can be stored for a role has another value, in turn by each, and all works as before."""
     spared = ", ".join(f"'{name}'" for name in (*SPARED, *SPARED_TOO))
-    turned: dict[str, str] = dict(owned.rows(TURNED.format(number=number, spared=spared)))
+    turned: dict[str, str] = {}
+    for place, value in enumerate(number):
+        found = sorted(owned.rows(TURNED.format(number=value, spared=spared)))
+        turned |= dict(found[place :: len(number)])
     known = {name for (name,) in owned.rows("SELECT name FROM pg_settings")}
     turned |= {name: value for name, value in TEXTS.items() if name in known}
     turned |= dict.fromkeys((name for name in turned if name.endswith("_timeout")), "5s")
     assert {"idle_session_timeout", "IntervalStyle", "row_security", "exit_on_error", "array_nulls"} < turned.keys()
-    at = whose.format(owner=owned.owner, database=owned.database.engine.url.database)
-    owned.execute_as_admin(*(f"ALTER {at} SET {name} TO '{value}'" for name, value in turned.items()))
+    holders = [one.format(owner=owned.owner, database=owned.database.engine.url.database) for one in whose]
+    for place, name in enumerate(sorted(turned)):
+        owned.execute_as_admin(f"ALTER {holders[place % len(holders)]} SET {name} TO '{turned[name]}'")
     owned.use_every_command()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.main import get_group
 
-from hostaway_sync.cli import serve_webhooks, show, webhooks
+from hostaway_sync.cli import serve_api, serve_webhooks, show, webhooks
 from hostaway_sync.cli.accounts import account
 from hostaway_sync.cli.calendar import calendar
 from hostaway_sync.cli.data import database, export, forget_guest, migrate, prune, roles, sql
@@ -46,6 +46,7 @@ app.command("history")(history.history)
 app.command("changes")(changes.changes)
 app.command("serve-webhooks")(serve_webhooks.serve_webhooks)
 app.add_typer(webhooks.app, name="webhooks")
+app.command("serve-api")(serve_api.serve_api)
 app.command("worker")(worker.worker)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(automation.app, name="automation")

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from hostaway_sync.app.history.history import require_changing
+from hostaway_sync.model.callers import Access
 from hostaway_sync.model.history.feed import OLDEST, FeedCursor, FeedFilter
 from hostaway_sync.model.history.life import tell_life
 from hostaway_sync.model.rows.lists import EVERYTHING, PARENTS, Part, RowFilters, RowList
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from hostaway_sync.model.callers import Access
     from hostaway_sync.model.history.events import LifeEvent
     from hostaway_sync.model.history.feed import FeedPage
+    from hostaway_sync.model.rows.columns import RowColumn
     from hostaway_sync.model.rows.cursor import RowCursor
     from hostaway_sync.model.vocabulary import Vocabulary
     from hostaway_sync.store.callers.scoped_reads import ScopedReads
@@ -175,6 +176,14 @@ class Rows:
             return None if key is None or told is None else (key.account_id, told)
 
         return self._reads.transaction(access, work)
+
+    def list_columns(self, wanted: RowList) -> tuple[RowColumn, ...]:
+        """Return the columns of the rows of a list that is a view, with what each means.
+
+        Raises:
+            StoreError: there is no such view.
+        """
+        return self._reads.transaction(Access.of_accounts(()), lambda c, _: self._reader.list_columns(c, wanted))
 
     def begin_changes(self, access: Access, since: FeedCursor | datetime | None = None) -> FeedCursor:
         """Return the cursor of a reader that wants the changes after a cursor or a time; None: all that are kept."""

@@ -38,19 +38,21 @@ def life_document(account_id: int, reservation_id: int, events: Iterable[LifeEve
     return {
         "account_id": str(account_id),
         "reservation_id": str(reservation_id),
-        "events": [
-            {
-                "at": iso(event.at),
-                "kind": event.kind.value,
-                "says": event.says,
-                "resource": event.resource,
-                "record_id": event.record_id,
-                "change_id": None if event.change_id is None else str(event.change_id),
-                "before": None if event.before is None else dict(event.before),
-                "after": None if event.after is None else dict(event.after),
-                "cause": event.cause,
-                "cause_id": event.cause_id,
-            }
-            for event in events
-        ],
+        "events": [event_document(event) for event in events],
+    }
+
+
+def event_document(event: LifeEvent) -> dict[str, Any]:
+    """Return one event of the life of a reservation; values may be `Decimal`."""
+    return {
+        "at": iso(event.at),
+        "kind": event.kind.value,
+        "says": event.says,
+        "resource": event.resource,
+        "record_id": event.record_id,
+        "change_id": None if event.change_id is None else str(event.change_id),
+        "before": None if event.before is None else dict(event.before),
+        "after": None if event.after is None else dict(event.after),
+        "cause": event.cause,
+        "cause_id": event.cause_id,
     }

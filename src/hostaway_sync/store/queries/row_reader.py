@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hostaway_sync.errors import AmbiguousRecord, StoreError, UsageError
+from hostaway_sync.model.rows.columns import RowColumn
 from hostaway_sync.model.rows.cursor import RowCursor, digest_question
 from hostaway_sync.model.rows.ids import RecordId
 from hostaway_sync.model.rows.lists import PARENTS, RowFilters, RowList, require_filters, require_limit
@@ -33,7 +34,7 @@ _RAW: Final = "raw_payload"
 _UNKNOWN: Final = "unknown"
 _NUL: Final = "\0"
 _COLUMNS: Final = sa.text(
-    r"SELECT attname\:\:text FROM pg_attribute"
+    r"SELECT attname\:\:text, format_type(atttypid, NULL), col_description(attrelid, attnum) FROM pg_attribute"
     " WHERE attrelid = to_regclass(:place) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
 )
 
@@ -72,7 +73,7 @@ class RowReader:
         self._core = core
         self._source = source
         self._statuses = {word: sorted(known) for word, known in statuses.items()}
-        self._columns: dict[str, tuple[str, ...]] = {}
+        self._columns: dict[str, tuple[RowColumn, ...]] = {}
 
     def read_page(
         self,
@@ -172,8 +173,8 @@ class RowReader:
         if place.view is None:
             statement = statements.build_runs_statement()
         else:
-            columns = self._read_columns(connection, place.view)
-            chosen = columns if with_raw else tuple(name for name in columns if name != _RAW)
+            names = (column.name for column in self.list_columns(connection, wanted))
+            chosen = tuple(name for name in names if with_raw or name != _RAW)
             statement = statements.build_view_statement(self._core, wanted, chosen, is_one=len(keys) == 1)
         values: dict[str, object] = {statements.ALL: numbers, statements.TEXTS: [str(one) for one in numbers]}
         for number in range(len(place.lookup)):
@@ -232,16 +233,20 @@ class RowReader:
         given |= {statements.AFTER.format(number): one for number, one in enumerate(behind or ())}
         return [_read_key(place, row) for row in connection.execute(statement, given)]
 
-    def _read_columns(self, connection: sa.Connection, view: str) -> tuple[str, ...]:
-        """Return the columns of a view, read once: a program and the views of another release do not meet for long."""
+    def list_columns(self, connection: sa.Connection, wanted: RowList) -> tuple[RowColumn, ...]:
+        """Return the columns of a list that is a view, read once: views of another release do not stay long.
+
+        Raises:
+            StoreError: there is no such view.
+        """
+        view = PLACES[wanted].view or ""
         if view not in self._columns:
-            place = {"place": quote_identifier(self._core, view)}
-            found = tuple(connection.scalars(_COLUMNS, place))
+            found = connection.execute(_COLUMNS, {"place": quote_identifier(self._core, view)}).all()
             if not found:
                 raise StoreError(
                     f"there is no view {self._core}.{view}: `hostaway-sync migrate` makes it, or says why it cannot"
                 )
-            self._columns[view] = found
+            self._columns[view] = tuple(RowColumn(*row) for row in found)
         return self._columns[view]
 
 

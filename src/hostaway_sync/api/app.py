@@ -1,0 +1,67 @@
+"""The application: its routes, and what every request meets on its way to one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from hostaway_sync.api.authorization import Callers
+from hostaway_sync.api.guards import Guards
+from hostaway_sync.api.openapi import describe
+from hostaway_sync.api.refusals import HANDLERS
+from hostaway_sync.api.routes import ROUTERS
+from hostaway_sync.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastapi.telemetry import TelemetryConfig
+    from starlette.types import ASGIApp
+
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.model.callers import Caller
+
+PREFIX: Final = "/api/v1"
+_TITLE: Final = "hostaway-sync"
+# FastAPI would send spans and logs of its own where the environment names a collector: with paths, ids and values.
+_SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+_CORS_SECONDS: Final = 600
+
+
+def create_app(mirror: Mirror, authenticate: Callable[[str], Caller | None], *, origins: Sequence[str] = ()) -> ASGIApp:
+    """Return the application.
+
+    Args:
+        mirror: answers.
+        authenticate: returns who a key or token belongs to; None: nobody.
+        origins: of pages whose scripts may ask; none: no page of another origin may.
+    """
+    app = FastAPI(
+        title=_TITLE,
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(CORSMiddleware, allow_origins=origins, **_CORS)] if origins else [],
+        telemetry=_SILENT,
+    )
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.state.mirror = mirror
+    app.state.callers = Callers(authenticate)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: describe(app, mirror)  # type: ignore[method-assign]
+    return Guards(app)
+
+
+_CORS: Final[dict[str, Any]] = {
+    "allow_methods": ["GET", "POST", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key"],
+    "expose_headers": ["ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID"],
+    "max_age": _CORS_SECONDS,
+}

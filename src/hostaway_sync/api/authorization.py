@@ -1,0 +1,180 @@
+"""Who calls, and whether the caller may: decided in one place, before a parameter or a body is read.
+
+401   no caller: no key, no token, or none that is valid
+403   the caller lacks the scope of the route, whatever the row
+404   the row is not the caller's, as if it were not there (the routes ask for their row before they read the body)
+422   what is asked for is not valid
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from hostaway_sync.api.problems import Problem, ProblemKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from hostaway_sync.model.callers import Caller, Scope
+
+TRUSTED_FOR_S: Final = 5.0
+"""How long a key is trusted without a look into the database: a revoked one works no longer than this."""
+
+SCOPE_MEMBER: Final = "x-scope"
+"""The member of an operation, in the document of the API, that names its scope."""
+
+FAILURES: Final = 30
+FAILURE_WINDOW_S: Final = 60.0
+_MOST_KEPT: Final = 10_000
+_LONGEST_TOKEN: Final = 8192
+_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="hostaway-sync"'}
+
+Endpoint = TypeVar("Endpoint", bound="Callable[..., Any]")
+
+
+class Callers:
+    """Finds the caller of a key or token; safe to use from several threads.
+
+    Args:
+        authenticate: returns who a key or token belongs to; None: nobody. It blocks, and takes the same time for both.
+        seconds: a monotonic clock.
+    """
+
+    def __init__(
+        self, authenticate: Callable[[str], Caller | None], *, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._authenticate = authenticate
+        self._seconds = seconds
+        self._lock = Lock()
+        self._trusted: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
+        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def recall(self, token: str) -> Caller | None:
+        """Return the caller of a key that was checked a moment ago; None: it must be checked."""
+        with self._lock:
+            checked_at, caller = self._trusted.get(_digest(token), (float("-inf"), None))
+        return caller if self._seconds() - checked_at < TRUSTED_FOR_S else None
+
+    def check(self, token: str, address: str) -> Caller:
+        """Return the caller of a key; it blocks.
+
+        Args:
+            token: as it was sent.
+            address: from which it was sent; an address that sent many wrong ones waits for a minute.
+
+        Raises:
+            Problem: it is nobody's, or its address must wait.
+        """
+        self._require_patience(address)
+        caller = self._authenticate(token) if len(token) <= _LONGEST_TOKEN else None
+        with self._lock:
+            if caller is None:
+                began_at, count = self._failures.get(address, (self._seconds(), 0))
+                self._failures[address] = began_at, count + 1
+                _shrink(self._failures)
+            else:
+                self._trusted[_digest(token)] = self._seconds(), caller
+                _shrink(self._trusted)
+        if caller is None:
+            raise unauthenticated()
+        return caller
+
+    def _require_patience(self, address: str) -> None:
+        with self._lock:
+            began_at, count = self._failures.get(address, (0.0, 0))
+            left = began_at + FAILURE_WINDOW_S - self._seconds()
+            if count and left <= 0:
+                del self._failures[address]
+            elif count >= FAILURES:
+                wait = str(max(1, round(left)))
+                detail = f"many wrong keys came from this address: try again in {wait} seconds"
+                raise Problem(ProblemKind.TOO_MANY, detail, headers={"Retry-After": wait})
+
+
+def unauthenticated() -> Problem:
+    """Return the problem of a request that nobody sent, whatever the reason: guessing learns nothing."""
+    detail = "send a key as `Authorization: Bearer hsk_…` or as `X-API-Key: hsk_…`"
+    return Problem(ProblemKind.UNAUTHENTICATED, detail, headers=_CHALLENGE)
+
+
+def needs(scope: Scope, row: Callable[[Request], object] | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Declare which scope a route needs, and which row of the caller's it is about.
+
+    Args:
+        scope: without which the answer is 403.
+        row: finds the row, and raises the problem 404 where the caller has none; it blocks. None: about no single row.
+    """
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        endpoint.__dict__.update(scope=scope, row=row)
+        return endpoint
+
+    return declare
+
+
+class AuthorizedRoute(APIRoute):
+    """A route whose endpoint says with `needs` who may ask; without it the route is not made."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401  (those of FastAPI)
+        options["openapi_extra"] = {SCOPE_MEMBER: endpoint.scope.value}  # type: ignore[attr-defined]  # see `needs`
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, behind the checks of caller, scope and row."""
+        handle = super().get_route_handler()
+        scope: Scope = self.endpoint.scope  # type: ignore[attr-defined]  # see `needs`
+        row: Callable[[Request], object] | None = self.endpoint.row  # type: ignore[attr-defined]
+
+        async def authorize(request: Request) -> Response:
+            caller = await _find_caller(request)
+            request.state.caller = caller
+            request.scope["caller"] = caller.name
+            if not caller.may(scope):
+                raise Problem(ProblemKind.SCOPE_MISSING, f"this needs the scope {scope}", scope=str(scope))
+            if row is not None:
+                request.state.row = await run_in_threadpool(row, request)
+            return await handle(request)
+
+        return authorize
+
+
+async def _find_caller(request: Request) -> Caller:
+    token = _read_token(request)
+    if token is None:
+        raise unauthenticated()
+    callers: Callers = request.app.state.callers
+    known = callers.recall(token)
+    if known is not None:
+        return known
+    address = request.client.host if request.client else ""
+    return await run_in_threadpool(callers.check, token, address)
+
+
+def _read_token(request: Request) -> str | None:
+    """Return the key of a request; None where there is none, or two."""
+    found = [value for name in ("authorization", "x-api-key") for value in request.headers.getlist(name)]
+    if len(found) != 1:
+        return None
+    if "x-api-key" in request.headers:
+        return found[0].strip() or None
+    scheme, _, token = found[0].strip().partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+
+
+def _shrink(kept: OrderedDict[Any, Any]) -> None:
+    while len(kept) > _MOST_KEPT:
+        kept.popitem(last=False)

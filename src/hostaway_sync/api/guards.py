@@ -1,0 +1,115 @@
+"""What stands before every route: request ids, limits of size and time, headers against misuse, one line of log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from hostaway_sync.api.problems import Problem, ProblemKind, problem_response
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY: Final = 1024 * 1024
+LONGEST_ANSWER_S: Final = 30.0
+_STREAM: Final = "/api/v1/changes/stream"
+_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+log = logging.getLogger(__name__)
+
+
+class Guards:
+    """An ASGI application around another one.
+
+    Args:
+        app: answers; its scopes have a `request_id`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        sent = _Sent(send)
+        began_at = time.monotonic()
+        body = _LimitedBody(receive)
+        try:
+            async with asyncio.timeout(None if scope["path"] == _STREAM else LONGEST_ANSWER_S):
+                await self._app(scope, body.receive, sent.send)
+        except _TooLarge:
+            await _refuse(
+                scope, body, sent, Problem(ProblemKind.TOO_LARGE, f"the body has more than {LARGEST_BODY} bytes")
+            )
+        except TimeoutError:
+            kind = ProblemKind.OVERTIME if body.is_whole else ProblemKind.TOO_SLOW
+            await _refuse(scope, body, sent, Problem(kind))
+        except Exception as error:
+            log.exception("api: unexpected %s", type(error).__name__)
+            await _refuse(scope, body, sent, Problem(ProblemKind.INTERNAL))
+        route = getattr(scope.get("route"), "path", "?")
+        log.info(
+            "api: %s %s: %s in %.3f s, caller %s",
+            scope["method"],
+            route,
+            sent.status,
+            time.monotonic() - began_at,
+            scope.get("caller", "none"),
+        )
+
+
+class _TooLarge(Exception):
+    """The body is longer than it may be."""
+
+
+class _LimitedBody:
+    """The body of a request, of which no more than a megabyte is read."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._size = 0
+        self.is_whole = False
+
+    async def receive(self) -> Message:
+        """Return the next piece."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            self.is_whole = not message.get("more_body", False)
+            if self._size > LARGEST_BODY:
+                raise _TooLarge
+        return message
+
+
+class _Sent:
+    """What was sent of an answer, with the headers that every answer has."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        """Send a piece."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = {name.lower() for name, _ in message.get("headers", ())}
+            message["headers"] = [
+                *message.get("headers", ()),
+                *((name, value) for name, value in _HEADERS if name not in given),
+            ]
+        await self._send(message)
+
+
+async def _refuse(scope: Scope, body: _LimitedBody, sent: _Sent, problem: Problem) -> None:
+    if sent.status is not None:
+        return  # an answer that was begun cannot become another one; the server cuts the connection
+    response = problem_response(problem, scope["request_id"])
+    if not body.is_whole:
+        response.headers["Connection"] = "close"
+    await response(scope, body.receive, sent.send)

@@ -1,0 +1,16 @@
+"""The routes, one file a subject: each handler asks the library once, and returns what it answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hostaway_sync.api.routes import accounts, calendar, listings, operations, reservations, sync_runs
+
+ROUTERS: Final = (
+    accounts.router,
+    listings.router,
+    reservations.router,
+    calendar.router,
+    sync_runs.router,
+    operations.router,
+)

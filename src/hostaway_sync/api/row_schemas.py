@@ -1,0 +1,136 @@
+"""The JSON Schema of rows: what the views of `core` show, by the types and comments of their columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from hostaway_sync.api.responses import refer
+from hostaway_sync.model.records import Mode, RunState
+from hostaway_sync.model.rows.lists import RowList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.model.rows.columns import RowColumn
+
+_NAMES: Final = {
+    RowList.ACCOUNTS: "Account",
+    RowList.LISTINGS: "Listing",
+    RowList.RESERVATIONS: "Reservation",
+    RowList.MESSAGES: "Message",
+    RowList.CALENDAR_DAYS: "CalendarDay",
+}
+LISTED: Final = (*_NAMES.values(), "SyncRun")
+"""The names of rows that lists have."""
+
+_TYPES: Final[dict[str, dict[str, Any]]] = {
+    "text": {"type": ["string", "null"]},
+    "uuid": {"type": ["string", "null"], "format": "uuid"},
+    "timestamp with time zone": {"type": ["string", "null"], "format": "date-time"},
+    "date": {"type": ["string", "null"], "format": "date"},
+    "time without time zone": {"type": ["string", "null"]},
+    "integer": {"type": ["integer", "null"]},
+    "bigint": {"type": ["integer", "null"]},
+    "numeric": {"type": ["number", "null"]},
+    "double precision": {"type": ["number", "null"]},
+    "boolean": {"type": ["boolean", "null"]},
+    "text[]": {"type": ["array", "null"], "items": {"type": "string"}},
+    "jsonb": {"description": "Any JSON."},
+}
+_ONLY_IF_ASKED: Final = "raw_payload"
+
+
+def row_schemas(mirror: Mirror) -> dict[str, Any]:
+    """Return the schemas of all rows by name, and of what is built of them."""
+    schemas = {name: _row_schema(mirror.rows.list_columns(one)) for one, name in _NAMES.items()}
+    schemas["ReservationDetails"] = {
+        "allOf": [
+            refer("Reservation"),
+            {
+                "type": "object",
+                "properties": {
+                    "messages": refer("MessagePage"),
+                    "history": {"type": "array", "items": refer("LifeEvent")},
+                    "listing": {"anyOf": [refer("Listing"), {"type": "null"}]},
+                },
+            },
+        ]
+    }
+    return {**schemas, **_RUN, **_LIFE}
+
+
+def _row_schema(columns: Iterable[RowColumn]) -> dict[str, Any]:
+    properties, required = {}, []
+    for column in columns:
+        properties[column.name] = {**_TYPES[column.type], **({"description": column.comment} if column.comment else {})}
+        if column.name != _ONLY_IF_ASKED:
+            required.append(column.name)
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_LIFE: Final[dict[str, Any]] = {
+    "LifeEvent": {
+        "type": "object",
+        "description": "One thing that happened to a stay.",
+        "properties": {
+            "at": {"type": ["string", "null"], "format": "date-time"},
+            "kind": {"type": "string"},
+            "says": {"type": "string", "description": "What happened, in words."},
+            "resource": {"type": ["string", "null"]},
+            "record_id": {"type": ["string", "null"]},
+            "change_id": {"type": ["string", "null"]},
+            "before": {"type": ["object", "null"]},
+            "after": {"type": ["object", "null"]},
+            "cause": {"type": ["string", "null"]},
+            "cause_id": {"type": ["string", "null"]},
+        },
+        "required": ["at", "kind", "says"],
+    },
+    "Life": {
+        "type": "object",
+        "properties": {
+            "account_id": {"type": "string"},
+            "reservation_id": {"type": "string"},
+            "events": {"type": "array", "items": refer("LifeEvent")},
+        },
+        "required": ["account_id", "reservation_id", "events"],
+    },
+}
+_COUNTS: Final = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
+_MOMENT: Final = _TYPES["timestamp with time zone"]
+_RUN: Final[dict[str, Any]] = {
+    "SyncRun": {
+        "type": "object",
+        "properties": {
+            "run_id": {"type": "string", "format": "uuid"},
+            "account_id": {"type": "string"},
+            "mode": {"type": "string", "enum": [one.value for one in Mode]},
+            "state": {"type": "string", "enum": [one.value for one in RunState]},
+            "triggered_at": _MOMENT,
+            "started_at": _MOMENT,
+            "finished_at": _MOMENT,
+            "retry_count": {"type": "integer"},
+            "max_retries": {"type": "integer"},
+            "error": {"type": ["string", "null"]},
+            "api_calls": {"type": "integer"},
+            "resources": {
+                "type": "object",
+                "description": "By resource: how many records the run met, by what became of them.",
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {
+                        "state": {"type": "string"},
+                        "error": {"type": ["string", "null"]},
+                        **{name: {"type": "integer"} for name in _COUNTS},
+                    },
+                    "required": ["state", "error", *_COUNTS],
+                },
+            },
+        },
+        "required": [
+            *("run_id", "account_id", "mode", "state", "triggered_at", "started_at", "finished_at", "retry_count"),
+            *("max_retries", "error", "api_calls", "resources"),
+        ],
+    },
+}

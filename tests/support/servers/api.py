@@ -1,0 +1,63 @@
+"""The API of a mirror over real HTTP, and clients with keys."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+from tests.support.servers.http_server import PATIENCE, running_server
+
+from hostaway_sync.api.server import PART, build_api
+from hostaway_sync.app.api_keys import ApiKeyRequest
+from hostaway_sync.http_server.config import ServerConfig
+from hostaway_sync.model.callers import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hostaway_sync.app.mirror import Mirror
+    from hostaway_sync.model.callers import Access
+
+
+class RunningApi:
+    """The API of one mirror.
+
+    Args:
+        mirror: answers.
+        base: its URL.
+    """
+
+    def __init__(self, mirror: Mirror, base: str) -> None:
+        self.mirror = mirror
+        self.base = base
+
+    def issue_key(self, name: str, access: Access, scopes: Iterable[Scope] = (Scope.READ,)) -> str:
+        """Make a key, and return what its caller sends."""
+        request = ApiKeyRequest(name, access, frozenset(scopes))
+        return self.mirror.api_keys.create(request, datetime.now(UTC)).token.get_secret_value()
+
+    @contextmanager
+    def client(self, key: str | None) -> Iterator[httpx.Client]:
+        """Open a client that sends a key; None: it sends none."""
+        headers = {} if key is None else {"X-API-Key": key}
+        with httpx.Client(base_url=self.base, headers=headers, timeout=PATIENCE) as client:
+            yield client
+
+
+class Callers(NamedTuple):
+    """The API over the rows of accounts 1 and 2, whose texts end with `of-1` and `of-2`, and who asks it."""
+
+    api: RunningApi
+    of_one: httpx.Client
+    of_two: httpx.Client
+    of_both: httpx.Client
+    stranger: httpx.Client
+
+
+@contextmanager
+def running_api(mirror: Mirror) -> Iterator[RunningApi]:
+    """Serve the API of a mirror."""
+    with running_server(build_api(mirror), ServerConfig(PART)) as server:
+        yield RunningApi(mirror, server.base)

@@ -72,4 +72,5 @@ def walk(rows: Rows, access: Access, wanted: RowList, filters: RowFilters, limit
         if page.next is None:
             return
         assert len(page.items) == limit
+        assert page.next != after
         after = page.next

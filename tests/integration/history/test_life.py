@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hostaway_sync.model.callers import Access
 from hostaway_sync.model.history.events import LifeKind
 from hostaway_sync.model.history.feed import OLDEST
 
@@ -31,6 +32,7 @@ def test_life_and_feed_follow_real_runs(sync_env: Build) -> None:
     mirror.sync.run(env.account_id, full=True)
     account_id, events = mirror.history.tell(stay)
     assert account_id == env.account_id
+    assert mirror.rows.tell_history(Access.everything(), str(stay)) == (account_id, events)
     lived = [(event.kind, event.says, event.cause) for event in events if event.resource == "reservations"]
     assert [kind for kind, _, _ in lived] == [LifeKind.BOOKED, LifeKind.CHANGED, LifeKind.CHANGED, LifeKind.MISSING]
     assert ", 2 guests, 100.00 EUR, status new" in lived[0][1]

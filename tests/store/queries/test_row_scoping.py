@@ -134,3 +134,15 @@ def test_changes_of_others_that_wait_are_not_told(reads: ScopedReads, database: 
     assert rows.begin_changes(MINE, datetime(2020, 1, 1, tzinfo=UTC)).change_id == 0
     with pytest.raises(UsageError, match="no resource 'x' has changes"):
         rows.read_changes(MINE, end, resource="x")
+
+
+def test_a_change_of_another_is_as_one_that_was_pruned(reads: ScopedReads, database: Database) -> None:
+    """A forged cursor does not tell which changes others have; one of the caller's own is still told from those."""
+    sql.execute(database, "DELETE FROM changes")
+    pruned, _, others, _ = insert_changes(database, 4, account=2)
+    sql.execute(database, "DELETE FROM changes WHERE change_id < :first", first=others)
+    (own,) = insert_changes(database)
+    rows = open_rows(reads)
+    end = rows.end_of_changes(MINE).low
+    lost = [rows.read_changes(MINE, FeedCursor(0, end, number)).has_lost for number in (pruned, others, own)]
+    assert lost == [True, True, False]

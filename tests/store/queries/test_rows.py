@@ -213,14 +213,34 @@ def test_filters_of_other_lists(rows: Rows) -> None:
         assert rows.list_rows(ALL, RowList.SYNC_RUNS, RowFilters(state=state)).items == ()
 
 
-def test_forged_keys_in_cursors_are_refused(rows: Rows) -> None:
-    """Whichever list they are for."""
+def test_foreign_and_forged_cursors_are_refused(rows: Rows) -> None:
+    """Those of other filters or another list, and those with a key that no row of the list can have."""
+    foreign = rows.list_rows(ALL, RESERVATIONS, RowFilters(status="confirmed"), limit=1).next
+    for wanted, filters in ((RESERVATIONS, EVERYTHING), (RowList.LISTINGS, EVERYTHING)):
+        with pytest.raises(UsageError, match="of another list, or of other filters"):
+            rows.list_rows(ALL, wanted, filters, after=foreign)
     keys = ("07", "x", "0", "-1", "9" * 20, "2026-W01-1", "2026-99-01", "1/2", "2026-05-01T12:00:00/x", "2026-05-01/")
     for wanted in FILTERS:
         for key in keys:
             cursor = RowCursor(digest_question(wanted, EVERYTHING), 1, key)
             with pytest.raises(UsageError, match="no cursor of this list"):
                 rows.list_rows(ALL, wanted, after=cursor)
+
+
+def test_a_row_that_goes_while_it_is_read_is_left_out(rows: Rows, database: Database) -> None:
+    """A purge may come between the statement that finds rows and the one that reads them."""
+    gone = iter([8, 7])
+
+    def purge(_: object, _cursor: object, statement: str, *_more: object) -> None:
+        if "row_to_json" in statement:
+            sql.execute(database, "DELETE FROM reservations WHERE account_id = 1 AND id = :id", id=next(gone))
+
+    sa.event.listen(database.engine, "before_cursor_execute", purge)
+    page = rows.list_rows(ALL, RESERVATIONS, RowFilters(account_id=1))
+    found = rows.find_row(ALL, RESERVATIONS, "hostaway:1:7")
+    sa.event.remove(database.engine, "before_cursor_execute", purge)
+    assert ids(page.items, "reservation_id") == [("1", "7"), ("1", "10001")]
+    assert found is None
 
 
 def test_missing_views_are_named(rows: Rows, database: Database) -> None:
@@ -266,6 +286,7 @@ def test_paging_loses_and_doubles_nothing_under_writers(database: Database) -> N
             seen += [(int(row["account_id"]), int(row["reservation_id"])) for row in page.items]
             if page.next is None:
                 break
+            assert page.next != after
             after = RowCursor.parse(str(page.next))
             moves = next(rest, [])
             write(moves)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from hostaway_sync.app.secrets import Secrets
 from hostaway_sync.errors import ApiKeyError, SecretError, UsageError
 from hostaway_sync.model.callers import Access, Caller, Scope
 from hostaway_sync.settings import load_settings
-from hostaway_sync.store.callers.api_keys import inspect_callers
+from hostaway_sync.store.callers.api_keys import find_key, inspect_callers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,7 @@ def test_key_proves_its_caller_until_it_is_revoked(keys: Keys) -> None:
     assert other.authenticate(token, NOW) == Caller("crm", READ, Access.of_accounts([2]))
     wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
     unknown = f"hsk_{'0' * 12}_{token[-44:]}"
+    assert keys.database.transaction(partial(find_key, key_id="0" * 12)) is None
     for text in (wrong, unknown, token[:-1], token + " ", "", "\ud800", "hsk_" + "\x00" * 57, "x" * 2_000_000):
         assert other.authenticate(text, NOW) is None
     customer = keys.create("customer", Access.of_customer(UUID(int=1)), DAY)

@@ -77,6 +77,14 @@ def box(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+def waiting(box: Database) -> Iterator[Database]:
+    """Return the same database, whose attempts are apart: others ask a server that is away all the time."""
+    url = box.engine.url.render_as_string(hide_password=False)
+    with closing(Database(url, schema=box.schema, patience=1.0)) as database:
+        yield database
+
+
 def test_job_of_a_killed_worker_is_done_by_another(box: Database) -> None:
     """SIGKILL in the middle of a job: another worker finds out by itself."""
     deliver(box, 1, object_id=7)
@@ -106,20 +114,20 @@ def test_database_closed_for_a_while_is_waited_for(box: Database, server: Embedd
         database.transaction(lambda connection: connection.execute(sa.select(1)))
 
 
-def test_worker_survives_an_outage_of_its_database(box: Database, server: EmbeddedPostgres) -> None:
+def test_worker_survives_an_outage_of_its_database(waiting: Database, server: EmbeddedPostgres) -> None:
     """It waits while the database refuses all connections, and goes on afterwards without help."""
-    with worker(box, no_op_handlers(box), drain=False) as working:
-        deliver(box, 1, object_id=1)
-        eventually(lambda: is_processed(box), "it works")
-        with refusing(server, box):
+    with worker(waiting, no_op_handlers(waiting), drain=False) as working:
+        deliver(waiting, 1, object_id=1)
+        eventually(lambda: is_processed(waiting), "it works")
+        with refusing(server, waiting):
             eventually(lambda: working.is_waiting, "it has noticed")
-        deliver(box, 1, object_id=2)
-        eventually(lambda: is_processed(box), "it works again")
+        deliver(waiting, 1, object_id=2)
+        eventually(lambda: is_processed(waiting), "it works again")
 
 
-def test_outage_during_a_job_loses_nothing(box: Database, server: EmbeddedPostgres) -> None:
+def test_outage_during_a_job_loses_nothing(waiting: Database, server: EmbeddedPostgres) -> None:
     """The job cannot even be returned: it is rescued and done later."""
-    deliver(box, 1, object_id=7)
+    deliver(waiting, 1, object_id=7)
     begun, go_on = threading.Event(), threading.Event()
 
     def hang_once(*_: object) -> None:
@@ -127,11 +135,11 @@ def test_outage_during_a_job_loses_nothing(box: Database, server: EmbeddedPostgr
             begun.set()
             go_on.wait()
 
-    with worker(box, refreshing(box, hang_once), drain=False) as working:
+    with worker(waiting, refreshing(waiting, hang_once), drain=False) as working:
         assert begun.wait(60)
-        with refusing(server, box):
+        with refusing(server, waiting):
             eventually(lambda: working.is_waiting, "it has noticed")
-        eventually(lambda: is_processed(box), "it was rescued")
+        eventually(lambda: is_processed(waiting), "it was rescued")
         go_on.set()
     join_job_threads()
 

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from tests.support.programs.program import COVERAGE
+from tests.support.programs.forked import start_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,13 +83,8 @@ def _processes_in(directory: Path) -> list[object]:
 
 
 def _demo_that_added_its_account(data_dir: Path) -> subprocess.Popen[str]:
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "hostaway_sync", "demo"],
-        env={"HOSTAWAY_SYNC_DATA_DIR": str(data_dir)} | COVERAGE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {"HOSTAWAY_SYNC_DATA_DIR": str(data_dir)}
+    demo = start_beside(environment, "demo", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert demo.stdout is not None
     assert any("Account 70001 added." in line for line in demo.stdout)
     return demo

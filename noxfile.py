@@ -290,7 +290,9 @@ def environment(session: nox.Session, name: str, locked: Path, python: str = sys
 
 def _install(session: nox.Session, python: Path, locked: Path) -> None:
     """Install what a lock file holds, each half by a pip of its own: one keeps a single processor busy."""
-    pins = re.split(r"\n(?=\S)", locked.read_text(encoding="utf-8"))
+    whole = re.split(r"\n(?=\S)", locked.read_text(encoding="utf-8"))
+    # No pip may be replaced while another runs from the same files: it comes last, and alone.
+    pins, last = ([pin for pin in whole if pin.startswith("pip==") is is_pip] for is_pip in (False, True))
     # The lock names all that is needed. What is imported is compiled then: most of what is installed never is.
     packages = ("--require-hashes", "--no-deps", "--no-compile", "--quiet", "--requirement")
     with tempfile.TemporaryDirectory(prefix="hostaway-sync-locks-") as name:
@@ -300,6 +302,9 @@ def _install(session: nox.Session, python: Path, locked: Path) -> None:
         command = [str(python), "-m", "pip", "install", *packages]
         running = [subprocess.Popen([*command, str(half)]) for half in halves]  # noqa: S603  (a Python)
         codes = [process.wait() for process in running]
+        if last and not any(codes):
+            halves[0].write_text("\n".join(last), encoding="utf-8")
+            codes.append(subprocess.run([*command, str(halves[0])], check=False).returncode)  # noqa: S603  (a Python)
     if any(codes):
         session.error(f"pip did not install {locked.name}: it says above why")
     session.run(python, "-m", "pip", "check", external=True, silent=True)

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
         metrics_textfile_dir: where `sync`, `sync-all` and `worker` write their metrics; None: nowhere.
         ping_url: URL of a monitor that they ping when they start and end; secret, because it works like a password.
         automation_hosts: origins of consumers of automations that need be neither https nor public; None: none.
+        api_rate_limit: limit of the requests of one caller of the API.
         api_origins: origins of web pages whose scripts may ask the API; None: none.
         keep_deliveries_days: how long processed deliveries, attempts and resolved dead letters are kept.
         keep_messages_days: how long guest messages with a known outcome are kept, with their idempotency keys.
@@ -156,6 +157,7 @@ class Settings(BaseSettings):
     resources: setting_types.Names = Field(default=("default",), min_length=1)
     trusted_proxies: setting_types.Networks = ("127.0.0.1", "::1")
     automation_hosts: setting_types.Origins | None = None
+    api_rate_limit: Limit = RateLimit(2000, timedelta(seconds=10))
     api_origins: setting_types.Origins | None = None
     keep_deliveries_days: float = Field(default=30, gt=0, le=365 * 10)
     payload_fields: setting_types.PayloadFields = ""

@@ -50,7 +50,7 @@ HOOK = "hook_id address kind is_enabled"
 PRUNED = (
     "walk_pages walks verification_notes sync_run_resources sync_runs verifications webhook_log job_attempts "
     "dead_letters automation_deliveries calendar_days calendar_due changes observations polled_changes "
-    "quarantined_records request_budget sent_messages calendar_writes rights"
+    "quarantined_records request_budget sent_messages calendar_writes rights api_limits"
 )
 
 

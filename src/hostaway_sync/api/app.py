@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
     from starlette.types import ASGIApp
 
+    from hostaway_sync.api.change_alerts import ChangeAlerts
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.callers import Caller
 
@@ -31,12 +32,19 @@ _SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": F
 _CORS_SECONDS: Final = 600
 
 
-def create_app(mirror: Mirror, authenticate: Callable[[str], Caller | None], *, origins: Sequence[str] = ()) -> ASGIApp:
+def create_app(
+    mirror: Mirror,
+    authenticate: Callable[[str], Caller | None],
+    alerts: ChangeAlerts,
+    *,
+    origins: Sequence[str] = (),
+) -> ASGIApp:
     """Return the application.
 
     Args:
         mirror: answers.
         authenticate: returns who a key or token belongs to; None: nobody.
+        alerts: wakes requests that wait for changes.
         origins: of pages whose scripts may ask; none: no page of another origin may.
     """
     app = FastAPI(
@@ -53,6 +61,8 @@ def create_app(mirror: Mirror, authenticate: Callable[[str], Caller | None], *, 
         app.add_exception_handler(kind, handler)
     app.state.mirror = mirror
     app.state.callers = Callers(authenticate)
+    app.state.alerts = alerts
+    app.state.take = mirror.api_limits.take
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: describe(app, mirror)  # type: ignore[method-assign]

@@ -2,6 +2,7 @@
 
 401   no caller: no key, no token, or none that is valid
 403   the caller lacks the scope of the route, whatever the row
+429   the caller has no request left
 404   the row is not the caller's, as if it were not there (the routes ask for their row before they read the body)
 422   what is asked for is not valid
 """
@@ -9,6 +10,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import OrderedDict
 from threading import Lock
@@ -141,6 +143,7 @@ class AuthorizedRoute(APIRoute):
             request.scope["caller"] = caller.name
             if not caller.may(scope):
                 raise Problem(ProblemKind.SCOPE_MISSING, f"this needs the scope {scope}", scope=str(scope))
+            await _count(request, caller)
             if row is not None:
                 request.state.row = await run_in_threadpool(row, request)
             return await handle(request)
@@ -158,6 +161,14 @@ async def _find_caller(request: Request) -> Caller:
         return known
     address = request.client.host if request.client else ""
     return await run_in_threadpool(callers.check, token, address)
+
+
+async def _count(request: Request, caller: Caller) -> None:
+    wait = await run_in_threadpool(request.app.state.take, caller)
+    if wait:
+        seconds = str(max(1, math.ceil(wait.total_seconds())))
+        detail = f"this caller has no request left: try again in {seconds} seconds"
+        raise Problem(ProblemKind.TOO_MANY, detail, headers={"Retry-After": seconds})
 
 
 def _read_token(request: Request) -> str | None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 LARGEST_BODY: Final = 1024 * 1024
 LONGEST_ANSWER_S: Final = 30.0
-_STREAM: Final = "/api/v1/changes/stream"
+# What may take longer: an answer that is waited for, and one that has no end.
+_LONGER: Final = {"/api/v1/changes": 2 * LONGEST_ANSWER_S, "/api/v1/changes/stream": None}
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -41,7 +42,7 @@ class Guards:
         began_at = time.monotonic()
         body = _LimitedBody(receive)
         try:
-            async with asyncio.timeout(None if scope["path"] == _STREAM else LONGEST_ANSWER_S):
+            async with asyncio.timeout(_LONGER.get(scope["path"], LONGEST_ANSWER_S)):
                 await self._app(scope, body.receive, sent.send)
         except _TooLarge:
             await _refuse(

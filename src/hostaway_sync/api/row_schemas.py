@@ -57,7 +57,7 @@ def row_schemas(mirror: Mirror) -> dict[str, Any]:
             },
         ]
     }
-    return {**schemas, **_RUN, **_LIFE}
+    return {**schemas, **_RUN, **_LIFE, **_CHANGES}
 
 
 def _row_schema(columns: Iterable[RowColumn]) -> dict[str, Any]:
@@ -132,5 +132,43 @@ _RUN: Final[dict[str, Any]] = {
             *("run_id", "account_id", "mode", "state", "triggered_at", "started_at", "finished_at", "retry_count"),
             *("max_retries", "error", "api_calls", "resources"),
         ],
+    },
+}
+_TEXT: Final = _TYPES["text"]
+_ANY: Final = {"type": ["object", "null"]}
+_CHANGES: Final[dict[str, Any]] = {
+    "Change": {
+        "type": "object",
+        "description": "One change of one record.",
+        "properties": {
+            "cursor": {"type": "string", "description": "The place after this change."},
+            "change_id": {"type": "string"},
+            "account_id": {"type": "string"},
+            "customer_id": _TYPES["uuid"],
+            "resource": {"type": "string"},
+            "record_id": {"type": "string", "description": "Of a day of a calendar `<listing_id>/<date>`."},
+            "change": {"type": "string", "description": "`inserted`, `updated`, `missing`, `returned` or `erased`."},
+            "changed_at": _MOMENT,
+            "source_updated_at": _MOMENT,
+            "keys": {**_TYPES["text[]"], "description": "The top-level keys that differ; null: all, or none."},
+            "before": _ANY,
+            "after": _ANY,
+            "cause": _TEXT,
+            "cause_id": _TEXT,
+        },
+        "required": [
+            *("cursor", "change_id", "account_id", "customer_id", "resource", "record_id", "change", "changed_at"),
+            *("source_updated_at", "keys", "before", "after", "cause", "cause_id"),
+        ],
+    },
+    "ChangePage": {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": refer("Change")},
+            "next": {"type": "string", "description": "The cursor to go on with, now or later."},
+            "more": {"type": "boolean", "description": "Whether there is more now."},
+            "lost": {"type": "boolean", "description": "Whether changes after the cursor were deleted unread."},
+        },
+        "required": ["items", "next", "more", "lost"],
     },
 }

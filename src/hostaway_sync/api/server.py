@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.api.app import create_app
+from hostaway_sync.api.change_alerts import ChangeAlerts
 from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.http_server.request_id import assign_request_ids
 from hostaway_sync.http_server.run import serve_http
@@ -26,13 +27,18 @@ CONNECTIONS: Final = 8
 _MOST_CONNECTIONS: Final = 1200
 
 
-def build_api(mirror: Mirror, *, origins: Sequence[str] = ()) -> ASGIApp:
+def open_alerts(mirror: Mirror) -> ChangeAlerts:
+    """Return what wakes requests that wait for changes; it must be stopped."""
+    return ChangeAlerts(mirror.history.watch, mirror.api_keys.list_revoked)
+
+
+def build_api(mirror: Mirror, alerts: ChangeAlerts, *, origins: Sequence[str] = ()) -> ASGIApp:
     """Return the application of a mirror."""
 
     def authenticate(token: str) -> Caller | None:
         return mirror.api_keys.authenticate(token, datetime.now(UTC))
 
-    return assign_request_ids(create_app(mirror, authenticate, origins=origins))
+    return assign_request_ids(create_app(mirror, authenticate, alerts, origins=origins))
 
 
 def serve_api(
@@ -44,11 +50,13 @@ def serve_api(
     stop: threading.Event | None = None,
 ) -> None:
     """Answer requests that come to `listener` until a signal comes, or `stop` is set."""
+    alerts = open_alerts(mirror)
     serve_http(
-        build_api(mirror, origins=origins),
+        build_api(mirror, alerts, origins=origins),
         ServerConfig(PART, most_connections=_MOST_CONNECTIONS),
         listener=listener,
         trusted_proxies=trusted_proxies,
+        on_stop=alerts.stop,
         stop=stop,
         supervisor=SystemdNotifier(),
     )

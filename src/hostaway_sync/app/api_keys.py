@@ -18,6 +18,7 @@ from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.callers import api_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, timedelta
 
     from hostaway_sync.app.container import Container
@@ -128,6 +129,18 @@ class ApiKeys:
         if caller is not None and stored is not None and stored.key.is_use_due(now):
             self._note_use(key_id, now)
         return caller
+
+    def list_revoked(self, identities: Collection[str]) -> set[str]:
+        """Return those of some callers whose keys are valid no more; a caller without a key is never among them.
+
+        Raises:
+            StoreError, StoreUnavailable: the database cannot be asked.
+        """
+        by_key = {key_id: identity for identity in identities if (key_id := keys.key_id_of(identity)) is not None}
+        if not by_key:
+            return set()
+        valid = self._database.transaction(partial(api_keys.list_valid, key_ids=by_key.keys()), is_one_statement=True)
+        return {identity for key_id, identity in by_key.items() if key_id not in valid}
 
     def _read_pepper(self) -> bytes:
         """Return the pepper; before the first key there is none, and none is needed to refuse all."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.api_keys import ApiKeys
+    from hostaway_sync.app.api_limits import ApiLimits
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.data.dumps import Dumps
@@ -185,6 +186,13 @@ class Mirror:
         from hostaway_sync.app.api_keys import ApiKeys
 
         return ApiKeys(self._container)
+
+    @cached_property
+    def api_limits(self) -> ApiLimits:
+        """How many requests each caller of the API may make."""
+        from hostaway_sync.app.api_limits import ApiLimits
+
+        return ApiLimits(self._container)
 
     @cached_property
     def scoped_reads(self) -> ScopedReads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import h11
 from starlette.requests import ClientDisconnect
@@ -15,6 +15,9 @@ from hostaway_sync.http_server.sparse_log import SparseLog
 
 if TYPE_CHECKING:
     import asyncio
+
+ABORT: Final = "hostaway_sync.abort"
+"""In the scope of a request: what cuts its connection, and drops what its client has not taken."""
 
 HEAD_WITHIN_S: Final = 10.0
 # Errors of libraries where a sender breaks the rules of HTTP, or leaves: no fault of this program.
@@ -81,6 +84,13 @@ class LimitedProtocol(H11Protocol):
             self._stop_waiting()
         elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()
+
+    def handle_events(self) -> None:
+        """Let what answers a request cut its connection: one that is closed waits for its client to take the rest."""
+        super().handle_events()
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment]  # ours is one more key
+        if scope is not None:
+            scope.setdefault(ABORT, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, and close; an application that handles the request learns that its sender left.

@@ -20,6 +20,7 @@ from hostaway_sync.store.records.observations import KEPT_FOR
 from hostaway_sync.store.runs import leases
 from hostaway_sync.store.tables import (
     MIRRORED,
+    api_limits,
     audit_log,
     automation_deliveries,
     calendar_days,
@@ -179,6 +180,7 @@ def _old_rows(keep: Retention) -> list[tuple[sa.Table, sa.ColumnElement[bool]]]:
         (calendar_writes, calendar_writes.c.settled_at < sa.func.now() - keep.messages),
         # A right whose process died before it gave the right back.
         (rights, rights.c.expires_at < sa.func.now() - _CUT_FOR),
+        (api_limits, api_limits.c.full_at < sa.func.now()),
     ]
     if keep.audit is not None:
         old.append((audit_log, audit_log.c.changed_at < sa.func.now() - keep.audit))

@@ -79,6 +79,7 @@ MARKS: Final[Mapping[str, tuple[str, ...]]] = {
 PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "accounts": ("token_expires_at", "webhook_previous_until"),
     "api_keys": ("previous_until", "expires_at"),
+    "api_limits": ("full_at",),
     "automation_deliveries": ("not_before_at",),
     "automations": ("previous_until", "not_before_at"),
     "calendar_readings": ("rota_at",),

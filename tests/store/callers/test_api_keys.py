@@ -76,7 +76,7 @@ def test_key_proves_its_caller_until_it_is_revoked(keys: Keys) -> None:
     token = issued.token.get_secret_value()
     assert token.startswith(f"hsk_{issued.key.key_id}_")
     other = keys.open()
-    assert other.authenticate(token, NOW) == Caller("crm", READ, Access.of_accounts([2]))
+    assert other.authenticate(token, NOW) == Caller("crm", READ, Access.of_accounts([2]), f"key:{issued.key.key_id}")
     wrong = token[:-1] + ("a" if token[-1] != "a" else "b")
     unknown = f"hsk_{'0' * 12}_{token[-44:]}"
     assert keys.database.transaction(partial(find_key, key_id="0" * 12)) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 from tests.support.servers.http_server import PATIENCE, running_server
 
-from hostaway_sync.api.server import PART, build_api
+from hostaway_sync.api.server import PART, build_api, open_alerts
 from hostaway_sync.app.api_keys import ApiKeyRequest
 from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.model.callers import Scope
@@ -17,6 +17,9 @@ from hostaway_sync.model.callers import Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tests.support.servers.http_server import RunningServer
+
+    from hostaway_sync.api.change_alerts import ChangeAlerts
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.callers import Access
 
@@ -26,17 +29,24 @@ class RunningApi:
 
     Args:
         mirror: answers.
-        base: its URL.
+        server: that answers.
+        alerts: wakes requests that wait for changes.
     """
 
-    def __init__(self, mirror: Mirror, base: str) -> None:
+    def __init__(self, mirror: Mirror, server: RunningServer, alerts: ChangeAlerts) -> None:
         self.mirror = mirror
-        self.base = base
+        self.base = server.base
+        self.connect = server.connect
+        self.alerts = alerts
 
     def issue_key(self, name: str, access: Access, scopes: Iterable[Scope] = (Scope.READ,)) -> str:
         """Make a key, and return what its caller sends."""
         request = ApiKeyRequest(name, access, frozenset(scopes))
         return self.mirror.api_keys.create(request, datetime.now(UTC)).token.get_secret_value()
+
+    def revoke(self, name: str) -> None:
+        """Make a key invalid."""
+        self.mirror.api_keys.revoke(name, datetime.now(UTC))
 
     @contextmanager
     def client(self, key: str | None) -> Iterator[httpx.Client]:
@@ -59,5 +69,6 @@ class Callers(NamedTuple):
 @contextmanager
 def running_api(mirror: Mirror) -> Iterator[RunningApi]:
     """Serve the API of a mirror."""
-    with running_server(build_api(mirror), ServerConfig(PART)) as server:
-        yield RunningApi(mirror, server.base)
+    alerts = open_alerts(mirror)
+    with running_server(build_api(mirror, alerts), ServerConfig(PART), on_stop=alerts.stop) as server:
+        yield RunningApi(mirror, server, alerts)

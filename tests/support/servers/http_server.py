@@ -14,7 +14,7 @@ from hostaway_sync.http_server.listen_address import open_listener
 from hostaway_sync.http_server.run import serve_http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
@@ -69,11 +69,15 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(app: ASGIApp, config: ServerConfig) -> Iterator[RunningServer]:
+def running_server(
+    app: ASGIApp, config: ServerConfig, *, on_stop: Callable[[], None] | None = None
+) -> Iterator[RunningServer]:
     """Serve an application on a free port, and stop it properly."""
     stop = threading.Event()
     with open_listener("127.0.0.1", 0, part=config.part) as listener:
-        run = partial(serve_http, app, config, listener=listener, trusted_proxies=("127.0.0.1",), stop=stop)
+        run = partial(
+            serve_http, app, config, listener=listener, trusted_proxies=("127.0.0.1",), on_stop=on_stop, stop=stop
+        )
         thread = threading.Thread(target=run)
         thread.start()
         try:

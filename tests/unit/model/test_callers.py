@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hostaway_sync.model.callers import Access, Caller, Scope
-from hostaway_sync.model.callers.keys import ApiKey, StoredKey, accept, format_token, hash_token, read_key_id
+from hostaway_sync.model.callers.keys import (
+    ApiKey,
+    StoredKey,
+    accept,
+    format_token,
+    hash_token,
+    key_id_of,
+    read_key_id,
+)
 from hostaway_sync.safe_text import hide_private
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +68,12 @@ def test_key_is_accepted_while_it_is_valid(
 ) -> None:
     """Expired and revoked ones are not; the secret before a rotation is until its end."""
     found = accept(stored, hash_token(PEPPER, token), NOW + age)
-    assert found == (KEY.caller() if is_accepted else None)
+    assert (found is not None) == is_accepted
+    if found is not None and stored is not None:
+        until = stored.key.previous_until if token == BEFORE else stored.key.expires_at
+        assert found == KEY.caller(until)
+        assert key_id_of(found.identity) == KEY.key_id
+        assert key_id_of(f"token:{KEY.key_id}") is None
 
 
 def test_empty_hash_proves_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hostaway_sync.api.routes import accounts, calendar, listings, operations, reservations, sync_runs
+from hostaway_sync.api.routes import accounts, calendar, changes, listings, operations, reservations, sync_runs
 
 ROUTERS: Final = (
     accounts.router,
@@ -12,5 +12,6 @@ ROUTERS: Final = (
     reservations.router,
     calendar.router,
     sync_runs.router,
+    changes.router,
     operations.router,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hostaway_sync.app.resources import list_names
 from hostaway_sync.errors import AccountError, HostawaySyncError, UsageError
 from hostaway_sync.history.feed import Feed
+from hostaway_sync.history.watch import watch_changes
 from hostaway_sync.model.history.feed import FeedCursor, FeedFilter
 from hostaway_sync.model.history.life import tell_life
 from hostaway_sync.model.kinds.kind import Scope
@@ -17,10 +18,13 @@ from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.history import stay
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator
     from datetime import datetime
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.history.events import LifeEvent
+    from hostaway_sync.model.history.new_changes import NewChanges
 
 # What has changes and is no record of the source: how runs end, and what becomes of messages to guests.
 _OF_OURS: Final = ("sync", "send")
@@ -54,6 +58,10 @@ class History:
     def feed(self) -> Feed:
         """The feed of changes."""
         return Feed(self._database)
+
+    def watch(self, stop: threading.Event) -> Generator[NewChanges, None, None]:
+        """Yield whose records changed, look by look, until `stop` is set; it holds one connection."""
+        return watch_changes(self._database, stop)
 
     def choose(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from uuid import UUID
 
 
@@ -65,11 +66,15 @@ class Caller:
         name: of the API key, or of the token's subject.
         scopes: the kinds of requests that it may make.
         access: the accounts that it may see.
+        identity: what no other caller has, now or later: which key, or whose token.
+        until: it proves nobody from then on; None: until it is revoked.
     """
 
     name: str
     scopes: frozenset[Scope]
     access: Access
+    identity: str = ""
+    until: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller has a scope."""

@@ -32,6 +32,7 @@ BOTH_VALID: Final = timedelta(days=1)
 NOTED_EVERY: Final = timedelta(minutes=1)
 """The least time between two notes of when a key was used last."""
 _TOKEN: Final = re.compile(rf"hsk_([A-Za-z0-9]{{{ID_LENGTH}}})_[A-Za-z0-9]{{{SECRET_LENGTH}}}")
+_KEY: Final = "key:"
 _NO_HASH: Final = bytes(hashlib.sha256().digest_size)
 
 
@@ -75,9 +76,14 @@ class ApiKey:
         """Whether it is time to note again that it was used."""
         return self.last_used_at is None or now - self.last_used_at >= NOTED_EVERY
 
-    def caller(self) -> Caller:
-        """Return the caller that it proves."""
-        return Caller(self.name, self.scopes, self.access)
+    @property
+    def identity(self) -> str:
+        """What no other caller has: another key may get the name of a revoked one."""
+        return f"{_KEY}{self.key_id}"
+
+    def caller(self, until: datetime | None = None) -> Caller:
+        """Return the caller that it proves until then."""
+        return Caller(self.name, self.scopes, self.access, self.identity, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,12 @@ def accept(stored: StoredKey | None, digest: bytes, now: datetime) -> Caller | N
     is_current, is_previous = hmac.compare_digest(digest, current), hmac.compare_digest(digest, previous)
     if stored is None or not stored.key.is_valid(now):
         return None
+    if is_current:
+        return stored.key.caller(stored.key.expires_at)
     until = stored.key.previous_until if stored.previous_hash is not None else None
-    is_proved = is_current or (is_previous and until is not None and now < until)
-    return stored.key.caller() if is_proved else None
+    return stored.key.caller(until) if is_previous and until is not None and now < until else None
+
+
+def key_id_of(identity: str) -> str | None:
+    """Return the key of a caller's identity; None: the caller has none."""
+    return identity.removeprefix(_KEY) if identity.startswith(_KEY) else None

@@ -21,7 +21,7 @@ from hostaway_sync.store.secrets.vault import open_stored_secret, run_secret_tra
 from hostaway_sync.store.tables import accounts, api_key_pepper, api_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from hostaway_sync.model.callers.api_role import ApiRoleState
@@ -137,6 +137,14 @@ def find_key(connection: sa.Connection, key_id: str) -> StoredKey | None:
     row = connection.execute(_find_statement(), {"key_id": key_id}).one()
     found = StoredKey(_read(row), row.secret_hash, row.previous_hash)
     return None if row.is_decoy else found
+
+
+def list_valid(connection: sa.Connection, key_ids: Collection[str]) -> set[str]:
+    """Return those of some keys that are valid, by the database's clock."""
+    is_unexpired = api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > sa.func.now())
+    mine = api_keys.c.key_id == sa.func.any(sa.cast(sorted(key_ids), sa.ARRAY(sa.Text)))
+    query = sa.select(api_keys.c.key_id).where(mine, api_keys.c.revoked_at.is_(None), is_unexpired)
+    return set(connection.scalars(query))
 
 
 def note_use(connection: sa.Connection, key_id: str, *, now: datetime) -> None:

@@ -175,6 +175,7 @@ TABLES_WITHOUT_GUESTS: Final = frozenset(
         "accounts",
         "api_key_pepper",
         "api_keys",
+        "api_limits",
         "audit_log",
         "automation_cursor",
         "automations",

@@ -55,7 +55,7 @@ from hostaway_sync.store.tables.runs import (
     walks,
     watermarks,
 )
-from hostaway_sync.store.tables.secrets import api_key_pepper, api_keys, secrets_store
+from hostaway_sync.store.tables.secrets import api_key_pepper, api_keys, api_limits, secrets_store
 from hostaway_sync.store.tables.webhooks import (
     dead_letters,
     delivery_audits,
@@ -72,6 +72,7 @@ __all__ = [
     "alarms",
     "api_key_pepper",
     "api_keys",
+    "api_limits",
     "audit_log",
     "automation_cursor",
     "automation_deliveries",

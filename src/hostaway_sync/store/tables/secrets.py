@@ -58,6 +58,16 @@ api_keys = Table(
 )
 Index("api_keys_name_idx", api_keys.c.name, unique=True, postgresql_where=text("revoked_at IS NULL"))
 
+api_limits = Table(
+    "api_limits",
+    metadata,
+    Column("caller", Text, nullable=False, comment="which API key, or whose token"),
+    Column("full_at", Timestamp, nullable=False, comment="from then on the caller has all its requests again"),
+    PrimaryKeyConstraint("caller"),
+    postgresql_with={"fillfactor": 25},
+    comment="how many requests callers of the API have left; a row that is over says nothing",
+)
+
 api_key_pepper = Table(
     "api_key_pepper",
     metadata,

@@ -20,9 +20,10 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from hostaway_sync.api.problems import Problem, ProblemKind
+from hostaway_sync.app.api_keys import acting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -38,6 +39,7 @@ SCOPE_MEMBER: Final = "x-scope"
 FAILURES: Final = 30
 FAILURE_WINDOW_S: Final = 60.0
 _MOST_KEPT: Final = 10_000
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 _LONGEST_TOKEN: Final = 8192
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="hostaway-sync"'}
 
@@ -109,16 +111,22 @@ def unauthenticated() -> Problem:
     return Problem(ProblemKind.UNAUTHENTICATED, detail, headers=_CHALLENGE)
 
 
-def needs(scope: Scope, row: Callable[[Request], object] | None = None) -> Callable[[Endpoint], Endpoint]:
+def needs(
+    scope: Scope,
+    row: Callable[[Request], object] | None = None,
+    *,
+    row_of_body: Callable[[Request, Mapping[str, Any]], object] | None = None,
+) -> Callable[[Endpoint], Endpoint]:
     """Declare which scope a route needs, and which row of the caller's it is about.
 
     Args:
         scope: without which the answer is 403.
         row: finds the row, and raises the problem 404 where the caller has none; it blocks. None: about no single row.
+        row_of_body: the same, where the body names the row; it gets the members of the body, which nobody has judged.
     """
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.__dict__.update(scope=scope, row=row)
+        endpoint.__dict__.update(scope=scope, row=row, row_of_body=row_of_body)
         return endpoint
 
     return declare
@@ -136,6 +144,7 @@ class AuthorizedRoute(APIRoute):
         handle = super().get_route_handler()
         scope: Scope = self.endpoint.scope  # type: ignore[attr-defined]  # see `needs`
         row: Callable[[Request], object] | None = self.endpoint.row  # type: ignore[attr-defined]
+        row_of_body = self.endpoint.row_of_body  # type: ignore[attr-defined]
 
         async def authorize(request: Request) -> Response:
             caller = await _find_caller(request)
@@ -146,7 +155,13 @@ class AuthorizedRoute(APIRoute):
             await _count(request, caller)
             if row is not None:
                 request.state.row = await run_in_threadpool(row, request)
-            return await handle(request)
+            if row_of_body is not None:
+                request.state.row = await run_in_threadpool(row_of_body, request, await _read_members(request))
+            # FastAPI would take a body that is too large for one that is no JSON.
+            if request.method not in _BODILESS:
+                await request.body()
+            with acting_for(caller.name):
+                return await handle(request)
 
         return authorize
 
@@ -169,6 +184,15 @@ async def _count(request: Request, caller: Caller) -> None:
         seconds = str(max(1, math.ceil(wait.total_seconds())))
         detail = f"this caller has no request left: try again in {seconds} seconds"
         raise Problem(ProblemKind.TOO_MANY, detail, headers={"Retry-After": seconds})
+
+
+async def _read_members(request: Request) -> Mapping[str, Any]:
+    """Return the members of a body; none where it is no JSON object, which the route says when it reads the body."""
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _read_token(request: Request) -> str | None:

@@ -44,10 +44,6 @@ class Guards:
         try:
             async with asyncio.timeout(_LONGER.get(scope["path"], LONGEST_ANSWER_S)):
                 await self._app(scope, body.receive, sent.send)
-        except _TooLarge:
-            await _refuse(
-                scope, body, sent, Problem(ProblemKind.TOO_LARGE, f"the body has more than {LARGEST_BODY} bytes")
-            )
         except TimeoutError:
             kind = ProblemKind.OVERTIME if body.is_whole else ProblemKind.TOO_SLOW
             await _refuse(scope, body, sent, Problem(kind))
@@ -65,10 +61,6 @@ class Guards:
         )
 
 
-class _TooLarge(Exception):
-    """The body is longer than it may be."""
-
-
 class _LimitedBody:
     """The body of a request, of which no more than a megabyte is read."""
 
@@ -78,13 +70,18 @@ class _LimitedBody:
         self.is_whole = False
 
     async def receive(self) -> Message:
-        """Return the next piece."""
+        """Return the next piece.
+
+        Raises:
+            Problem: there is too much of it; the application answers with that, as with any other.
+        """
         message = await self._receive()
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             self.is_whole = not message.get("more_body", False)
             if self._size > LARGEST_BODY:
-                raise _TooLarge
+                detail = f"the body has more than {LARGEST_BODY} bytes"
+                raise Problem(ProblemKind.TOO_LARGE, detail, headers={"Connection": "close"})
         return message
 
 

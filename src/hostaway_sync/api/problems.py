@@ -32,6 +32,7 @@ class ProblemKind(Enum):
     INVALID = ("invalid", 422, "The request is not valid")
     TOO_MANY = ("too-many-requests", 429, "Too many requests")
     INTERNAL = ("internal", 500, "The server made a mistake")
+    NOT_SENT = ("message-not-sent", 502, "The message was not sent, or not delivered")
     SOURCE = ("source", 502, "The platform did not answer as it should")
     UNAVAILABLE = ("unavailable", 503, "The server cannot answer now")
     OVERTIME = ("overtime", 504, "The answer took too long")

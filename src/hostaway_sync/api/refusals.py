@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hostaway_sync.api.problems import Problem, ProblemKind, problem_response
 from hostaway_sync.errors import (
@@ -99,6 +100,12 @@ def _refuse_by_framework(request: Request, error: HTTPException) -> Response:
     return problem_response(Problem(kind, headers=error.headers), request.scope["request_id"])
 
 
+def _refuse_absent(request: Request, error: ClientDisconnect) -> Response:
+    """Return what nobody reads: the caller left before its body was whole."""
+    del error
+    return problem_response(Problem(ProblemKind.TOO_SLOW), request.scope["request_id"])
+
+
 def _where(place: Sequence[int | str]) -> str:
     """Return where a value stands, as `query.limit`; of a body the path in it."""
     return ".".join(map(str, place))
@@ -124,4 +131,5 @@ HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Response]]]
     HostawaySyncError: _refuse_program_error,
     RequestValidationError: _refuse_invalid,
     HTTPException: _refuse_by_framework,
+    ClientDisconnect: _refuse_absent,
 }

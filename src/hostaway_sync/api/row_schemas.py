@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hostaway_sync.api.responses import refer
+from hostaway_sync.model.messages import CommunicationType, IntentState
 from hostaway_sync.model.records import Mode, RunState
 from hostaway_sync.model.rows.lists import RowList
 
@@ -21,13 +22,14 @@ _NAMES: Final = {
     RowList.MESSAGES: "Message",
     RowList.CALENDAR_DAYS: "CalendarDay",
 }
-LISTED: Final = (*_NAMES.values(), "SyncRun")
+LISTED: Final = (*_NAMES.values(), "SyncRun", "SentMessage")
 """The names of rows that lists have."""
 
+_TIME: Final = "timestamp with time zone"
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "text": {"type": ["string", "null"]},
     "uuid": {"type": ["string", "null"], "format": "uuid"},
-    "timestamp with time zone": {"type": ["string", "null"], "format": "date-time"},
+    _TIME: {"type": ["string", "null"], "format": "date-time"},
     "date": {"type": ["string", "null"], "format": "date"},
     "time without time zone": {"type": ["string", "null"]},
     "integer": {"type": ["integer", "null"]},
@@ -57,7 +59,7 @@ def row_schemas(mirror: Mirror) -> dict[str, Any]:
             },
         ]
     }
-    return {**schemas, **_RUN, **_LIFE, **_CHANGES}
+    return {**schemas, **_RUN, **_LIFE, **_CHANGES, **_SENT}
 
 
 def _row_schema(columns: Iterable[RowColumn]) -> dict[str, Any]:
@@ -97,8 +99,39 @@ _LIFE: Final[dict[str, Any]] = {
         "required": ["account_id", "reservation_id", "events"],
     },
 }
+_WORD: Final = _TYPES["text"]
+_SENT: Final[dict[str, Any]] = {
+    "SentMessage": {
+        "type": "object",
+        "description": "A message to a guest that was sent from here, or is to be; without its text.",
+        "properties": {
+            "intent_id": {"type": "string", "description": "Its number here."},
+            "account_id": {"type": "string"},
+            "reservation_id": {"type": "string"},
+            "conversation_id": {"type": "string"},
+            "message_id": {**_WORD, "description": "The message that it became in its thread."},
+            "channel_type": {"type": "string", "enum": [one.value for one in CommunicationType]},
+            "idempotency_key": _WORD,
+            "state": {"type": "string", "enum": [one.value for one in IntentState]},
+            "is_queued": {"type": "boolean", "description": "A worker is to send it."},
+            "quiet_hours": _WORD,
+            "error": {**_WORD, "description": "Why it failed, or why its outcome is not known."},
+            **dict.fromkeys(("created_at", "not_before_at", "sending_at", "settled_at"), _TYPES[_TIME]),
+            "concerns": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Of the answer to who sent it: what is odd about its guest's stay.",
+            },
+        },
+        "required": [
+            *("intent_id", "account_id", "reservation_id", "conversation_id", "message_id", "channel_type"),
+            *("idempotency_key", "state", "is_queued", "quiet_hours", "error"),
+            *("created_at", "not_before_at", "sending_at", "settled_at"),
+        ],
+    }
+}
 _COUNTS: Final = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
-_MOMENT: Final = _TYPES["timestamp with time zone"]
+_MOMENT: Final = _TYPES[_TIME]
 _RUN: Final[dict[str, Any]] = {
     "SyncRun": {
         "type": "object",

@@ -111,4 +111,5 @@ _NAMES = {
     RowList.LISTINGS: "listing",
     RowList.RESERVATIONS: "reservation",
     RowList.SYNC_RUNS: "run",
+    RowList.SENT_MESSAGES: "message",
 }

@@ -15,6 +15,7 @@ from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.model.callers import keys
 from hostaway_sync.model.callers.keys import ALPHABET, ID_LENGTH, PEPPER_BYTES, SECRET_LENGTH, ApiKey
 from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.audit_log import acting_for
 from hostaway_sync.store.callers import api_keys
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.model.callers import Access, Caller, Scope
+
+__all__ = ["ApiKeyRequest", "ApiKeys", "IssuedKey", "acting_for"]
 
 _NOTE_PATIENCE: Final = 0.0
 log = logging.getLogger(__name__)

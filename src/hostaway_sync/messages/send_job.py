@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from hostaway_sync.errors import AccountError, Advice, LeaseHeld, MessageRefused, SourceError, SourceUnavailable
+from hostaway_sync.messages.answer import is_ended
 from hostaway_sync.messages.decision import SENDS, Decision, Step
 from hostaway_sync.messages.ledger_decision import decide_by_ledger
 from hostaway_sync.messages.quiet_hours import find_quiet_end, parse_hours
@@ -105,8 +106,7 @@ def queue_message(
         ledger_clock.clamp_times_of_guest(connection, message)
         decision = decide_by_ledger(connection, message, name_this_process(), again=again)
         known = decision.intent
-        is_over = known is not None and (known.proof is Proof.PERSON or known.message_id is not None)
-        if decision.step is Step.TAKE_UP and is_repeated and is_over:
+        if decision.step is Step.TAKE_UP and is_repeated and known is not None and is_ended(known):
             return replace(decision, step=Step.ENDED)
         if dry_run or decision.step not in SENDS:
             return decision

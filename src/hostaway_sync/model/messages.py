@@ -110,7 +110,7 @@ class OutgoingMessage:
     @property
     def body_hash(self) -> bytes:
         """SHA-256 of the normalized text; equal for texts of the same words."""
-        return sha256(normalize_text(self.body).encode()).digest()
+        return hash_text(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +249,11 @@ class MessageApi(Protocol):
 def normalize_text(text: str) -> str:
     """Return a text in Unicode form NFC, with one space in place of any white space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def hash_text(text: str) -> bytes:
+    """Return the SHA-256 of the normalized text; equal for texts of the same words."""
+    return sha256(normalize_text(text).encode()).digest()
 
 
 def text_variants(text: str) -> frozenset[str]:

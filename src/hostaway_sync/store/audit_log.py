@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -14,13 +16,18 @@ import sqlalchemy as sa
 from hostaway_sync.store.tables import audit_log
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from hostaway_sync.store.postgres.database import Database
 
 REPLACED = "replaced"
 """The entry of a changed secret, in place of its old and new value."""
+
+CALLER = "caller"
+"""The member of `changes` that names the caller of the API for whom a change was made."""
+
+_caller: ContextVar[str | None] = ContextVar("caller", default=None)
 
 
 class Action(StrEnum):
@@ -68,9 +75,27 @@ def add_entry(
         changes: old and new value by field.
         made_by: user and host of who did it; None: this process.
     """
+    caller = _caller.get()
+    named = {} if caller is None else {CALLER: caller}
     os_user, host = made_by or (current_os_user(), socket.gethostname())
-    values = {"account_id": account_id, "action": action.value, "changes": dict(changes or {})}
+    values = {"account_id": account_id, "action": action.value, "changes": {**(changes or {}), **named}}
     connection.execute(sa.insert(audit_log).values(**values, os_user=os_user, host=host))
+
+
+@contextmanager
+def acting_for(caller: str) -> Iterator[None]:
+    """Name a caller of the API in every entry that is added while the block runs."""
+    before = _caller.set(caller)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
+
+
+def note_caller(connection: sa.Connection, account_id: int, changes: Mapping[str, Any]) -> None:
+    """Add an entry about what a caller of the API had done; add none for a person or a job, whom its row names."""
+    if _caller.get() is not None:
+        add_entry(connection, account_id, Action.UPDATED, changes)
 
 
 def list_last_entries(database: Database, account_id: int, *, limit: int) -> list[AuditEntry]:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from hostaway_sync.api.routes import accounts, calendar, changes, listings, operations, reservations, sync_runs
+from hostaway_sync.api.routes import (
+    accounts,
+    calendar,
+    changes,
+    listings,
+    messages,
+    operations,
+    reservations,
+    sync_runs,
+)
 
 ROUTERS: Final = (
     accounts.router,
@@ -13,5 +22,6 @@ ROUTERS: Final = (
     calendar.router,
     sync_runs.router,
     changes.router,
+    messages.router,
     operations.router,
 )

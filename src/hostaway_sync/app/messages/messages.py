@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hostaway_sync.app.messages.composer import Composer
-from hostaway_sync.errors import MessageRefused, MessageUnsettled
+from hostaway_sync.errors import AccountError, MessageRefused, MessageUnsettled
 from hostaway_sync.messages import guards
+from hostaway_sync.messages.answer import answer_outcome, is_decided, replay
 from hostaway_sync.messages.decision import LOOKS_APART
 from hostaway_sync.messages.sender import Sender
 from hostaway_sync.messages.settlement import settle_from_mirror, settle_from_source
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from hostaway_sync.app.container import Container
     from hostaway_sync.app.messages.composer import PreparedMessage
+    from hostaway_sync.messages.answer import SendAnswer
     from hostaway_sync.messages.sender import SendOutcome
     from hostaway_sync.model.messages import Intent, MessageRequest
 
@@ -50,6 +52,31 @@ class Messages:
         """
         with Composer(self._container) as composer:
             yield composer.prepare(request)
+
+    def send_once(self, request: MessageRequest) -> SendAnswer:
+        """Send a message for a program, which asks again under the same key until it knows the outcome.
+
+        A message of this key that was sent, waits or ended is looked up and left alone, whatever its account does now.
+
+        Raises:
+            MessageUnsettled: the account was purged meanwhile.
+            HostawaySyncError: nothing was sent; see `Composer.prepare`.
+        """
+        guards.require_text(request.text)
+        guards.require_key(request.key)
+        known = self._find_by_key(request)
+        if known is not None and is_decided(known):
+            return replay(request, known)
+        try:
+            with self.prepare(request) as draft:
+                outcome = draft.send()
+        except AccountError:
+            if known is None:
+                raise
+            return replay(request, known)
+        if outcome.intent is None:
+            raise MessageUnsettled("the message is not in the ledger any more: its account was purged meanwhile")
+        return answer_outcome(request, outcome.step, outcome.intent, draft.concerns)
 
     def cancel(self, intent_id: int) -> Intent:
         """Cancel a message that was not sent yet; its row stays, as `failed`, and keeps its key.
@@ -141,6 +168,12 @@ class Messages:
         yield
         if not dry_run:
             self.settle(account_id)
+
+    def _find_by_key(self, request: MessageRequest) -> Intent | None:
+        account_id, key = request.account_id, request.key
+        if account_id is None or key is None:
+            return None
+        return self._database.transaction(lambda connection: ledger.find_by_key(connection, account_id, key))
 
     def _get_unknown(self, intent_id: int) -> Intent:
         account_id = self._intent(intent_id).message.account_id

@@ -16,7 +16,7 @@ LARGEST_PAGE: Final = 500
 
 
 class RowList(StrEnum):
-    """A list of rows: a view of `core`, or the runs of syncs."""
+    """A list of rows: a view of `core`, the runs of syncs, or the ledger of what was sent to guests."""
 
     ACCOUNTS = "accounts"
     LISTINGS = "listings"
@@ -24,6 +24,7 @@ class RowList(StrEnum):
     MESSAGES = "messages"
     CALENDAR_DAYS = "calendar_days"
     SYNC_RUNS = "sync_runs"
+    SENT_MESSAGES = "sent_messages"
 
 
 class Part(StrEnum):
@@ -49,7 +50,7 @@ class RowFilters:
         first_day: earliest day of a calendar.
         last_day: latest day of a calendar, included.
         updated_since: those that this mirror stored, saw change or missed at this moment or later.
-        state: of a run.
+        state: of a run, or of a message that was sent from here.
     """
 
     account_id: int | None = None
@@ -81,6 +82,7 @@ FILTERS: Final[Mapping[RowList, frozenset[str]]] = {
     RowList.MESSAGES: frozenset({"account_id", "reservation_id"}),
     RowList.CALENDAR_DAYS: frozenset({"account_id", "listing_id", "first_day", "last_day"}),
     RowList.SYNC_RUNS: frozenset({"account_id", "state"}),
+    RowList.SENT_MESSAGES: frozenset({"account_id", "state"}),
 }
 """The filters that each list knows."""
 

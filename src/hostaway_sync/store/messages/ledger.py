@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from hostaway_sync.errors import LeaseLost
 from hostaway_sync.model.messages import Intent, IntentState, OutgoingMessage, Proof
+from hostaway_sync.store import audit_log
 from hostaway_sync.store.audit_log import current_os_user
 from hostaway_sync.store.messages import intent_rows, restored, senders
 from hostaway_sync.store.postgres.database import note_changes
@@ -87,7 +88,7 @@ def insert_intent(connection: sa.Connection, message: OutgoingMessage, owner: st
         host=socket.gethostname(),
     )
     row = connection.execute(statement.returning(ledger)).one()
-    return intent_rows.as_intent(row)
+    return _noted(connection, intent_rows.as_intent(row))
 
 
 def take_up_intent(
@@ -111,7 +112,7 @@ def take_up_intent(
     row = move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is None:
         raise _taken(intent.intent_id)
-    return row
+    return _noted(connection, row)
 
 
 def mark_sending(database: Database, intent: Intent, *, after: int) -> Intent:
@@ -215,6 +216,17 @@ def find_intent(connection: sa.Connection, intent_id: int) -> Intent | None:
     """Return one intent; None where there is none with this number."""
     rows = _read(connection, ledger.c.intent_id == intent_id)
     return rows[0] if rows else None
+
+
+def note_intent(connection: sa.Connection, intent: Intent) -> None:
+    """Note in the audit log for which caller of the API a message is sent or queued; nothing for anybody else."""
+    changes = {"message": intent.intent_id, "reservation_id": intent.message.reservation_id}
+    audit_log.note_caller(connection, intent.message.account_id, changes)
+
+
+def _noted(connection: sa.Connection, intent: Intent) -> Intent:
+    note_intent(connection, intent)
+    return intent
 
 
 def _unclaim(connection: sa.Connection, intent: Intent, message_id: int) -> None:

@@ -39,6 +39,7 @@ def insert_queued(
         **intent_rows.as_columns(message), idempotency_key=message.key, **values
     )
     intent = intent_rows.as_intent(connection.execute(statement.returning(sent_messages)).one())
+    ledger.note_intent(connection, intent)
     jobs.defer_retry(connection, make_job(intent), at=not_before_at)
     return intent
 
@@ -55,6 +56,7 @@ def requeue_intent(
     values = {**intent_rows.as_columns(message), **intent_rows.reset_values(), **_waiting(quiet_hours, not_before_at)}
     row = ledger.move_intent(connection, intent.intent_id, [IntentState.PENDING, IntentState.FAILED], values)
     if row is not None:
+        ledger.note_intent(connection, row)
         jobs.defer_retry(connection, make_job(row), at=not_before_at)
     return row
 

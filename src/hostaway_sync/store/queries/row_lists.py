@@ -23,6 +23,7 @@ from hostaway_sync.store.tables import (
     conversation_messages,
     listings,
     reservations,
+    sent_messages,
     sync_runs,
 )
 
@@ -182,6 +183,15 @@ PLACES: Final[Mapping[RowList, ListPlace]] = {
         None,
         ((sync_runs.c.run_id, "run_id"),),
         {"state": sync_runs.c.state.__eq__},
+        is_newest_first=True,
+    ),
+    RowList.SENT_MESSAGES: ListPlace(
+        sent_messages,
+        (sent_messages.c.intent_id,),
+        _NUMBER,
+        None,
+        ((sent_messages.c.intent_id, "intent_number"),),
+        {"state": sent_messages.c.state.__eq__},
         is_newest_first=True,
     ),
 }

@@ -171,7 +171,8 @@ class RowReader:
             return {}
         place, numbers = PLACES[wanted], sorted({one.account_id for one in keys})
         if place.view is None:
-            statement = statements.build_runs_statement()
+            is_run = wanted is RowList.SYNC_RUNS
+            statement = statements.build_runs_statement() if is_run else statements.build_sent_statement()
         else:
             names = (column.name for column in self.list_columns(connection, wanted))
             chosen = tuple(name for name in names if with_raw or name != _RAW)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from hostaway_sync.model.rows.lists import RowList
 from hostaway_sync.store.queries.row_lists import PLACES
-from hostaway_sync.store.tables import sync_run_resources, sync_runs
+from hostaway_sync.store.tables import sent_messages, sync_run_resources, sync_runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy.sql.elements import ColumnElement
 
-    from hostaway_sync.model.rows.lists import RowList
     from hostaway_sync.store.queries.row_lists import ListPlace
 
 # Parameters: one account and all of the caller's, as numbers and as texts; the rest are named by their filters.
@@ -26,6 +26,10 @@ LIMIT: Final = "limit"
 NUMBER: Final = "number"
 AFTER: Final = "after_{}"
 LOOKUP: Final = "lookup_{}"
+SENT_COLUMNS: Final = (
+    *("channel_type", "idempotency_key", "state", "is_queued", "quiet_hours", "error"),
+    *("created_at", "not_before_at", "sending_at", "settled_at"),
+)
 _COUNTS: Final = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
 
 
@@ -110,12 +114,25 @@ def build_runs_statement() -> sa.Select[Any]:
         *(run[name] for name in ("mode", "state", "triggered_at", "started_at", "finished_at")),
         *(run[name] for name in ("retry_count", "max_retries", "error", "api_calls")),
         results.label("resources"),
-    ).where(run.account_id == _all(), *_looked_up(_runs(), [run.run_id], is_one=False))
+    ).where(run.account_id == _all(), *_looked_up(PLACES[RowList.SYNC_RUNS], [run.run_id], is_one=False))
     return _as_json(inner, ["run_id"])
 
 
-def _runs() -> ListPlace:
-    return next(place for place in PLACES.values() if place.table is sync_runs)
+@lru_cache
+def build_sent_statement() -> sa.Select[Any]:
+    """Return the statement that reads messages that were sent from here, without their texts."""
+    row = sent_messages.c
+    inner = sa.select(
+        row.intent_id.label("intent_number"),
+        *(
+            sa.cast(row[name], sa.Text).label(name)
+            for name in ("intent_id", "account_id", "reservation_id", "conversation_id", "message_id")
+        ),
+        *(row[name] for name in SENT_COLUMNS),
+    ).where(row.account_id == _all(), *_looked_up(PLACES[RowList.SENT_MESSAGES], [row.intent_id], is_one=False))
+    one = inner.subquery("one")
+    shown = sa.func.to_jsonb(sa.literal_column("one")).op("-")(sa.literal("intent_number", sa.Text))
+    return sa.select(one.c.intent_number, sa.cast(shown, sa.Text))
 
 
 def _select_keys(place: ListPlace) -> sa.Select[Any]:

@@ -33,7 +33,8 @@ EMBEDDED_ROLE: Final = "hostaway_sync_api"
 HISTORY_COLUMNS: Final = {
     "sent_messages": (
         *("account_id", "reservation_id", "intent_id", "channel_type", "body", "state", "os_user", "message_id"),
-        *("error", "created_at", "sending_at", "settled_at"),
+        *("error", "created_at", "sending_at", "settled_at", "conversation_id", "idempotency_key", "is_queued"),
+        *("quiet_hours", "not_before_at"),
     ),
     "webhook_log": ("account_id", "id", "event", "status", "error", "object_id", "target_resource", "created_at"),
     "calendar_writes": (

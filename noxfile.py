@@ -167,9 +167,9 @@ def postgres(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def host(session: nox.Session) -> None:
-    """Run it under a real cron, and ask systemd and Prometheus about our files; what this machine lacks is skipped.
+    """Run it under a real cron, and have systemd, Prometheus, nginx and Caddy read our files; what lacks is skipped.
 
-    Six minutes, as root, with Debian's packages `cron`, `faketime`, `systemd` and `prometheus`.
+    Six minutes, as root, with Debian's packages `cron`, `faketime`, `systemd`, `prometheus`, `nginx` and `caddy`.
     """
     patient = ("-o", "faulthandler_timeout=300")
     session.run(installed(session) / "pytest", "tests/system", "-rs", *patient, *session.posargs, external=True)

@@ -37,12 +37,13 @@ def read(path: Path) -> Unit:
 
 
 def test_there_is_a_unit_for_everything_that_runs_by_itself() -> None:
-    """The run, its timer, the receiver and the worker have a unit each."""
+    """The run, its timer, the receiver, the worker and the API have a unit each."""
     assert {path.name for path in DIRECTORY.iterdir()} >= {
         "hostaway-sync.service",
         "hostaway-sync.timer",
         "hostaway-sync-webhooks.service",
         "hostaway-sync-worker.service",
+        "hostaway-sync-api.service",
     }
 
 
@@ -66,7 +67,7 @@ def test_units_end_well_with_the_codes_that_mean_no_harm() -> None:
 
 @pytest.mark.parametrize("path", DAEMONS, ids=lambda path: path.stem)
 def test_services_are_restarted_and_watched(path: Path) -> None:
-    """Receiver and worker tell systemd that they live, and have more time to stop than they need."""
+    """Receiver, worker and API tell systemd that they live, and have more time to stop than they need."""
     unit = read(path)
     assert (unit["Type"], unit["Restart"], unit["WatchdogSec"]) == (["notify"], ["always"], ["60"])
     assert int(unit["TimeoutStopSec"][0]) > 10

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     Attributes:
         database_url: a PostgreSQL server, version 15 or newer; None: the embedded one in `data_dir`.
         core_schema: the schema of the views of `core`.
+        pool_size: the most connections to PostgreSQL that one process takes; None: the usual number of its command.
         data_dir: the directory of the embedded database and the key file.
         api_url: URL of the API, with its version.
         master_key: master keys in base64, of which the first one seals; None: use the keyring or the key file.
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = None
     core_schema: str = "core"
+    pool_size: int | None = Field(default=None, ge=2, le=500)
     data_dir: Path = Field(default_factory=default_data_dir, validate_default=True)
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None

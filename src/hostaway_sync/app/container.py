@@ -15,6 +15,7 @@ from hostaway_sync.platforms.hostaway.http.limits import Call, Limits, buckets_f
 from hostaway_sync.platforms.hostaway.http.retry_policy import RetryPolicy
 from hostaway_sync.safe_text import register_private_fields
 from hostaway_sync.secrets import find_key_ring
+from hostaway_sync.secrets.outside_stores import OUTSIDE_STORES
 from hostaway_sync.settings import SCHEMA
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.automations import work
@@ -23,6 +24,7 @@ from hostaway_sync.store.history.stall import find_stall
 from hostaway_sync.store.messages import restored
 from hostaway_sync.store.postgres.clock_watch import ClockWatch
 from hostaway_sync.store.postgres.open_database import open_database
+from hostaway_sync.store.postgres.pool_size import compute_pool_size
 from hostaway_sync.store.privacy import payload_rule
 from hostaway_sync.store.records.new_words import find_new_words
 from hostaway_sync.store.request_budget import DatabaseBudget
@@ -42,15 +44,12 @@ if TYPE_CHECKING:
     from hostaway_sync.observability.meter import Sample
     from hostaway_sync.platforms.hostaway.client import Client
     from hostaway_sync.platforms.hostaway.http.token import TokenVault
-    from hostaway_sync.secrets import KeyRing, SecretsStore
+    from hostaway_sync.secrets import KeyRing
     from hostaway_sync.settings import Settings
     from hostaway_sync.store.postgres.database import Database
     from hostaway_sync.webhooks.registration.registrar import Registrar
     from hostaway_sync.webhooks.server.app import Receiver
 
-# Threads take one for some milliseconds each, and one is made only when all others are in use. PostgreSQL takes 100 of
-# all machines: commands that many run at once take fewer.
-CONNECTIONS: Final = 6
 # The tables of a platform are in a schema that has its name.
 _PLATFORM: Final = SCHEMA
 
@@ -61,7 +60,8 @@ class Container:
     Args:
         settings: where the database is, the limits, the key.
         application: the name under which the server lists these connections.
-        connections: the most at once; a receiver and the job queue have connections of their own.
+        connections: the most at once, unless the settings have another number; None: the usual one.
+        beside: how many more this process takes: a receiver and the job queue have connections of their own.
 
     Attributes:
         meter: measures requests and statements.
@@ -74,7 +74,12 @@ class Container:
     """
 
     def __init__(
-        self, settings: Settings, *, application: str = "hostaway-sync", connections: int | None = None
+        self,
+        settings: Settings,
+        *,
+        application: str = "hostaway-sync",
+        connections: int | None = None,
+        beside: int = 0,
     ) -> None:
         self.settings = settings
         self.vocabulary = VOCABULARY
@@ -86,7 +91,7 @@ class Container:
             settings.database_url,
             settings.data_dir,
             schema=SCHEMA,
-            pool_size=connections or CONNECTIONS,
+            pool_size=compute_pool_size(settings.pool_size, connections, beside, application),
             observe=lambda kind, seconds: self.meter.observe(metric_catalog.DATABASE_SECONDS, kind, seconds=seconds),
             application=application,
         )
@@ -126,7 +131,7 @@ class Container:
             SecretError: there is no key for those in the database, or it may not be used.
         """
         if self._vault is None:
-            self._vault = Vault(self.database, self.key_ring, {"aws": _aws})
+            self._vault = Vault(self.database, self.key_ring, OUTSIDE_STORES)
         if not any_placement and not self._is_agreed:
             self._vault.open_store(secret_placement.require_placement(self.database, self.settings.secrets_store).store)
             self.database.transaction(restored.detect_restore)  # before anything is read: later it would find less
@@ -290,9 +295,3 @@ def _client_config(settings: Settings) -> ClientConfig:
         retry=RetryPolicy(attempts=settings.retry_attempts, backoff=timedelta(seconds=settings.retry_backoff)),
         pages_in_flight=settings.requests_in_flight,
     )
-
-
-def _aws(mirror: str) -> SecretsStore:
-    from hostaway_sync.secrets.aws import AwsSecrets
-
-    return AwsSecrets(mirror)

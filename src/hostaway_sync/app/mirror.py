@@ -50,7 +50,9 @@ class Mirror:
         check_schema: refuse an outdated schema at once; only `migrate` may work on one. The embedded database is
             migrated without being asked.
         application: the name under which the server lists these connections.
-        connections: the most that this mirror takes of the database at once; None: the usual number.
+        connections: the most that this mirror takes of the database at once, unless the settings say otherwise; None:
+            the usual number.
+        beside: how many more a receiver or a worker in this process will take.
 
     Raises:
         ConfigurationError: the settings cannot be right.
@@ -65,8 +67,9 @@ class Mirror:
         check_schema: bool = True,
         application: str = "hostaway-sync",
         connections: int | None = None,
+        beside: int = 0,
     ) -> None:
-        self._container = Container(settings, application=application, connections=connections)
+        self._container = Container(settings, application=application, connections=connections, beside=beside)
         self._database = self._container.database
         try:
             if self._database.embedded is not None and is_behind(self._database, settings):

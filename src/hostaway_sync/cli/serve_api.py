@@ -22,9 +22,12 @@ def serve_api(
     """
     from hostaway_sync.api.server import CONNECTIONS, PART, serve_api
     from hostaway_sync.http_server.listen_address import open_listener, parse_listen_address
+    from hostaway_sync.store.postgres.pool_size import compute_pool_size
 
     parse_listen_address(host)  # before the mirror is opened
     settings = read_settings()
+    # Two are held for as long as somebody follows changes, or a message is sent.
+    compute_pool_size(settings.pool_size, CONNECTIONS, 2, "hostaway-sync serve-api")
     origins = sorted(map(str, settings.api_origins or ()))
     with (
         open_mirror(settings=settings, connections=CONNECTIONS) as mirror,

@@ -24,10 +24,12 @@ def serve_webhooks(
     Put a proxy with TLS in front of it, and register its address with `hostaway-sync webhooks register`.
     """
     from hostaway_sync.http_server.listen_address import open_listener, parse_listen_address
+    from hostaway_sync.store.postgres.pool_size import QUEUE_CONNECTIONS, RECEIVER_CONNECTIONS
     from hostaway_sync.webhooks.server import PART
 
     parse_listen_address(host)  # before the mirror is opened
-    with open_mirror(connections=2) as mirror, open_listener(host, port, part=PART) as listener:
+    beside = RECEIVER_CONNECTIONS + (0 if no_worker else QUEUE_CONNECTIONS)
+    with open_mirror(connections=2, beside=beside) as mirror, open_listener(host, port, part=PART) as listener:
         if sys.stderr.isatty():
             streams.print_notice(f"listening on {host}, port {listener.getsockname()[1]}; Ctrl+C stops")
         mirror.webhooks.serve(listener, with_worker=not no_worker)

@@ -6,7 +6,7 @@ The first byte of a sealed column tells where the secret lies, whatever the sett
     \x02 store:version  in an external store: its version there; the place gives the rest of its name
 
 A version is written once and never changed: a row names the version that it was committed with, and a secret that was
-read once stays valid. Another store needs one more file like `aws`, and a line in `app.container`.
+read once stays valid. Another store needs one more file like `aws`, and a line in `outside_stores`.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert found.egress == socket.gethostname()
     assert (found.log_level, found.log_format) == ("WARNING", None)
     assert (found.retry_attempts, found.retry_backoff, found.requests_in_flight) == (5, 1.0, 4)
+    assert found.pool_size is None
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("RETRY_ATTEMPTS", "1", 1),
         ("RETRY_BACKOFF", "0", 0.0),
         ("REQUESTS_IN_FLIGHT", "8", 8),
+        ("POOL_SIZE", "500", 500),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
         ("SEND_ALLOWLIST", "41, 42", frozenset({41, 42})),
         ("SEND_ALLOWLIST", ",", frozenset()),
@@ -113,6 +115,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text
         ("RETRY_BACKOFF", "nan"),
         ("REQUESTS_IN_FLIGHT", "1"),
         ("REQUESTS_IN_FLIGHT", "9"),
+        ("POOL_SIZE", "1"),
+        ("POOL_SIZE", "501"),
         ("EGRESS", "hunter2" * 50),
         ("TRUSTED_PROXIES", "hunter2"),
         ("SEND_ALLOWLIST", "hunter2"),

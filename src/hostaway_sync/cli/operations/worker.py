@@ -23,12 +23,13 @@ def worker(
     within a minute by any other. Metrics are written once a minute.
     """
     from hostaway_sync.cli.process.monitoring import exported
+    from hostaway_sync.store.postgres.pool_size import QUEUE_CONNECTIONS
 
     settings = read_settings()
     directory = metrics_textfile or settings.metrics_textfile_dir
     # Many workers share what PostgreSQL takes: with the queue's two, each has four.
     with (
-        open_mirror(settings=settings, connections=max(2, concurrency // 2)) as mirror,
+        open_mirror(settings=settings, connections=max(2, concurrency // 2), beside=QUEUE_CONNECTIONS) as mirror,
         exported(mirror, directory),
     ):
         mirror.jobs.run_worker(concurrency=concurrency, drain=drain)

@@ -50,19 +50,25 @@ def read_settings() -> Settings:
 
 
 def open_mirror(
-    *, check_schema: bool = True, settings: Settings | None = None, connections: int | None = None
+    *, check_schema: bool = True, settings: Settings | None = None, connections: int | None = None, beside: int = 0
 ) -> Mirror:
     """Open the mirror of these settings, or of those that are read now.
 
     Args:
         check_schema: refuse an outdated schema.
         settings: None: read them.
-        connections: the most that the mirror takes of the database at once; None: the usual number.
+        connections: the most that the mirror takes of the database at once, unless the settings say otherwise; None:
+            the usual number.
+        beside: how many more a receiver or a worker in this process will take.
     """
     from hostaway_sync.app.mirror import Mirror
 
     # The server lists connections under this name: an operator sees which command holds one.
     application = " ".join(("hostaway-sync", *sys.argv[1:2]))
     return Mirror(
-        settings or read_settings(), check_schema=check_schema, application=application, connections=connections
+        settings or read_settings(),
+        check_schema=check_schema,
+        application=application,
+        connections=connections,
+        beside=beside,
     )

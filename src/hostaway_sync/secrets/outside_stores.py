@@ -1,0 +1,20 @@
+"""The secrets stores outside the database, by kind; each is imported only where secrets lie there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hostaway_sync.secrets.protocols import SecretsStore
+
+
+def _aws(mirror: str) -> SecretsStore:
+    from hostaway_sync.secrets.aws import AwsSecrets
+
+    return AwsSecrets(mirror)
+
+
+OUTSIDE_STORES: Final[Mapping[str, Callable[[str], SecretsStore]]] = {"aws": _aws}
+"""Each opens the store for the mirror of an id, which begins the names of its secrets."""

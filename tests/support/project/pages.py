@@ -20,7 +20,7 @@ REFERENCE = ROOT / "docs" / "reference"
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [README, CONTRIBUTING, ROOT / "CHANGELOG.md", *DOCS]
 
-_ROOMS = ("src", "tests", "migrations", "docs", "benchmarks", "deploy", ".ci")
+_ROOMS = ("src", "tests", "migrations", "docs", "benchmarks", "deploy", ".ci", ".github")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CELLS = re.compile(r"(?<!\\)\|")
 

@@ -32,6 +32,7 @@ ENVIRONMENTS = ROOT / ".nox"
 RUNTIME_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 NOX_LOCK = ROOT / "requirements-nox.lock"
+BROWSER_LOCK = ROOT / "requirements-browser.lock"
 # What Python 3.11.0 brings, the oldest we support.
 OLDEST_PIP = "22.3"
 # What the classifiers name, and the newest one that `requires-python` lets in.
@@ -39,7 +40,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # Forks from one process that has imported everything, and names every Python that we support among its own.
 MUTATION_TOOL = "mutmut==3.8.1"
 # Sessions of their own run these.
-ELSEWHERE = ("--ignore=tests/project", "--ignore=tests/migrations", "--ignore=tests/system")
+ELSEWHERE = ("--ignore=tests/project", "--ignore=tests/migrations", "--ignore=tests/system", "--ignore=tests/browser")
 DEBIAN_POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
 
 # Compiled once, and not by each of hundreds of processes anew.
@@ -176,6 +177,16 @@ def host(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def browser(session: nox.Session) -> None:
+    """Drive the page in a real Chromium, and leave pictures of it; words after -- go to pytest.
+
+    With Debian's package `chromium`. HOSTAWAY_SYNC_TEST_PICTURES names where the pictures go.
+    """
+    tools = installed(session, "browser", locked=BROWSER_LOCK)
+    session.run(tools / "pytest", "tests/browser", "-rs", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def soak(session: nox.Session) -> None:
     """Run the long tests, and those that draw examples with all of these."""
     tools = installed(session)
@@ -189,7 +200,7 @@ def soak(session: nox.Session) -> None:
 def audit(session: nox.Session) -> None:
     """Ask the network: are our dependencies known to be vulnerable, do the links of our pages lead anywhere?"""
     session.install("pip-audit")
-    for lock in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK):
+    for lock in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK, BROWSER_LOCK):
         session.run("pip-audit", "--strict", "--require-hashes", "--disable-pip", "--requirement", str(lock))
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     links = {link for page in pages for link in re.findall(r"\]\((https?://[^)\s]+)\)", page.read_text())}
@@ -218,6 +229,7 @@ def lock(session: nox.Session) -> None:
         (DEV_LOCK, ("pyproject.toml", "--group", "dev")),
         (RUNTIME_LOCK, ("pyproject.toml", *as_tested)),
         (NOX_LOCK, ("--group", "nox", *as_tested)),
+        (BROWSER_LOCK, ("pyproject.toml", "--group", "browser", *as_tested)),
     )
     for path, wanted in locks:
         session.run(
@@ -236,7 +248,7 @@ def locks(session: nox.Session) -> None:
             session.run(sys.executable, "-m", "venv", name, external=True)
             if pip:
                 session.run(python, "-m", "pip", "install", "--quiet", pip, external=True)
-            for path in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK):
+            for path in (RUNTIME_LOCK, DEV_LOCK, NOX_LOCK, BROWSER_LOCK):
                 resolve = ("install", "--quiet", "--dry-run", "--require-hashes", "--requirement", str(path))
                 session.run(python, "-m", "pip", *resolve, external=True)
 
@@ -262,9 +274,11 @@ def interpreter(version: str) -> str | None:
     return executable if name == "cpython" else None
 
 
-def installed(session: nox.Session, name: str = "shared", python: str = sys.executable) -> Path:
+def installed(
+    session: nox.Session, name: str = "shared", python: str = sys.executable, locked: Path = DEV_LOCK
+) -> Path:
     """Return the directory of the programs of an environment with the tools, and the checkout installed in it."""
-    programs = environment(session, name, DEV_LOCK, python)
+    programs = environment(session, name, locked, python)
     stamp = programs.parent / "checkout"
     wanted = _digest(ROOT / "pyproject.toml") + str(ROOT)
     if not stamp.exists() or stamp.read_text() != wanted:

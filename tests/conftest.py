@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 # None of the machine's own settings may reach a test.
 for _name in [
-    name for name in os.environ if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.endswith("_TEST_PG_BIN")
+    name
+    for name in os.environ
+    if name.startswith(("HOSTAWAY_SYNC_", "OTEL_")) and not name.startswith("HOSTAWAY_SYNC_TEST_")
 ]:
     del os.environ[_name]
 # Nor may its ignored signals: under nohup every program of the tests would ignore SIGHUP, too.

@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from hostaway_sync.api.authorization import Callers
 from hostaway_sync.api.guards import Guards
 from hostaway_sync.api.openapi import describe
+from hostaway_sync.api.page import fleet, objects, sign_in, waiting
 from hostaway_sync.api.refusals import HANDLERS
 from hostaway_sync.api.routes import ROUTERS
 from hostaway_sync.version import __version__
@@ -30,6 +31,7 @@ _TITLE: Final = "hostaway-sync"
 # FastAPI would send spans and logs of its own where the environment names a collector: with paths, ids and values.
 _SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _CORS_SECONDS: Final = 600
+_PAGE: Final = (sign_in.router, sign_in.with_session, fleet.router, waiting.router, objects.router)
 
 
 def create_app(
@@ -63,7 +65,7 @@ def create_app(
     app.state.callers = Callers(authenticate)
     app.state.alerts = alerts
     app.state.take = mirror.api_limits.take
-    for router in ROUTERS:
+    for router in (*ROUTERS, *_PAGE):
         app.include_router(router)
     app.openapi = lambda: describe(app, mirror)  # type: ignore[method-assign]
     return Guards(app)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from hostaway_sync.errors import HostawaySyncError
-from hostaway_sync.model.callers import keys
+from hostaway_sync.model.callers import keys, sessions
 from hostaway_sync.model.callers.keys import ALPHABET, ID_LENGTH, PEPPER_BYTES, SECRET_LENGTH, ApiKey
 from hostaway_sync.store.accounts import queries as account_queries
 from hostaway_sync.store.audit_log import acting_for
@@ -144,6 +144,37 @@ class ApiKeys:
             return set()
         valid = self._database.transaction(partial(api_keys.list_valid, key_ids=by_key.keys()), is_one_statement=True)
         return {identity for key_id, identity in by_key.items() if key_id not in valid}
+
+    def begin_session(self, token: str, now: datetime) -> str | None:
+        """Return a session of the caller whom a key proves; None: it proves nobody.
+
+        A session ends after twelve hours, and with its key: revoked, expired, or rotated and no longer valid.
+
+        Raises:
+            StoreError, StoreUnavailable, SecretError, SecretsUnavailable: as `authenticate`.
+        """
+        key_id = keys.read_key_id(token)
+        if key_id is None or self.authenticate(token, now) is None:
+            return None
+        pepper = self._read_pepper()
+        return sessions.begin_session(pepper, key_id, keys.hash_token(pepper, token), now)
+
+    def resume_session(self, text: str, now: datetime) -> Caller | None:
+        """Return the caller of a session; None: it is none, or has ended.
+
+        Raises:
+            StoreError, StoreUnavailable, SecretError, SecretsUnavailable: as `authenticate`.
+        """
+        session = sessions.read_session(text)
+        if session is None:
+            return None
+        find = partial(api_keys.find_key, key_id=session.key_id)
+        stored = self._database.transaction(find, is_one_statement=True)
+        return sessions.accept_session(self._read_pepper(), session, stored, now)
+
+    def seal_form(self, session: str) -> str:
+        """Return what the forms of a session carry, and no other page can know."""
+        return sessions.seal_form(self._read_pepper(), session)
 
     def _read_pepper(self) -> bytes:
         """Return the pepper; before the first key there is none, and none is needed to refuse all."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.data.queries import Queries
     from hostaway_sync.app.data.rows import Rows
     from hostaway_sync.app.database import DatabaseOperations
+    from hostaway_sync.app.fleet.fleet import Fleet
     from hostaway_sync.app.history.history import History
     from hostaway_sync.app.jobs.automations import Automations
     from hostaway_sync.app.jobs.jobs import Jobs
@@ -267,6 +268,13 @@ class Mirror:
 
         container = self._container
         return Rows(self.scoped_reads, container.settings.core_schema, container.vocabulary)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """What an operator sees of the accounts of a key."""
+        from hostaway_sync.app.fleet.fleet import Fleet
+
+        return Fleet(self._container, self.scoped_reads)
 
     @cached_property
     def roles(self) -> Roles:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hostaway_sync.cli.status.words import calendar_words, kind_words, run_words, styled_condition, waiting_words
+from hostaway_sync.app.fleet.status_words import calendar_words, kind_words, run_words, waiting_words
+from hostaway_sync.cli.status.words import styled_condition
 from hostaway_sync.cli.ui import tables, terminal
 from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
 from hostaway_sync.model.health import format_age, format_ago, format_count

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hostaway_sync.cli.process.open_app import open_mirror
-from hostaway_sync.cli.status.words import budget_words, format_since, run_words, styled_condition, waiting_words
+from hostaway_sync.cli.status.words import styled_condition
 from hostaway_sync.cli.ui import terminal
 from hostaway_sync.cli.ui.options import AnyAccountId, Json
 
@@ -73,6 +73,7 @@ def status(
 
 def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, Health]]) -> None:
     """Print one line an account, and the sums of all."""
+    from hostaway_sync.app.fleet.status_words import budget_words
     from hostaway_sync.cli.ui.tables import Column, Grid, print_paragraph
     from hostaway_sync.model.health import severity_rank
 
@@ -97,13 +98,11 @@ def print_overview(overview: Overview, verdicts: Sequence[tuple[AccountFacts, He
 
 def say_outage(overview: Overview) -> None:
     """Print since when Hostaway is away; nothing when it is not."""
+    from hostaway_sync.app.fleet.status_words import outage_words
     from hostaway_sync.cli.ui.tables import print_paragraph
 
-    outage = overview.outage
-    if outage is None or outage.away_since is None:
-        return
-    when = f"{outage.away_since:%Y-%m-%d %H:%M} UTC, {format_since(outage.away_since, overview.now)}"
-    print_paragraph(f"Hostaway has not answered since {when}; runs end at once until it does; last: {outage.error}")
+    if words := outage_words(overview):
+        print_paragraph(words)
 
 
 def say_stall(overview: Overview) -> None:
@@ -144,6 +143,8 @@ def say_new_words(overview: Overview) -> None:
 
 
 def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | str]:
+    from hostaway_sync.app.fleet.status_words import format_since
+
     live, total = sum(rows.live for rows in facts.rows.values()), sum(rows.total for rows in facts.rows.values())
     return [
         str(facts.account_id),
@@ -160,6 +161,8 @@ def _cells(facts: AccountFacts, health: Health, now: datetime) -> list[Text | st
 
 def note(facts: AccountFacts, health: Health, now: datetime) -> str:
     """Return what works on the account, what waits, and the worst of what is wrong."""
+    from hostaway_sync.app.fleet.status_words import run_words, waiting_words
+
     worst, *more = health.problems or ("",)
     wrong = f"{worst} (and {len(more)} more)" if more else worst
     waiting = waiting_words(facts, now) if facts.deferred.deliveries else ""

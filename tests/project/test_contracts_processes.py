@@ -74,6 +74,7 @@ JOBS: list[dict[str, Any]] = [
         "retry_at": "2026-03-01T12:00:00+00:00",
         "began_at": "2026-03-01T11:00:00+00:00",
     },
+    {"account_id": 70001, "attempt": 1, "resources": ["listings", "tasks"]},
 ]
 POSITION = (
     '{"version":1,"top":[5,"2026-11-21T00:04:00Z","NQ=="],"lowest":[2,"2026-11-21T00:01:00Z"],'

@@ -40,6 +40,8 @@ INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_
 VALUES (?, 7, 8, 'email', '', '', '', '');
 INSERT INTO webhook_log (id, platform, account_id, event, body, headers, received_by)
 VALUES (gen_random_uuid(), 'hostaway', ?, '', '', '{}', '');
+INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)
+VALUES (gen_random_uuid(), 'sync', ?, 'sync:?', 0, '', '[]');
 INSERT INTO calendar_writes (account_id, listing_id, first_day, last_day, new_values, old_values, owner, os_user, host)
 VALUES (?, 5, current_date, current_date, '{}', '[]', '', '', '');
 INSERT INTO verifications (account_id, verified_at, is_equal, is_deep, api_calls, certificate)

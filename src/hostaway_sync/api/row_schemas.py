@@ -22,7 +22,7 @@ _NAMES: Final = {
     RowList.MESSAGES: "Message",
     RowList.CALENDAR_DAYS: "CalendarDay",
 }
-LISTED: Final = (*_NAMES.values(), "SyncRun", "SentMessage")
+LISTED: Final = (*_NAMES.values(), "SyncRun", "SentMessage", "DeadLetter")
 """The names of rows that lists have."""
 
 _TIME: Final = "timestamp with time zone"
@@ -59,7 +59,7 @@ def row_schemas(mirror: Mirror) -> dict[str, Any]:
             },
         ]
     }
-    return {**schemas, **_RUN, **_LIFE, **_CHANGES, **_SENT}
+    return {**schemas, **_RUN, **_LIFE, **_CHANGES, **_SENT, **_WORK}
 
 
 def _row_schema(columns: Iterable[RowColumn]) -> dict[str, Any]:
@@ -99,6 +99,7 @@ _LIFE: Final[dict[str, Any]] = {
         "required": ["account_id", "reservation_id", "events"],
     },
 }
+_ID: Final = {"type": "string"}
 _WORD: Final = _TYPES["text"]
 _SENT: Final[dict[str, Any]] = {
     "SentMessage": {
@@ -129,6 +130,33 @@ _SENT: Final[dict[str, Any]] = {
             *("created_at", "not_before_at", "sending_at", "settled_at"),
         ],
     }
+}
+_WORK: Final[dict[str, Any]] = {
+    "DeadLetter": {
+        "type": "object",
+        "description": "Work that failed for good, and waits for a person.",
+        "properties": {
+            **dict.fromkeys(("dead_letter_id", "account_id", "kind", "job", "error"), _ID),
+            "state": {"type": "string", "enum": ["waiting", "retried", "discarded"]},
+            **dict.fromkeys(("target_resource", "target_id"), _WORD),
+            "deliveries": {"type": "integer", "description": "How many deliveries it holds up."},
+            **dict.fromkeys(("created_at", "resolved_at"), _TYPES[_TIME]),
+        },
+        "required": [
+            *("dead_letter_id", "account_id", "kind", "job", "error", "state", "target_resource", "target_id"),
+            *("deliveries", "created_at", "resolved_at"),
+        ],
+    },
+    "SyncJob": {
+        "type": "object",
+        "description": "A sync that a worker is to run.",
+        "properties": {
+            **dict.fromkeys(("job", "account_id"), _ID),
+            "mode": {"type": "string", "enum": [one.value for one in Mode]},
+            "resources": {"type": "array", "items": {"type": "string"}, "description": "None: all that are mirrored."},
+        },
+        "required": ["job", "account_id", "mode", "resources"],
+    },
 }
 _COUNTS: Final = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
 _MOMENT: Final = _TYPES[_TIME]

@@ -112,4 +112,5 @@ _NAMES = {
     RowList.RESERVATIONS: "reservation",
     RowList.SYNC_RUNS: "run",
     RowList.SENT_MESSAGES: "message",
+    RowList.DEAD_LETTERS: "dead letter",
 }

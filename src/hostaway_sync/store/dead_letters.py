@@ -12,7 +12,7 @@ from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.model.deliveries import RefreshTarget
 from hostaway_sync.model.messages import Proof
 from hostaway_sync.model.records import Resource
-from hostaway_sync.store import job_attempts, jobs
+from hostaway_sync.store import audit_log, job_attempts, jobs
 from hostaway_sync.store.automations import deliveries as automation_deliveries
 from hostaway_sync.store.automations import work as automation_work
 from hostaway_sync.store.jobs import Job
@@ -209,6 +209,7 @@ def _resolve(connection: sa.Connection, dead_letter_id: int, resolution: str) ->
         .where(dead_letters.c.dead_letter_id == dead_letter_id)
         .values(resolved_at=sa.func.now(), resolution=resolution)
     )
+    audit_log.note_caller(connection, letter.account_id, {"dead_letter": dead_letter_id, "resolution": resolution})
     return letter
 
 

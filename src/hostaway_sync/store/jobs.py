@@ -58,6 +58,7 @@ class Job:
         account_id: the account that the job belongs to; `NO_ACCOUNT`: it belongs to none.
         target: the object to read again; None for jobs of other kinds.
         full: the sync reads everything.
+        resources: the names of those that the sync reads; none: all that are mirrored.
         attempt: number of the next attempt; 1 is the first.
         retry_at: when the next attempt was planned; an earlier attempt is an extra one. None: at once.
         began_at: when the first attempt started; None before it.
@@ -77,6 +78,7 @@ class Job:
     looks: int = 0
     automation_id: int | None = None
     change_id: int | None = None
+    resources: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -123,6 +125,8 @@ class Job:
             written |= {"resource": self.target.resource.value, "object_id": self.target.object_id}
         if self.full:
             written["full"] = True
+        if self.resources:
+            written["resources"] = list(self.resources)
         if self.intent_id is not None:
             written |= {"intent_id": self.intent_id, "looks": self.looks}
         if self.automation_id is not None:
@@ -149,6 +153,7 @@ class Job:
             looks=written.get("looks", 0),
             automation_id=written.get("automation_id"),
             change_id=written.get("change_id"),
+            resources=tuple(written.get("resources", ())),
             retry_at=moments.get("retry_at"),
             began_at=moments.get("began_at"),
         )
@@ -162,16 +167,17 @@ def read_clock(connection: sa.Connection) -> datetime:
 
 def defer_job(connection: sa.Connection, job: Job) -> None:
     """Defer a job for now; a waiting job with the same key is made due at once and keeps its attempt."""
-    statement = insert(jobs).values(_row(job))
+    statement = insert(jobs).values(row_of(job))
     values: dict[str, Any] = {"scheduled_at": None}
-    if job.full:
-        values["args"] = jobs.c.args.op("||")(sa.literal({"full": True}, jobs.c.args.type))
+    if job.kind == SYNC:
+        wider = jobs.c.args if job.resources else jobs.c.args.op("-")("resources")
+        values["args"] = wider.op("||")(sa.literal({"full": True} if job.full else {}, jobs.c.args.type))
     connection.execute(_unless_waiting(statement, values))
 
 
 def defer_job_if(connection: sa.Connection, job: Job, condition: sa.ColumnElement[bool]) -> bool:
     """Defer a job as `defer_job` does, if a condition holds; return whether it does. One statement."""
-    row = _row(job)
+    row = row_of(job)
     values = [sa.literal(value, jobs.c[name].type) for name, value in row.items()]
     statement = insert(jobs).from_select(list(row), sa.select(*values).where(condition))
     return connection.scalar(_unless_waiting(statement, {"scheduled_at": None}).returning(jobs.c.id)) is not None
@@ -183,7 +189,7 @@ def defer_retry(connection: sa.Connection, job: Job, *, at: datetime | None = No
     A waiting job with the same key takes over the number of attempts and becomes due no later than before. So work
     that always fails reaches its last attempt.
     """
-    statement = insert(jobs).values(_row(job) | {"scheduled_at": at})
+    statement = insert(jobs).values(row_of(job) | {"scheduled_at": at})
     # NULL means now, and LEAST ignores NULL.
     sooner = sa.case(
         (jobs.c.scheduled_at.is_(None), sa.null()),
@@ -277,7 +283,8 @@ def _is_due() -> sa.ColumnElement[bool]:
     return sa.or_(jobs.c.scheduled_at.is_(None), jobs.c.scheduled_at <= sa.func.clock_timestamp())
 
 
-def _row(job: Job) -> dict[str, Any]:
+def row_of(job: Job) -> dict[str, Any]:
+    """Return the columns of a new row."""
     return {
         "queue_name": job.kind,
         "task_name": job.kind,

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run_sync_job(database: Database, attempt: Callable[[Account, bool], RunReport], job: Job) -> None:
+def run_sync_job(database: Database, attempt: Callable[[Account, Job], RunReport], job: Job) -> None:
     """Sync the account of a job, unless the account was disabled meanwhile.
 
     Args:
         database: with the accounts.
-        attempt: syncs an account, in full or as is due.
+        attempt: syncs an account as a job asks for.
         job: names the account.
 
     Raises:
@@ -38,7 +38,7 @@ def run_sync_job(database: Database, attempt: Callable[[Account, bool], RunRepor
     if account is None or not account.is_active:
         return
     try:
-        report = attempt(account, job.full)
+        report = attempt(account, job)
     except AccountError:  # disabled since the look above
         return
     for sentence in [*(failure for failure, is_news in list_failures(report) if is_news), *list_ended_alarms(report)]:

@@ -375,21 +375,28 @@ def test_worker_does_jobs_that_become_due(box: Database) -> None:
 
 def test_queued_syncs_are_done_and_fail_like_deliveries(box: Database) -> None:
     """A sync that fails for good is a dead letter of its own kind; its retry has the same options."""
-    asked: list[tuple[int, bool]] = []
+    asked: list[tuple[int, bool, tuple[str, ...]]] = []
 
-    def attempt(account: Account, full: bool) -> Any:  # noqa: FBT001  (as handed in)
-        asked.append((account.account_id, full))
+    def attempt(account: Account, job: Job) -> Any:
+        asked.append((account.account_id, job.full, job.resources))
         raise AWAY
 
     handling = {jobs.REFRESH: no_op, jobs.SYNC: handle_one_by_one(partial(run_sync_job, box, attempt))}
-    box.transaction(partial(jobs.defer_job, job=Job(1, full=True)))
+    box.transaction(partial(jobs.defer_job, job=Job(1, full=True, resources=("listings",))))
     drain(box, handling)
     (letter,) = dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)
     assert (letter.kind, letter.target_resource, letter.deliveries, len(letter.history)) == ("sync", None, 0, 2)
     dead_letters.retry_dead_letter(box, letter.dead_letter_id)
     drain(box, handling)
-    assert asked == [(1, True)] * 4
+    assert asked == [(1, True, ("listings",))] * 4
     assert len(dead_letters.list_dead_letters(box, account_id=1, resolved_too=False)) == 1
+
+
+def test_a_waiting_sync_becomes_as_wide_as_the_next_wish(box: Database) -> None:
+    """Cron asks for all that is mirrored, where a caller had asked for listings alone."""
+    for job in (Job(1, resources=("listings",)), Job(1), Job(1, full=True, resources=("tasks",)), Job(1)):
+        box.transaction(partial(jobs.defer_job, job=job))
+    assert sql.rows(box, "SELECT args FROM procrastinate_jobs") == [({"account_id": 1, "attempt": 1, "full": True},)]
 
 
 def test_queued_sync_of_a_disabled_account_is_dropped(box: Database) -> None:

@@ -8,11 +8,13 @@ from hostaway_sync.api.routes import (
     accounts,
     calendar,
     changes,
+    dead_letters,
     listings,
     messages,
     operations,
     reservations,
     sync_runs,
+    syncs,
 )
 
 ROUTERS: Final = (
@@ -23,5 +25,7 @@ ROUTERS: Final = (
     sync_runs.router,
     changes.router,
     messages.router,
+    syncs.router,
+    dead_letters.router,
     operations.router,
 )

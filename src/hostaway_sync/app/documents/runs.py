@@ -11,6 +11,7 @@ from hostaway_sync.sync.reporting.outcome import derive_outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hostaway_sync.app.jobs.jobs import SyncRequest
     from hostaway_sync.model.alarms import Alarm
     from hostaway_sync.model.api_calls import ApiCall
     from hostaway_sync.sync.fleet import AccountOutcome
@@ -54,6 +55,17 @@ def fleet_document(
         "state": state.value,
         "failed": [ended.account_id for ended in failed],
         "accounts": [outcome_document(ended) for ended in outcomes],
+    }
+
+
+def sync_request_document(request: SyncRequest) -> dict[str, Any]:
+    """Return a sync that was asked for; ids are text."""
+    job = request.job
+    return {
+        "job": str(request.number),
+        "account_id": str(job.account_id),
+        "mode": (Mode.FULL if job.full else Mode.INCREMENTAL).value,
+        "resources": list(job.resources),
     }
 
 

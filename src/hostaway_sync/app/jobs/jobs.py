@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hostaway_sync.app.jobs.workers import Work
+from hostaway_sync.app.resources import list_names
+from hostaway_sync.errors import UsageError
 from hostaway_sync.observability.systemd import SystemdNotifier
 from hostaway_sync.store import dead_letters, jobs
 from hostaway_sync.store.accounts import queries as account_queries
+from hostaway_sync.store.runs.requests import request_sync
 from hostaway_sync.store.webhooks.backlog import select_living_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
     from hostaway_sync.app.container import Container
@@ -22,6 +26,21 @@ if TYPE_CHECKING:
     from hostaway_sync.store.dead_letters import DeadLetter
 
 WORKER_CONCURRENCY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """A sync that was asked for.
+
+    Attributes:
+        job: what was asked for.
+        number: of the job that does it, or stands in its way.
+        is_new: whether it was enqueued; else another one of the account waits, or is under way.
+    """
+
+    job: jobs.Job
+    number: int
+    is_new: bool
 
 
 class Jobs:
@@ -46,6 +65,25 @@ class Jobs:
             job = jobs.Job(account_id, full=full)
             self._database.transaction(partial(jobs.defer_job, job=job))
         return active
+
+    def request_sync(self, account_id: int, *, full: bool = False, resources: Collection[str] = ()) -> SyncRequest:
+        """Enqueue a sync of one account for any worker, unless one waits or is under way.
+
+        Args:
+            account_id: which account.
+            full: read everything.
+            resources: the names of those to read; none: all that are mirrored.
+
+        Raises:
+            AccountError: the account is unknown, removed or disabled.
+            UsageError: a resource is unknown.
+        """
+        account_queries.get_active_account(self._database, account_id)
+        if unknown := set(resources).difference(list_names()):
+            raise UsageError(f"{min(unknown)!r} is no resource: there are {', '.join(list_names())}")
+        job = jobs.Job(account_id, full=full, resources=tuple(resources))
+        number, is_new = self._database.transaction(lambda connection: request_sync(connection, job))
+        return SyncRequest(job, number, is_new)
 
     def has_worker(self) -> bool:
         """Whether a worker has reported lately that it lives."""

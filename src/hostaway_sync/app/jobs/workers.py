@@ -171,8 +171,8 @@ class Work:
         finally:
             sources.close()
 
-    def _run_sync(self, account: Account, full: bool) -> RunReport:  # noqa: FBT001  (as `run_sync_job` calls it)
-        return self._sync.run(account.account_id, full=full, will_retry=True)
+    def _run_sync(self, account: Account, job: jobs.Job) -> RunReport:
+        return self._sync.run(account.account_id, resources=job.resources, full=job.full, will_retry=True)
 
     def _read_marked_days(self, sources: Sources, account_id: int) -> None:
         """Read the days of an account that stays have changed, unless its calendars are not mirrored."""

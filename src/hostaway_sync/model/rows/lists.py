@@ -16,7 +16,7 @@ LARGEST_PAGE: Final = 500
 
 
 class RowList(StrEnum):
-    """A list of rows: a view of `core`, the runs of syncs, or the ledger of what was sent to guests."""
+    """A list of rows: a view of `core`, the runs of syncs, what was sent to guests, or dead letters."""
 
     ACCOUNTS = "accounts"
     LISTINGS = "listings"
@@ -25,6 +25,7 @@ class RowList(StrEnum):
     CALENDAR_DAYS = "calendar_days"
     SYNC_RUNS = "sync_runs"
     SENT_MESSAGES = "sent_messages"
+    DEAD_LETTERS = "dead_letters"
 
 
 class Part(StrEnum):
@@ -50,7 +51,7 @@ class RowFilters:
         first_day: earliest day of a calendar.
         last_day: latest day of a calendar, included.
         updated_since: those that this mirror stored, saw change or missed at this moment or later.
-        state: of a run, or of a message that was sent from here.
+        state: of a run, of a message that was sent from here, or of a dead letter.
     """
 
     account_id: int | None = None
@@ -83,6 +84,7 @@ FILTERS: Final[Mapping[RowList, frozenset[str]]] = {
     RowList.CALENDAR_DAYS: frozenset({"account_id", "listing_id", "first_day", "last_day"}),
     RowList.SYNC_RUNS: frozenset({"account_id", "state"}),
     RowList.SENT_MESSAGES: frozenset({"account_id", "state"}),
+    RowList.DEAD_LETTERS: frozenset({"account_id", "state"}),
 }
 """The filters that each list knows."""
 

@@ -21,6 +21,7 @@ from hostaway_sync.store.tables import (
     accounts,
     calendar_days,
     conversation_messages,
+    dead_letters,
     listings,
     reservations,
     sent_messages,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 OTHER_STATUS: Final = "other_status"
 """The condition of reservations whose status is unknown to `core`; its values are the statuses that it knows."""
+
+LETTER_STATE: Final = sa.func.coalesce(dead_letters.c.resolution, sa.literal("waiting", sa.Text))
+"""The state of a dead letter, as callers name it."""
 
 _RUN_SEPARATOR: Final = "/"
 
@@ -190,8 +194,17 @@ PLACES: Final[Mapping[RowList, ListPlace]] = {
         (sent_messages.c.intent_id,),
         _NUMBER,
         None,
-        ((sent_messages.c.intent_id, "intent_number"),),
+        ((sent_messages.c.intent_id, "number"),),
         {"state": sent_messages.c.state.__eq__},
+        is_newest_first=True,
+    ),
+    RowList.DEAD_LETTERS: ListPlace(
+        dead_letters,
+        (dead_letters.c.dead_letter_id,),
+        _NUMBER,
+        None,
+        ((dead_letters.c.dead_letter_id, "number"),),
+        {"state": LETTER_STATE.__eq__},
         is_newest_first=True,
     ),
 }

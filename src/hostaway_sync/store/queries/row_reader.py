@@ -172,7 +172,7 @@ class RowReader:
         place, numbers = PLACES[wanted], sorted({one.account_id for one in keys})
         if place.view is None:
             is_run = wanted is RowList.SYNC_RUNS
-            statement = statements.build_runs_statement() if is_run else statements.build_sent_statement()
+            statement = statements.build_runs_statement() if is_run else statements.build_table_statement(wanted)
         else:
             names = (column.name for column in self.list_columns(connection, wanted))
             chosen = tuple(name for name in names if with_raw or name != _RAW)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from hostaway_sync.model.rows.lists import RowList
-from hostaway_sync.store.queries.row_lists import PLACES
-from hostaway_sync.store.tables import sent_messages, sync_run_resources, sync_runs
+from hostaway_sync.store.queries.row_lists import LETTER_STATE, PLACES
+from hostaway_sync.store.tables import sync_run_resources, sync_runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,10 +26,20 @@ LIMIT: Final = "limit"
 NUMBER: Final = "number"
 AFTER: Final = "after_{}"
 LOOKUP: Final = "lookup_{}"
-SENT_COLUMNS: Final = (
-    *("channel_type", "idempotency_key", "state", "is_queued", "quiet_hours", "error"),
-    *("created_at", "not_before_at", "sending_at", "settled_at"),
-)
+# Ids, and other columns; what is long or a text to a guest is left out.
+_SHOWN: Final = {
+    RowList.SENT_MESSAGES: (
+        ("intent_id", "account_id", "reservation_id", "conversation_id", "message_id"),
+        (
+            *("channel_type", "idempotency_key", "state", "is_queued", "quiet_hours", "error"),
+            *("created_at", "not_before_at", "sending_at", "settled_at"),
+        ),
+    ),
+    RowList.DEAD_LETTERS: (
+        ("dead_letter_id", "account_id", "target_id"),
+        ("kind", "state", "target_resource", "job", "deliveries", "error", "created_at", "resolved_at"),
+    ),
+}
 _COUNTS: Final = ("seen", "inserted", "updated", "unchanged", "stale", "quarantined", "missing")
 
 
@@ -119,20 +129,18 @@ def build_runs_statement() -> sa.Select[Any]:
 
 
 @lru_cache
-def build_sent_statement() -> sa.Select[Any]:
-    """Return the statement that reads messages that were sent from here, without their texts."""
-    row = sent_messages.c
+def build_table_statement(wanted: RowList) -> sa.Select[Any]:
+    """Return the statement that reads rows of a table that no view shows; ids are text."""
+    place, (ids, columns) = PLACES[wanted], _SHOWN[wanted]
+    row = place.table.c
     inner = sa.select(
-        row.intent_id.label("intent_number"),
-        *(
-            sa.cast(row[name], sa.Text).label(name)
-            for name in ("intent_id", "account_id", "reservation_id", "conversation_id", "message_id")
-        ),
-        *(row[name] for name in SENT_COLUMNS),
-    ).where(row.account_id == _all(), *_looked_up(PLACES[RowList.SENT_MESSAGES], [row.intent_id], is_one=False))
+        place.key[0].label("number"),
+        *(sa.cast(row[name], sa.Text).label(name) for name in ids),
+        *(row[name] if name in row else LETTER_STATE.label(name) for name in columns),
+    ).where(row.account_id == _all(), *_looked_up(place, [place.key[0]], is_one=False))
     one = inner.subquery("one")
-    shown = sa.func.to_jsonb(sa.literal_column("one")).op("-")(sa.literal("intent_number", sa.Text))
-    return sa.select(one.c.intent_number, sa.cast(shown, sa.Text))
+    shown = sa.func.to_jsonb(sa.literal_column("one")).op("-")(sa.literal("number", sa.Text))
+    return sa.select(one.c.number, sa.cast(shown, sa.Text))
 
 
 def _select_keys(place: ListPlace) -> sa.Select[Any]:

@@ -36,13 +36,17 @@ HISTORY_COLUMNS: Final = {
         *("error", "created_at", "sending_at", "settled_at", "conversation_id", "idempotency_key", "is_queued"),
         *("quiet_hours", "not_before_at"),
     ),
+    "dead_letters": (
+        *("account_id", "dead_letter_id", "kind", "target_resource", "target_id", "job", "deliveries", "error"),
+        *("created_at", "resolved_at", "resolution"),
+    ),
     "webhook_log": ("account_id", "id", "event", "status", "error", "object_id", "target_resource", "created_at"),
     "calendar_writes": (
         *("account_id", "listing_id", "write_id", "first_day", "last_day", "new_values", "state", "os_user"),
         *("error", "created_at"),
     ),
 }
-"""What the life of a reservation tells, beside tables of which the role sees all columns."""
+"""What lists and the life of a reservation tell, beside tables of which the role sees all columns."""
 _POLICY: Final = "api"
 # Evaluated once a statement, not once a row, and an index can be used for it. Without a setting it is an empty array.
 _IS_MINE: Final = (

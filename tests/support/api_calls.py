@@ -88,9 +88,7 @@ def _read_begin(answer: httpx.Response) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=headers, content=b"".join(pieces))
 
 
-def operations(
-    document: dict[str, Any], methods: Sequence[str] = _METHODS
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def operations(document: dict[str, Any], methods: Sequence[str] = _METHODS) -> Iterator[Operation]:
     """Yield method, path and description of every operation."""
     for path, found in document["paths"].items():
         for method, operation in found.items():
@@ -129,7 +127,7 @@ def calls_of(document: dict[str, Any], operation: Operation, foreign: Sequence[s
         st.tuples(*query).flatmap(lambda found: _with_stranger(found, stranger)),
         st.lists(header, max_size=2, unique_by=lambda one: one[0]).map(tuple),
         st.none() if body is None else _body(document, body, ids),
-        st.just("text/event-stream" in described["responses"].get("200", {}).get("content", {})),
+        st.just(_is_stream(described)),
     )
 
 
@@ -140,7 +138,9 @@ def harvest(document: dict[str, Any], client: httpx.Client, other: int) -> list[
         known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
         query = (("limit", "1"),) if "limit" in known else ()
         for text in ("7", "5", "{n}", "00000000-0000-4000-8000-00000000000{n}") if "{" in path else ("",):
-            call = Call(method, path, dict.fromkeys(re.findall(r"{(\w+)}", path), text), query)
+            call = Call(
+                method, path, dict.fromkeys(re.findall(r"{(\w+)}", path), text), query, is_stream=_is_stream(operation)
+            )
             answer = call.send(client, other)
             if answer.status_code == 200 and "json" in answer.headers["content-type"]:
                 document_of = answer.json()
@@ -165,6 +165,10 @@ def leaks(answer: httpx.Response, other: int, sent: Call) -> list[str]:
 def without_request(answer: httpx.Response) -> tuple[int, str, str | None]:
     """Return what must be the same for two calls that differ in an account alone, which the caller has not."""
     return answer.status_code, _VOLATILE.sub("", answer.text), answer.headers.get("content-type")
+
+
+def _is_stream(operation: dict[str, Any]) -> bool:
+    return "text/event-stream" in operation["responses"].get("200", {}).get("content", {})
 
 
 def _with_stranger(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
@@ -67,7 +68,8 @@ def create_app(
     app.state.take = mirror.api_limits.take
     for router in (*ROUTERS, *_PAGE):
         app.include_router(router)
-    app.openapi = lambda: describe(app, mirror)  # type: ignore[method-assign]
+    # It takes a second to make, and whoever asks needs no key. An error is not kept.
+    app.openapi = cache(partial(describe, app, mirror))  # type: ignore[method-assign]
     return Guards(app)
 
 

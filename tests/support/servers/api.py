@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,8 +16,10 @@ from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.model.callers import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import Scope as AsgiScope
     from tests.support.servers.http_server import RunningServer
 
     from hostaway_sync.api.change_alerts import ChangeAlerts
@@ -66,9 +69,40 @@ class Callers(NamedTuple):
     stranger: httpx.Client
 
 
+class EndedStreams:
+    """An application whose streams end as soon as they have begun, as if their readers had left.
+
+    Args:
+        app: streams.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun = asyncio.Event()
+
+        async def send_on(message: Message) -> None:
+            if b"text/event-stream" in dict(message.get("headers", ())).get(b"content-type", b""):
+                begun.set()
+            await send(message)
+
+        async def receive_on() -> Message:
+            waiting = [asyncio.ensure_future(receive()), asyncio.ensure_future(begun.wait())]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            received, _ = waiting
+            message = received.result() if received.done() else {"type": "http.disconnect"}
+            for task in waiting:
+                task.cancel()
+            return message  # type: ignore[return-value]
+
+        await self._app(scope, receive_on, send_on)
+
+
 @contextmanager
-def running_api(mirror: Mirror) -> Iterator[RunningApi]:
-    """Serve the API of a mirror."""
+def running_api(mirror: Mirror, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[RunningApi]:
+    """Serve the API of a mirror, and what is around it."""
     alerts = open_alerts(mirror)
-    with running_server(build_api(mirror, alerts), ServerConfig(PART), on_stop=alerts.stop) as server:
+    with running_server(around(build_api(mirror, alerts)), ServerConfig(PART), on_stop=alerts.stop) as server:
         yield RunningApi(mirror, server, alerts)

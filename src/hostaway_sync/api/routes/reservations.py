@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -23,6 +24,8 @@ from hostaway_sync.model.rows.pages import FoundRow
 router = APIRouter(prefix="/api/v1/reservations", tags=["reservations"], route_class=AuthorizedRoute)
 
 _LONGEST_WORD = 40
+_PART = rf" *(?:(?:{'|'.join(Part)}) *)?"
+_PARTS = rf"^{_PART}(?:,{_PART})*$"
 
 
 class ReservationList(Page, OfAccount, Raw):
@@ -42,14 +45,15 @@ class OneReservation(OfAccount, Raw):
     """Which reservation, and what comes with it."""
 
     include: str = Field(
-        default="", description="`messages`, `history` and `listing`, separated by commas: each comes as a member."
+        default="",
+        description="`messages`, `history` and `listing`, separated by commas: each comes as a member.",
+        json_schema_extra={"pattern": _PARTS},
     )
 
     @field_validator("include")
     @classmethod
     def _known_parts(cls, value: str) -> str:
-        unknown = {part.strip() for part in value.split(",") if part.strip()} - set(Part)
-        if unknown:
+        if re.fullmatch(_PARTS, value) is None:
             raise ValueError("can hold messages, history and listing, separated by commas")
         return value
 

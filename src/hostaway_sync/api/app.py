@@ -14,7 +14,7 @@ from hostaway_sync.api.guards import Guards
 from hostaway_sync.api.openapi import describe
 from hostaway_sync.api.page import fleet, objects, sign_in, waiting
 from hostaway_sync.api.refusals import HANDLERS
-from hostaway_sync.api.routes import ROUTERS
+from hostaway_sync.api.routes import ROUTERS, graphql
 from hostaway_sync.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def create_app(
     app.state.callers = Callers(authenticate)
     app.state.alerts = alerts
     app.state.take = mirror.api_limits.take
-    for router in (*ROUTERS, *_PAGE):
+    for router in (*ROUTERS, *_PAGE, graphql.make_router()):
         app.include_router(router)
     # It takes a second to make, and whoever asks needs no key. An error is not kept.
     app.openapi = cache(partial(describe, app, mirror))  # type: ignore[method-assign]

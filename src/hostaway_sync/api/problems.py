@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MEDIA_TYPE: Final = "application/problem+json"
-_PREFIX: Final = "urn:hostaway-sync:problem:"
+PREFIX: Final = "urn:hostaway-sync:problem:"
 
 
 class ProblemKind(Enum):
@@ -71,7 +71,7 @@ class Problem(Exception):
 def problem_response(problem: Problem, request_id: str) -> Response:
     """Return the answer of a problem."""
     kind = problem.kind
-    document: dict[str, Any] = {"type": f"{_PREFIX}{kind.slug}", "title": kind.title, "status": kind.status}
+    document: dict[str, Any] = {"type": f"{PREFIX}{kind.slug}", "title": kind.title, "status": kind.status}
     if problem.detail is not None:
         document["detail"] = problem.detail
     document |= {**problem.more, "request_id": request_id}
@@ -84,7 +84,7 @@ def problem_schema() -> dict[str, Any]:
         "type": "object",
         "description": "An error, as RFC 9457 defines it.",
         "properties": {
-            "type": {"type": "string", "format": "uri", "enum": [f"{_PREFIX}{kind.slug}" for kind in ProblemKind]},
+            "type": {"type": "string", "format": "uri", "enum": [f"{PREFIX}{kind.slug}" for kind in ProblemKind]},
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "detail": {"type": "string", "description": "What is wrong in this case, and what to do."},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from hostaway_sync.app.data.row_batches import RowBatches
 from hostaway_sync.app.history.history import require_changing
 from hostaway_sync.model.callers import Access
 from hostaway_sync.model.history.feed import OLDEST, FeedCursor, FeedFilter
@@ -39,12 +40,16 @@ class Rows:
         reads: runs the transactions.
         core: the schema of the views.
         vocabulary: the keys and statuses of the source's payloads.
+
+    Attributes:
+        batches: the same rows, many at once.
     """
 
     def __init__(self, reads: ScopedReads, core: str, vocabulary: Vocabulary) -> None:
         self._reads = reads
         self._keys = vocabulary.stay
         self._reader = RowReader(core, SOURCE, vocabulary.core_statuses)
+        self.batches = RowBatches(reads, self._reader)
 
     def list_rows(
         self,

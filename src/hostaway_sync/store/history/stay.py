@@ -128,7 +128,7 @@ def _messages(connection: sa.Connection, account_id: int, reservation_id: int, k
 
 
 def select_message_ids(
-    account_id: int | sa.BindParameter[int], reservation_id: int | sa.ColumnElement[Any]
+    account_id: int | sa.ColumnElement[Any], reservation_id: int | sa.ColumnElement[Any]
 ) -> sa.CompoundSelect[tuple[int]]:
     """Return the query of the ids of a reservation's messages: its own, and those of its conversations."""
     table = conversation_messages.c
@@ -141,7 +141,7 @@ def select_message_ids(
 
 
 def _threads(
-    account_id: int | sa.BindParameter[int], reservation_id: int | sa.ColumnElement[Any]
+    account_id: int | sa.ColumnElement[Any], reservation_id: int | sa.ColumnElement[Any]
 ) -> sa.Select[tuple[int]]:
     return sa.select(conversations.c.id).where(
         conversations.c.account_id == account_id, conversations.c.reservation_id == reservation_id

@@ -80,6 +80,7 @@ class ListPlace:
         view: of `core`, that says what they are; None: the table says it itself.
         lookup: by which columns a row of the table is found in the view: the table's, and the view's name.
         conditions: by the name of a filter; each gets the parameter of that name.
+        children: by the name of the filter that names a parent of rows; each gets the parent's account and number.
         words: filters by a word of the view: its column.
         is_newest_first: whether the order is descending.
         is_of_all: whether a page walks all accounts at once: an account has one row.
@@ -91,6 +92,9 @@ class ListPlace:
     view: str | None
     lookup: tuple[tuple[sa.Column[Any], str], ...]
     conditions: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[bool]]] = field(default_factory=dict)
+    children: Mapping[str, Callable[[ColumnElement[Any], ColumnElement[Any]], ColumnElement[bool]]] = field(
+        default_factory=dict
+    )
     words: frozenset[str] = frozenset()
     is_newest_first: bool = False
     is_of_all: bool = False
@@ -122,8 +126,8 @@ def _updated(table: sa.Table) -> Callable[[ColumnElement[Any]], ColumnElement[bo
     return lambda since: sa.or_(table.c.updated_at >= since, table.c.missing_since >= since)
 
 
-def _messages_of(reservation_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    ids = select_message_ids(sa.bindparam("one", type_=sa.BigInteger), reservation_id)
+def _messages_of(account_id: ColumnElement[Any], reservation_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    ids = select_message_ids(account_id, reservation_id)
     return conversation_messages.c.id == sa.func.any(sa.func.array(ids.scalar_subquery()))
 
 
@@ -158,6 +162,7 @@ PLACES: Final[Mapping[RowList, ListPlace]] = {
             "check_in_to": reservations.c.arrival_date.__le__,
             "updated_since": _updated(reservations),
         },
+        children={"listing_id": lambda _, number: reservations.c.listing_id == number},
         words=frozenset({"channel"}),
     ),
     RowList.MESSAGES: ListPlace(
@@ -166,7 +171,8 @@ PLACES: Final[Mapping[RowList, ListPlace]] = {
         _NUMBER,
         "messages",
         ((conversation_messages.c.core_key, "message_key"),),
-        {"reservation_id": _messages_of},
+        {"reservation_id": lambda number: _messages_of(sa.bindparam("one", type_=sa.BigInteger), number)},
+        children={"reservation_id": _messages_of},
     ),
     RowList.CALENDAR_DAYS: ListPlace(
         calendar_days,
@@ -179,6 +185,7 @@ PLACES: Final[Mapping[RowList, ListPlace]] = {
             "first_day": calendar_days.c.date.__ge__,
             "last_day": calendar_days.c.date.__le__,
         },
+        children={"listing_id": lambda _, number: calendar_days.c.listing_id == number},
     ),
     RowList.SYNC_RUNS: ListPlace(
         sync_runs,

@@ -70,7 +70,7 @@ class RowReader:
     """
 
     def __init__(self, core: str, source: str, statuses: Mapping[str, frozenset[str]]) -> None:
-        self._core = core
+        self.core = core
         self._source = source
         self._statuses = {word: sorted(known) for word, known in statuses.items()}
         self._columns: dict[str, tuple[RowColumn, ...]] = {}
@@ -108,7 +108,7 @@ class RowReader:
         if after is not None:
             after.require_question(question)
             position = after.account_id, place.form.parse(after.key)
-        chosen, values = self._narrow(account_ids, filters)
+        chosen, values = self.narrow(account_ids, filters)
         keys: list[FoundKey] = []
         for accounts, behind in _groups(place, chosen, position):
             keys += self._find_keys(connection, wanted, accounts, values, behind, limit + 1 - len(keys))
@@ -146,17 +146,16 @@ class RowReader:
         """
         if wanted is RowList.CALENDAR_DAYS:
             raise UsageError("a day of a calendar has no id of its own: list the days of a listing")
-        number, owner = self._read_id(wanted, text)
+        number, owner = self.read_id(wanted, text)
         if number is None:
             return None
         chosen = [one for one in account_ids if one in {account_id or one} & {owner or one}]
         if not chosen:
             return None
         rows = connection.execute(statements.build_find_statement(wanted), {"all": chosen, "number": number})
-        found = [_read_key(PLACES[wanted], row) for row in rows]
+        found = [read_key(PLACES[wanted], row) for row in rows]
         if len(found) > 1:
-            accounts, noun = ", ".join(str(one.account_id) for one in found), wanted.value.removesuffix("s")
-            raise AmbiguousRecord(f"accounts {accounts} have a {noun} {number}: give account_id")
+            raise ambiguous(wanted, found)
         return found[0] if found else None
 
     def read_rows(
@@ -176,7 +175,7 @@ class RowReader:
         else:
             names = (column.name for column in self.list_columns(connection, wanted))
             chosen = tuple(name for name in names if with_raw or name != _RAW)
-            statement = statements.build_view_statement(self._core, wanted, chosen, is_one=len(keys) == 1)
+            statement = statements.build_view_statement(self.core, wanted, chosen, is_one=len(keys) == 1)
         values: dict[str, object] = {statements.ALL: numbers, statements.TEXTS: [str(one) for one in numbers]}
         for number in range(len(place.lookup)):
             distinct = list(dict.fromkeys(one.lookup[number] for one in keys))
@@ -190,14 +189,14 @@ class RowReader:
         given = filters.given() | {"account_id": parent.account_id, name: str(parent.number)}
         return RowFilters(**given)
 
-    def _read_id(self, wanted: RowList, text: str) -> tuple[int | UUID | None, int | None]:
+    def read_id(self, wanted: RowList, text: str) -> tuple[int | UUID | None, int | None]:
         """Return the number of a record and its account, as far as the text names them."""
         if wanted is RowList.SYNC_RUNS:
             return _read_uuid(text), None
         record = RecordId.parse(text, self._source)
         return (None, None) if record is None else (record.number, record.account_id)
 
-    def _narrow(self, account_ids: Sequence[int], filters: RowFilters) -> tuple[Sequence[int], dict[str, Any]]:
+    def narrow(self, account_ids: Sequence[int], filters: RowFilters) -> tuple[Sequence[int], dict[str, Any]]:
         """Return those of the accounts that may have such rows, and the values of the other filters."""
         values = filters.given()
         if any(_NUL in value for value in values.values() if isinstance(value, str)):
@@ -228,11 +227,11 @@ class RowReader:
         limit: int,
     ) -> list[FoundKey]:
         place = PLACES[wanted]
-        statement = statements.build_page_statement(self._core, wanted, frozenset(values), is_first=behind is None)
+        statement = statements.build_page_statement(self.core, wanted, frozenset(values), is_first=behind is None)
         given: dict[str, Any] = {**values, statements.LIMIT: limit}
         given |= {statements.ALL: accounts} if place.is_of_all else {statements.ONE: accounts[0]}
         given |= {statements.AFTER.format(number): one for number, one in enumerate(behind or ())}
-        return [_read_key(place, row) for row in connection.execute(statement, given)]
+        return [read_key(place, row) for row in connection.execute(statement, given)]
 
     def list_columns(self, connection: sa.Connection, wanted: RowList) -> tuple[RowColumn, ...]:
         """Return the columns of a list that is a view, read once: views of another release do not stay long.
@@ -242,10 +241,10 @@ class RowReader:
         """
         view = PLACES[wanted].view or ""
         if view not in self._columns:
-            found = connection.execute(_COLUMNS, {"place": quote_identifier(self._core, view)}).all()
+            found = connection.execute(_COLUMNS, {"place": quote_identifier(self.core, view)}).all()
             if not found:
                 raise StoreError(
-                    f"there is no view {self._core}.{view}: `hostaway-sync migrate` makes it, or says why it cannot"
+                    f"there is no view {self.core}.{view}: `hostaway-sync migrate` makes it, or says why it cannot"
                 )
             self._columns[view] = tuple(RowColumn(*row) for row in found)
         return self._columns[view]
@@ -266,9 +265,16 @@ def _groups(
             yield [one], position[1]
 
 
-def _read_key(place: ListPlace, row: sa.Row[Any]) -> FoundKey:
+def read_key(place: ListPlace, row: Sequence[Any]) -> FoundKey:
+    """Return the key in a row of a statement."""
     values, end = tuple(row), 1 + len(place.key)
     return FoundKey(values[0], values[1:end], values[end:])
+
+
+def ambiguous(wanted: RowList, found: Sequence[FoundKey]) -> AmbiguousRecord:
+    """Return the error of an id that several accounts have."""
+    accounts, noun = ", ".join(str(one.account_id) for one in found), wanted.value.removesuffix("s")
+    return AmbiguousRecord(f"accounts {accounts} have a {noun} {found[0].number}: give account_id")
 
 
 def _read_uuid(text: str) -> UUID | None:

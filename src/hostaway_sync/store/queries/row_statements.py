@@ -12,7 +12,7 @@ from hostaway_sync.store.queries.row_lists import LETTER_STATE, PLACES
 from hostaway_sync.store.tables import sync_run_resources, sync_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy.sql.elements import ColumnElement
 
@@ -26,6 +26,8 @@ LIMIT: Final = "limit"
 NUMBER: Final = "number"
 AFTER: Final = "after_{}"
 LOOKUP: Final = "lookup_{}"
+PARENT_ACCOUNTS: Final = "parent_accounts"
+PARENT_NUMBERS: Final = "parent_numbers"
 # Ids, and other columns; what is long or a text to a guest is left out.
 _SHOWN: Final = {
     RowList.SENT_MESSAGES: (
@@ -60,12 +62,59 @@ def build_page_statement(core: str, wanted: RowList, names: frozenset[str], *, i
     )
     if names & place.words:
         query = query.where(_says(core, place, names & place.words))
-    if not is_first:
-        after = [sa.bindparam(AFTER.format(number), type_=one.type) for number, one in enumerate(place.key)]
-        here, there = (place.key[0], after[0]) if len(after) == 1 else (sa.tuple_(*place.key), sa.tuple_(*after))
-        query = query.where(here < there if place.is_newest_first else here > there)
-    order = [one.desc() if place.is_newest_first else one.asc() for one in place.key]
-    return query.order_by(*order).limit(sa.bindparam(LIMIT, type_=sa.BigInteger))
+    return _paged(query, place, is_first=is_first)
+
+
+@lru_cache(maxsize=500)
+def build_children_statement(
+    core: str, wanted: RowList, parent: str, names: frozenset[str], *, is_first: bool
+) -> sa.Select[Any]:
+    """Return the statement of the next rows of each of several parents: which parent, and as a page of one account.
+
+    Args:
+        core: the schema of the views.
+        wanted: which list.
+        parent: the filter that names a parent; `account_id`: the parents are accounts.
+        names: of the other filters.
+        is_first: whether it begins with the first row of each; else after a key.
+    """
+    place = PLACES[wanted]
+    parents = (
+        sa.func.unnest(
+            sa.bindparam(PARENT_ACCOUNTS, type_=sa.ARRAY(sa.BigInteger)),
+            sa.bindparam(PARENT_NUMBERS, type_=sa.ARRAY(sa.BigInteger)),
+        )
+        .table_valued(
+            sa.column("account_id", sa.BigInteger), sa.column("number", sa.BigInteger), with_ordinality="position"
+        )
+        .render_derived(name="parent")
+    )
+    # As text, because a column would make the inner query read the parents once more.
+    account_id, number = (sa.literal_column(f"parent.{name}", sa.BigInteger) for name in ("account_id", "number"))
+    query = _select_keys(place).where(
+        place.table.c.account_id == account_id,
+        *([place.children[parent](account_id, number)] if parent in place.children else []),
+        *(place.conditions[name](sa.bindparam(name)) for name in sorted(names & place.conditions.keys())),
+    )
+    if names & place.words:
+        query = query.where(_says(core, place, names & place.words))
+    rows = _paged(query, place, is_first=is_first).lateral("child")
+    return (
+        sa.select(parents.c.position, *rows.c)
+        .select_from(parents.join(rows, sa.true()))
+        .order_by(parents.c.position, *_order(place, [rows.c[f"key_{number}"] for number in range(len(place.key))]))
+    )
+
+
+@lru_cache
+def build_find_each_statement(wanted: RowList) -> sa.Select[Any]:
+    """Return the statement that finds the rows with any of some ids in all accounts of a caller."""
+    place = PLACES[wanted]
+    own = place.key[-1]
+    numbers = sa.func.any(sa.bindparam(NUMBER, type_=sa.ARRAY(own.type)))
+    return (
+        _select_keys(place).where(place.table.c.account_id == _all(), own == numbers).order_by(*place.table.primary_key)
+    )
 
 
 @lru_cache
@@ -147,6 +196,19 @@ def _select_keys(place: ListPlace) -> sa.Select[Any]:
     key = [one.label(f"key_{number}") for number, one in enumerate(place.key)]
     lookup = [one.label(f"lookup_{number}") for number, (one, _) in enumerate(place.lookup)]
     return sa.select(place.table.c.account_id.label("account_id"), *key, *lookup)
+
+
+def _paged(query: sa.Select[Any], place: ListPlace, *, is_first: bool) -> sa.Select[Any]:
+    """Return the query of the first rows, or of the next ones after a key, in the order of the list."""
+    if not is_first:
+        after = [sa.bindparam(AFTER.format(number), type_=one.type) for number, one in enumerate(place.key)]
+        here, there = (place.key[0], after[0]) if len(after) == 1 else (sa.tuple_(*place.key), sa.tuple_(*after))
+        query = query.where(here < there if place.is_newest_first else here > there)
+    return query.order_by(*_order(place, place.key)).limit(sa.bindparam(LIMIT, type_=sa.BigInteger))
+
+
+def _order(place: ListPlace, key: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    return [one.desc() if place.is_newest_first else one.asc() for one in key]
 
 
 def _all() -> ColumnElement[Any]:

@@ -60,6 +60,8 @@ hostaway_sync_api_wait_seconds_total
 hostaway_sync_database_seconds operation
 hostaway_sync_deliveries_total outcome
 hostaway_sync_delivery_seconds
+hostaway_sync_http_requests_total method route status
+hostaway_sync_http_request_seconds method route
 """
 OUTCOMES = [
     ("stored", 200),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ from hostaway_sync.api.openapi import describe
 from hostaway_sync.api.page import fleet, objects, sign_in, waiting
 from hostaway_sync.api.refusals import HANDLERS
 from hostaway_sync.api.routes import ROUTERS, graphql
+from hostaway_sync.http_server.metrics_page import MetricsPage
+from hostaway_sync.http_server.readiness import Readiness, ReadinessCheck
 from hostaway_sync.version import __version__
 
 if TYPE_CHECKING:
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
     from starlette.types import ASGIApp
 
-    from hostaway_sync.api.change_alerts import ChangeAlerts
+    from hostaway_sync.api.changes.alerts import ChangeAlerts
+    from hostaway_sync.app.api.state import ApiState
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.callers import Caller
 
@@ -32,6 +36,8 @@ _TITLE: Final = "hostaway-sync"
 # FastAPI would send spans and logs of its own where the environment names a collector: with paths, ids and values.
 _SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 _CORS_SECONDS: Final = 600
+_OBSERVERS: Final = 2
+_CHECK_WITHIN_S: Final = 5.0
 _PAGE: Final = (sign_in.router, sign_in.with_session, fleet.router, waiting.router, objects.router)
 
 
@@ -65,12 +71,26 @@ def create_app(
     app.state.mirror = mirror
     app.state.callers = Callers(authenticate)
     app.state.alerts = alerts
+    app.state.readiness, app.state.metrics = _observers(mirror.api_state)
     app.state.take = mirror.api_limits.take
     for router in (*ROUTERS, *_PAGE, graphql.make_router()):
         app.include_router(router)
     # It takes a second to make, and whoever asks needs no key. An error is not kept.
     app.openapi = cache(partial(describe, app, mirror))  # type: ignore[method-assign]
-    return Guards(app)
+    return Guards(app, mirror.api_state.meter)
+
+
+def _observers(state: ApiState) -> tuple[ReadinessCheck[Readiness], MetricsPage]:
+    pool = ThreadPoolExecutor(_OBSERVERS, thread_name_prefix="api-state")
+    ready = ReadinessCheck(
+        state.check,
+        state.failed,
+        pool,
+        timeout_s=_CHECK_WITHIN_S,
+        timeout_trouble="the database did not answer",
+        log_prefix="api: not ready",
+    )
+    return ready, MetricsPage(state.meter, state.read_metrics, state.list_unavailable, pool)
 
 
 _CORS: Final[dict[str, Any]] = {

@@ -19,8 +19,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from hostaway_sync.api.local import is_local
 from hostaway_sync.api.problems import Problem, ProblemKind
+from hostaway_sync.api.refusals import HANDLERS, refuse
 from hostaway_sync.app.api_keys import acting_for
+from hostaway_sync.errors import HostawaySyncError
+from hostaway_sync.model.callers import Access, Scope
+from hostaway_sync.observability.tracing import start_request_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from hostaway_sync.model.callers import Caller, Scope
+    from hostaway_sync.model.callers import Caller
 
 TRUSTED_FOR_S: Final = 5.0
 """How long a key is trusted without a look into the database: a revoked one works no longer than this."""
@@ -163,7 +168,48 @@ class AuthorizedRoute(APIRoute):
             with acting_for(caller.name):
                 return await handle(request)
 
-        return authorize
+        return _traced(authorize)
+
+
+def _traced(
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """Put the answers of a handler into spans that have the name of its route, refusals and all."""
+
+    async def answer(request: Request) -> Response:
+        scope = request.scope
+        with start_request_span(scope["own_id"], request.method, scope["route"].path) as span:
+            try:
+                response = await handle(request)
+            except tuple(HANDLERS) as error:
+                response = refuse(request, error)
+            span.set_status_code(response.status_code)
+        return response
+
+    return answer
+
+
+async def require_inspector(request: Request) -> None:
+    """Let who is on this machine, or may administer all accounts, look at how this process does.
+
+    Raises:
+        Problem: the request comes from elsewhere, and without such a key.
+    """
+    if is_local(request.client.host if request.client else None, request.headers):
+        return
+    caller = await _find_caller(request)
+    if not caller.may(Scope.ADMIN) or caller.access != Access.everything():
+        detail = f"this needs the scope {Scope.ADMIN} for all accounts"
+        raise Problem(ProblemKind.SCOPE_MISSING, detail, scope=str(Scope.ADMIN))
+
+
+async def may_inspect(request: Request) -> bool:
+    """Whether `require_inspector` lets a request pass."""
+    try:
+        await require_inspector(request)
+    except (Problem, HostawaySyncError):
+        return False
+    return True
 
 
 async def _find_caller(request: Request) -> Caller:

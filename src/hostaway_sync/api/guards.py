@@ -8,14 +8,19 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.api.problems import Problem, ProblemKind, problem_response
+from hostaway_sync.observability.metric_catalog import HTTP_REQUESTS, HTTP_SECONDS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from hostaway_sync.observability.meter import Meter
 
 LARGEST_BODY: Final = 1024 * 1024
 LONGEST_ANSWER_S: Final = 30.0
 # What may take longer: an answer that is waited for, and one that has no end.
 _LONGER: Final = {"/api/v1/changes": 2 * LONGEST_ANSWER_S, "/api/v1/changes/stream": None}
+_UNKNOWN: Final = "unknown"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -31,15 +36,17 @@ class Guards:
 
     Args:
         app: answers; its scopes have a `request_id`.
+        meter: counts and measures requests.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter) -> None:
         self._app = app
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        sent = _Sent(send)
         began_at = time.monotonic()
+        sent = _Sent(send)
         body = _LimitedBody(receive)
         try:
             async with asyncio.timeout(_LONGER.get(scope["path"], LONGEST_ANSWER_S)):
@@ -50,15 +57,13 @@ class Guards:
         except Exception as error:
             log.exception("api: unexpected %s", type(error).__name__)
             await _refuse(scope, body, sent, Problem(ProblemKind.INTERNAL))
-        route = getattr(scope.get("route"), "path", "?")
-        log.info(
-            "api: %s %s: %s in %.3f s, caller %s",
-            scope["method"],
-            route,
-            sent.status,
-            time.monotonic() - began_at,
-            scope.get("caller", "none"),
-        )
+        route = getattr(scope.get("route"), "path", _UNKNOWN)
+        took = time.monotonic() - began_at
+        # A stranger may send any method.
+        method = scope["method"] if scope["method"] in _METHODS else _UNKNOWN
+        self._meter.count(HTTP_REQUESTS, method, route, "none" if sent.status is None else str(sent.status))
+        self._meter.observe(HTTP_SECONDS, method, route, seconds=(sent.began_at or time.monotonic()) - began_at)
+        log.info("api: %s %s: %s in %.3f s, caller %s", method, route, sent.status, took, scope.get("caller", "none"))
 
 
 class _LimitedBody:
@@ -91,11 +96,13 @@ class _Sent:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status: int | None = None
+        self.began_at: float | None = None
 
     async def send(self, message: Message) -> None:
         """Send a piece."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.began_at = time.monotonic()
             given = {name.lower() for name, _ in message.get("headers", ())}
             message["headers"] = [
                 *message.get("headers", ()),

@@ -126,10 +126,15 @@ def _route(request: Request) -> str:
     return getattr(route, "path", "?")
 
 
-HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Response]]] = {
+HANDLERS: Final[dict[type[Exception], Callable[[Request, Any], Response]]] = {
     Problem: _refuse,
     HostawaySyncError: _refuse_program_error,
     RequestValidationError: _refuse_invalid,
     HTTPException: _refuse_by_framework,
     ClientDisconnect: _refuse_absent,
 }
+
+
+def refuse(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that ended with an exception of `HANDLERS`."""
+    return next(handler for kind, handler in HANDLERS.items() if isinstance(error, kind))(request, error)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from hostaway_sync.api.app import create_app
-from hostaway_sync.api.change_alerts import ChangeAlerts
+from hostaway_sync.api.changes.alerts import ChangeAlerts
 from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.http_server.request_id import assign_request_ids
 from hostaway_sync.http_server.run import serve_http

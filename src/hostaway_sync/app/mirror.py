@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hostaway_sync.app.accounts import Accounts
+    from hostaway_sync.app.api.limits import ApiLimits
+    from hostaway_sync.app.api.state import ApiState
     from hostaway_sync.app.api_keys import ApiKeys
-    from hostaway_sync.app.api_limits import ApiLimits
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
     from hostaway_sync.app.data.dumps import Dumps
@@ -194,9 +195,16 @@ class Mirror:
     @cached_property
     def api_limits(self) -> ApiLimits:
         """How many requests each caller of the API may make."""
-        from hostaway_sync.app.api_limits import ApiLimits
+        from hostaway_sync.app.api.limits import ApiLimits
 
         return ApiLimits(self._container)
+
+    @cached_property
+    def api_state(self) -> ApiState:
+        """How a process that serves the API does."""
+        from hostaway_sync.app.api.state import ApiState
+
+        return ApiState(self._container)
 
     @cached_property
     def scoped_reads(self) -> ScopedReads:

@@ -194,5 +194,18 @@ DELIVERY_SECONDS = Metric(
     "From the end of a request's head until its answer is ready, of deliveries that were stored.",
     buckets=_QUICK,
 )
+HTTP_REQUESTS = Metric(
+    "hostaway_sync_http_requests_total",
+    MetricKind.COUNTER,
+    "Requests to the API of this program, by the template of their path; `unknown` where it has no such route.",
+    ("method", "route", "status"),
+)
+HTTP_SECONDS = Metric(
+    "hostaway_sync_http_request_seconds",
+    MetricKind.HISTOGRAM,
+    "From the head of a request to the API until its answer begins.",
+    ("method", "route"),
+    buckets=_QUICK,
+)
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.support import sql
 from tests.support.servers.http_server import head
 
-from hostaway_sync.api import event_stream
+from hostaway_sync.api.changes import event_stream
 from hostaway_sync.model.callers import Access, Scope
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_wrong_cursors_are_refused_before_a_stream_begins(callers: Callers) -> N
 
 def test_too_many_streams_of_one_caller_are_refused(callers: Callers, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that it leaves room to others; one that has left counts no more."""
-    monkeypatch.setattr("hostaway_sync.api.change_alerts.MOST_OF_CALLER", 1)
+    monkeypatch.setattr("hostaway_sync.api.changes.alerts.MOST_OF_CALLER", 1)
     with streaming(callers.of_one):
         refused = callers.of_one.get(STREAM)
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")

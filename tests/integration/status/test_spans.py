@@ -15,7 +15,9 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 from tests.support import sql
+from tests.support.api_rows import fill_accounts
 from tests.support.deliveries import ONE_RETRY, QUICK, deliver
+from tests.support.servers.api import running_api
 from tests.support.servers.http_server import running_server
 from tests.support.servers.otlp_collector import OtlpCollector
 from tests.support.servers.receiver import event, login_of, path_of, renew, running_receiver
@@ -25,6 +27,7 @@ from hostaway_sync.errors import ConfigurationError, SourceUnavailable
 from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.http_server.request_id import assign_request_ids
 from hostaway_sync.http_server.request_span import trace_requests
+from hostaway_sync.model.callers import Access
 from hostaway_sync.model.records import OBJECTS, Resource
 from hostaway_sync.observability.log_context import in_current_context
 from hostaway_sync.observability.log_redaction import hide_private
@@ -229,6 +232,22 @@ def test_request_span_has_the_route_and_the_status(collector: OtlpCollector, mon
         assert (span.kind, span.failure, span.facts["http.route"]) == ("server", None, "/things/{id}")
         assert span.facts["request_id"] == answer_.headers["x-request-id"]
     require_discreet(collector, words={"a-secret", "another-secret"})
+
+
+def test_requests_to_the_api_are_spans_with_their_routes(
+    sync_env: Build, collector: OtlpCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused ones, too; no id and no key is in them."""
+    env = sync_env(store=False)
+    fill_accounts(env.database, 1)
+    with switched_on(monkeypatch, collector.url), running_api(env.mirror()) as api:
+        key = api.issue_key("desk", Access.everything())
+        with api.client(key) as client, api.client(None) as stranger:
+            answers = [one.get("/api/v1/reservations/7654321") for one in (client, stranger)]
+    assert [answer.status_code for answer in answers] == [404, 401]
+    spans = collector.named("GET /api/v1/reservations/{reservation_id}")
+    assert [span.facts["http.response.status_code"] for span in spans] == [404, 401]
+    require_discreet(collector, key, words={"7654321"})
 
 
 def test_failed_spans_tell_what_failed_and_why(

@@ -16,13 +16,13 @@ from hostaway_sync.http_server.config import ServerConfig
 from hostaway_sync.model.callers import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as AsgiScope
     from tests.support.servers.http_server import RunningServer
 
-    from hostaway_sync.api.change_alerts import ChangeAlerts
+    from hostaway_sync.api.changes.alerts import ChangeAlerts
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.callers import Access
 
@@ -101,8 +101,11 @@ class EndedStreams:
 
 
 @contextmanager
-def running_api(mirror: Mirror, around: Callable[[ASGIApp], ASGIApp] = lambda app: app) -> Iterator[RunningApi]:
+def running_api(
+    mirror: Mirror, around: Callable[[ASGIApp], ASGIApp] = lambda app: app, *, origins: Sequence[str] = ()
+) -> Iterator[RunningApi]:
     """Serve the API of a mirror, and what is around it."""
     alerts = open_alerts(mirror)
-    with running_server(around(build_api(mirror, alerts)), ServerConfig(PART), on_stop=alerts.stop) as server:
+    app = around(build_api(mirror, alerts, origins=origins))
+    with running_server(app, ServerConfig(PART), on_stop=alerts.stop) as server:
         yield RunningApi(mirror, server, alerts)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from hostaway_sync.api.answers import answer
 from hostaway_sync.api.authorization import AuthorizedRoute, needs
-from hostaway_sync.api.event_stream import MEDIA_TYPE, STREAM_PAGE, EventStream, wait_for_page
+from hostaway_sync.api.changes.event_stream import MEDIA_TYPE, STREAM_PAGE, EventStream, wait_for_page
 from hostaway_sync.api.parameters import MOST_ITEMS, Parameters
 from hostaway_sync.api.responses import Responses, document_of, problems
 from hostaway_sync.api.rows import mirror_of

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from hostaway_sync.api.change_alerts import ChangeAlerts, Waiter
+    from hostaway_sync.api.changes.alerts import ChangeAlerts, Waiter
     from hostaway_sync.model.callers import Caller
     from hostaway_sync.model.history.feed import FeedCursor, FeedPage
 

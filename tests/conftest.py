@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from tests.support.servers.fake_aws import FakeAws
+    from tests.support.servers.fake_vault import FakeVault
 
 # None of the machine's own settings may reach a test.
 for _name in [
@@ -189,6 +190,19 @@ def fake_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
         for name, value in fake_aws.environment.items():
             monkeypatch.setenv(name, value)
         yield fake_aws
+
+
+@pytest.fixture
+def fake_vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVault]:
+    """Return a fake Vault of this test; the environment of this process leads to it."""
+    from tests.support.servers.fake_vault import running_fake_vault
+
+    for name in ("VAULT_TOKEN_FILE", "VAULT_NAMESPACE", "VAULT_KV_MOUNT", "VAULT_CACERT"):
+        monkeypatch.delenv(name, raising=False)
+    with running_fake_vault() as vault:
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+        yield vault
 
 
 @pytest.fixture

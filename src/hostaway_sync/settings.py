@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         api_url: URL of the API, with its version.
         master_key: master keys in base64, of which the first one seals; None: use the keyring or the key file.
         keyring: whether the desktop's keyring precedes the key file; None: only on a terminal, without a key file.
-        secrets_store: where secrets are stored: sealed in the database, or in AWS Secrets Manager.
+        secrets_store: where secrets are stored: sealed in the database, in AWS Secrets Manager or HashiCorp Vault.
         rate_limit_ip: limit of the requests of all accounts from this IP address.
         rate_limit_account: limit of the requests of one account.
         rate_limit_send: limit of the guest messages of one account, in a bucket of its own.
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     api_url: str = "https://api.hostaway.com/v1"
     master_key: SecretStr | None = None
     keyring: bool | None = None
-    secrets_store: Literal["database", "aws"] = "database"
+    secrets_store: Literal["database", "aws", "vault"] = "database"
     rate_limit_ip: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_account: Limit = RateLimit(200, timedelta(seconds=10))
     rate_limit_send: Limit = RateLimit(30, timedelta(seconds=60))

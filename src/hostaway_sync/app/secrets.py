@@ -44,7 +44,7 @@ class KeyStatus:
     """Where secrets are stored, the key ring, and what it seals.
 
     Attributes:
-        store: where new secrets are stored: `database` or `aws`.
+        store: where new secrets are stored: `database`, `aws` or `vault`.
         leaving: the old store of a move that is not finished; None: no move is.
         kind: where the keys come from: `variable`, `file`, `keyring` or `key_file`; None: no secret is in the database,
             and no key is needed.
@@ -144,7 +144,7 @@ class Secrets:
         return Checked(sealing.check_secrets(self._database, vault), orphans)
 
     def move(self, target: str) -> TransferResult:
-        """Move all secrets to `target`, `database` or `aws`, while everything runs; an interrupted move is continued.
+        """Move all secrets to `target` (`database`, `aws`, `vault`) while everything runs, or continue a move.
 
         Raises:
             LeaseHeld: another move is under way.

@@ -33,7 +33,7 @@ _PIPE: Final = 1 << 20
 # A killed process is gone at once, unless the disk holds it up.
 _DEATH_S: Final = 2.0
 # Our settings hold secrets, and what libpq reads leads to our database.
-_OURS: Final = ("HOSTAWAY_SYNC_", "PG", "CREDENTIALS_DIRECTORY", "OTEL_", "AWS_", "NOTIFY_SOCKET")
+_OURS: Final = ("HOSTAWAY_SYNC_", "PG", "CREDENTIALS_DIRECTORY", "OTEL_", "AWS_", "VAULT_", "NOTIFY_SOCKET")
 
 
 def read_command(text: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ not open.
 
     find_keys → a key source (setting, its file, desktop's keyring, key file) → key_ring → seal, open
 
-A secret may also lie in an external store (`protocols`, `aws`); then its row holds the version that it has there.
+A secret may also lie in an external store (`protocols`, `aws`, `vault`); then its row holds its version there.
 """
 
 from __future__ import annotations

@@ -16,5 +16,11 @@ def _aws(mirror: str) -> SecretsStore:
     return AwsSecrets(mirror)
 
 
-OUTSIDE_STORES: Final[Mapping[str, Callable[[str], SecretsStore]]] = {"aws": _aws}
+def _vault(mirror: str) -> SecretsStore:
+    from hostaway_sync.secrets.vault import VaultSecrets
+
+    return VaultSecrets(mirror)
+
+
+OUTSIDE_STORES: Final[Mapping[str, Callable[[str], SecretsStore]]] = {"aws": _aws, "vault": _vault}
 """Each opens the store for the mirror of an id, which begins the names of its secrets."""

@@ -43,7 +43,13 @@ def has_ended(number: int) -> bool:
 
 def test_a_command_gets_the_event_and_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """On its standard input and in two variables; its output is kept without what a terminal obeys."""
-    for name in ("HOSTAWAY_SYNC_MASTER_KEY", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "CREDENTIALS_DIRECTORY"):
+    for name in (
+        "HOSTAWAY_SYNC_MASTER_KEY",
+        "PGPASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+        "VAULT_TOKEN",
+        "CREDENTIALS_DIRECTORY",
+    ):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("LANG", "C.UTF-8")
     answer = run_python(
@@ -56,7 +62,7 @@ def test_a_command_gets_the_event_and_none_of_our_secrets(monkeypatch: pytest.Mo
     body, names, event = json.loads(first)
     assert (body, event, second) == ('{"a": 1}', "task.created", "[31mred")
     assert {"EVENT_ID", "EVENT_TYPE", "LANG"} <= set(names)
-    assert not [name for name in names if name.startswith(("HOSTAWAY", "PG", "AWS", "CREDENTIALS"))]
+    assert not [name for name in names if name.startswith(("HOSTAWAY", "PG", "AWS", "VAULT", "CREDENTIALS"))]
 
 
 def test_a_command_that_fails_says_how() -> None:

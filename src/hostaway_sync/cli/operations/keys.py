@@ -87,7 +87,7 @@ def check(*, json: Json = False) -> None:
 @app.command()
 def move(
     *,
-    to: Annotated[Literal["database", "aws"], typer.Option("--to", help="Move the secrets to this store.")],
+    to: Annotated[Literal["database", "aws", "vault"], typer.Option("--to", help="Move the secrets to this store.")],
     json: Json = False,
 ) -> None:
     """Move all secrets to another store, while everything runs.

@@ -72,6 +72,8 @@ def test_rows_of_other_accounts_belong_to_nobody_here(rows: Rows) -> None:
     ]  # fmt: skip
     assert isinstance(rows.batches.find_rows(ALL, RowList.RESERVATIONS, asked)[2], AmbiguousRecord)
     assert rows.batches.find_rows(ONE, RowList.ACCOUNTS, [("2", None)]) == [None]
+    for named in (("hostaway:2:7", None), ("7", 2)):
+        assert rows.batches.find_rows(ONE, RowList.RESERVATIONS, [named]) == [None], named
 
 
 def test_a_cursor_counts_for_one_parent_alone(rows: Rows) -> None:

@@ -157,7 +157,7 @@ class AuthorizedRoute(APIRoute):
             request.scope["caller"] = caller.name
             if not caller.may(scope):
                 raise Problem(ProblemKind.SCOPE_MISSING, f"this needs the scope {scope}", scope=str(scope))
-            await _count(request, caller)
+            await count_request(request, caller)
             if row is not None:
                 request.state.row = await run_in_threadpool(row, request)
             if row_of_body is not None:
@@ -224,7 +224,12 @@ async def _find_caller(request: Request) -> Caller:
     return await run_in_threadpool(callers.check, token, address)
 
 
-async def _count(request: Request, caller: Caller) -> None:
+async def count_request(request: Request, caller: Caller) -> None:
+    """Count a request of a caller.
+
+    Raises:
+        Problem: it has no request left for now.
+    """
     wait = await run_in_threadpool(request.app.state.take, caller)
     if wait:
         seconds = str(max(1, math.ceil(wait.total_seconds())))

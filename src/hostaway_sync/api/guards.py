@@ -28,6 +28,9 @@ _HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
 )
 
+# What every open page asks every two seconds.
+_INCESSANT: Final = {"/page/version"}
+
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +66,9 @@ class Guards:
         method = scope["method"] if scope["method"] in _METHODS else _UNKNOWN
         self._meter.count(HTTP_REQUESTS, method, route, "none" if sent.status is None else str(sent.status))
         self._meter.observe(HTTP_SECONDS, method, route, seconds=(sent.began_at or time.monotonic()) - began_at)
-        log.info("api: %s %s: %s in %.3f s, caller %s", method, route, sent.status, took, scope.get("caller", "none"))
+        level = logging.DEBUG if route in _INCESSANT else logging.INFO
+        said = (method, route, sent.status, took, scope.get("caller", "none"))
+        log.log(level, "api: %s %s: %s in %.3f s, caller %s", *said)
 
 
 class _LimitedBody:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.support import sql
@@ -9,6 +9,7 @@ from tests.support.pages import add_dead_letter, visiting
 from hostaway_sync.model.callers import Access, Scope
 
 if TYPE_CHECKING:
+    import pytest
     from tests.support.servers.api import Callers
 
 # Markup, a terminal's escape, a character that turns the direction of text, one that no eye sees.
@@ -218,7 +219,9 @@ def test_guessing_keys_is_limited_on_the_page_as_everywhere(callers: Callers) ->
         assert (answers[30].status_code, "wrong keys" in answers[30].text) == (429, True)
 
 
-def test_version_moves_with_what_a_caller_sees_and_with_nothing_else(callers: Callers) -> None:
+def test_version_moves_with_what_a_caller_sees_and_with_nothing_else(
+    callers: Callers, caplog: pytest.LogCaptureFixture
+) -> None:
     """The same version is 304; what moves in another's account says nothing."""
     database = callers.api.mirror._database  # noqa: SLF001
     run = "INSERT INTO sync_runs (account_id, mode, state) VALUES ({}, 'full', 'running')"
@@ -242,7 +245,11 @@ def test_version_moves_with_what_a_caller_sees_and_with_nothing_else(callers: Ca
         add_dead_letter(database, 2)
         assert ask() == before
         add_dead_letter(database, 1)
-        assert ask() != before
+        with caplog.at_level("INFO", "hostaway_sync.api"):
+            assert ask() != before
+            visitor.get("/queue")
+    said = [record.getMessage() for record in caplog.records if record.name == "hostaway_sync.api.guards"]
+    assert [line.split(":")[1] for line in said] == [" GET /queue"]
 
 
 def test_page_says_in_words_when_all_is_well_and_when_it_is_not(callers: Callers) -> None:
@@ -270,3 +277,27 @@ def test_run_pictures_tell_a_person_who_does_not_see_them(callers: Callers) -> N
         text = visitor.get("/").text
     assert 'aria-label="the last 2 runs: 2 failed"' in text
     assert "<title>2026-05-01 13:00 UTC: full run, failed" in text
+
+
+def test_what_a_person_does_on_the_page_is_counted_as_calls_of_the_key(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is no way around the limits of its caller."""
+    key = callers.api.issue_key("desk", Access.of_accounts({1}))
+    with visiting(callers.api, key) as visitor:
+        assert visitor.get("/queue").status_code == 200
+        app = callers.api.mirror.api_limits
+        monkeypatch.setattr(app, "_take", lambda _: timedelta(seconds=7))
+        answer = visitor.get("/queue")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+def test_links_name_the_account_where_ids_are_not_unique(callers: Callers) -> None:
+    """Without it the page says that several accounts have the id."""
+    number = add_dead_letter(callers.api.mirror._database, 2)  # noqa: SLF001
+    key = callers.api.issue_key("desk", Access.everything())
+    with visiting(callers.api, key) as visitor:
+        assert (answer := visitor.get("/reservations/7")).status_code == 409
+        assert "Several of your accounts have this id" in answer.text
+        assert 'href="/reservations/7?account=2"' in visitor.get(f"/dead-letters?number={number}").text
+        assert "guest of-2" in visitor.get("/reservations/7?account=2").text

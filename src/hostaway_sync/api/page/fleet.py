@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from hostaway_sync.api.page.pictures import draw_runs
 from hostaway_sync.api.page.rendering import HEADERS
-from hostaway_sync.api.page.session import PageRoute, show, shown_to
+from hostaway_sync.api.page.session import PageRoute, read_number, show, shown_to
 from hostaway_sync.api.problems import Problem, ProblemKind
 from hostaway_sync.api.rows import mirror_of
 from hostaway_sync.app.fleet import status_words
@@ -65,7 +65,7 @@ def show_fleet(request: Request) -> Response:
 def show_account(request: Request, account_id: str) -> Response:
     """Show one account: its resources, its last runs, what arrives, what waits."""
     mirror, access = mirror_of(request), request.state.caller.access
-    number = int(account_id) if account_id.isdecimal() and len(account_id) < 19 else 0  # noqa: PLR2004  (digits of a bigint)
+    number = read_number(account_id) or 0
     overview = mirror.fleet.overview(access, number)
     if not overview.accounts:
         raise Problem(ProblemKind.NOT_FOUND)

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hostaway_sync.api.page.session import PageRoute, redirect, show, shown_to
+from hostaway_sync.api.page.session import PageRoute, read_number, redirect, show, shown_to
 from hostaway_sync.api.problems import Problem, ProblemKind
 from hostaway_sync.api.rows import mirror_of
 from hostaway_sync.model.calendar.days import Days
@@ -48,7 +48,11 @@ def find_object(request: Request) -> Response:
 def show_reservation(request: Request, reservation_id: str) -> Response:
     """Show a reservation, its life as a timeline, and its messages."""
     found = mirror_of(request).rows.find_row(
-        request.state.caller.access, RowList.RESERVATIONS, reservation_id[:_LONGEST_ID], include=frozenset(Part)
+        request.state.caller.access,
+        RowList.RESERVATIONS,
+        reservation_id[:_LONGEST_ID],
+        account_id=read_number(request.query_params.get("account", "")),
+        include=frozenset(Part),
     )
     if found is None:
         raise Problem(ProblemKind.NOT_FOUND)

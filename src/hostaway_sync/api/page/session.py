@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from hostaway_sync.api.authorization import count_request
 from hostaway_sync.api.page.rendering import HEADERS, render
 from hostaway_sync.api.problems import Problem, ProblemKind
 from hostaway_sync.api.refusals import problem_of
@@ -21,6 +22,7 @@ from hostaway_sync.api.rows import mirror_of
 from hostaway_sync.errors import HostawaySyncError
 from hostaway_sync.model.callers import Scope
 from hostaway_sync.model.callers.sessions import LASTS
+from hostaway_sync.store.audit_log import acting_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -39,6 +41,7 @@ _OF_PROXIES: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"
 _SEE_OTHER: Final = 303
 _WORDS: Final = {
     ProblemKind.NOT_FOUND: "There is no such thing among the accounts of your key.",
+    ProblemKind.AMBIGUOUS: "Several of your accounts have this id: open it from the view of its account.",
     ProblemKind.UNAVAILABLE: "The database cannot be asked now. This page tries again by itself.",
     ProblemKind.INTERNAL: "The server made a mistake; its log says which.",
 }
@@ -66,9 +69,11 @@ class PageRoute(APIRoute):
                 caller = request.state.caller
                 request.scope["caller"] = caller.name
                 _require_scope(caller, scopes)
+                await count_request(request, caller)
                 if request.method == "POST":
                     request.state.form = await read_form(request, request.state.session)
-                return await handle(request)
+                with acting_for(caller.name):
+                    return await handle(request)
             except Problem as problem:
                 return await run_in_threadpool(show_problem, request, problem)
             except HostawaySyncError as error:
@@ -115,7 +120,8 @@ def show(request: Request, template: str, status: int = 200, **values: Any) -> R
 
 def show_problem(request: Request, problem: Problem) -> Response:
     """Return a page that says what is wrong."""
-    words = problem.detail or _WORDS.get(problem.kind) or f"{problem.kind.title}."
+    words = _WORDS.get(ProblemKind.AMBIGUOUS) if problem.kind is ProblemKind.AMBIGUOUS else problem.detail
+    words = words or _WORDS.get(problem.kind) or f"{problem.kind.title}."
     response = show(request, "problem.html", problem.kind.status, words=words, request_id=request.scope["request_id"])
     response.headers.update(problem.headers)
     return response
@@ -173,6 +179,11 @@ def next_path(text: str) -> str:
     """Return a path of this page, and no address of another host, whatever the text is."""
     is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isascii() and text.isprintable()
     return text if is_ours and "\\" not in text else "/"
+
+
+def read_number(text: str) -> int | None:
+    """Return an id of ours or of an account; None: the text is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None  # noqa: PLR2004  (of a bigint)
 
 
 def is_direct(request: Request) -> bool:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hostaway_sync.api.page.session import PageRoute, redirect, show, shown_to
+from hostaway_sync.api.page.session import PageRoute, read_number, redirect, show, shown_to
 from hostaway_sync.api.problems import Problem, ProblemKind
 from hostaway_sync.api.rows import mirror_of
 from hostaway_sync.model.callers import Scope
@@ -68,7 +68,7 @@ def _find(request: Request, number: str) -> DeadLetter:
     Raises:
         Problem: there is none of this number, or it is another's.
     """
-    wanted = int(number) if number.isdecimal() and len(number) < 19 else 0  # noqa: PLR2004  (digits of a bigint)
+    wanted = read_number(number) or 0
     letter = mirror_of(request).fleet.find_dead_letter(request.state.caller.access, wanted)
     if letter is None:
         raise Problem(ProblemKind.NOT_FOUND)

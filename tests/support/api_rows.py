@@ -46,11 +46,21 @@ SELECT run_id, 'listings', account_id, 'success', 3, 3 FROM sync_runs WHERE acco
 INSERT INTO sent_messages (account_id, reservation_id, conversation_id, channel_type, body, body_hash, state,
                            os_user, host)
 VALUES ({n}, 7, 6, 'email', 'sent of-{n}', '', 'pending', 'somebody', 'here');
-INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)
-VALUES (gen_random_uuid(), 'sync', {n}, 'sync:{n}', 0, 'dead of-{n}', '[]');
 INSERT INTO changes (account_id, resource, record_id, change, position, after)
 VALUES ({n}, 'reservations', '7', 'updated', 1, '{{"guestName": "changed of-{n}"}}')
 """
+
+
+_DEAD_LETTER: Final = """
+INSERT INTO dead_letters (attempt_id, kind, account_id, job, deliveries, error, history)
+VALUES (gen_random_uuid(), 'sync', {n}, 'sync\\:{n}', 0, 'dead of-{n}', '[]')
+"""
+
+
+def add_dead_letters(database: Database, *accounts: int) -> None:
+    """Store a dead letter of each account."""
+    for number in accounts:
+        sql.execute(database, _DEAD_LETTER.format(n=number))
 
 
 def fill_accounts(database: Database, *accounts: int) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.json import Encoder
 from starlette.responses import Response
 
+from hostaway_sync.api.problems import Problem, ProblemKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -30,14 +32,33 @@ def answer_list(request: Request, items: Iterable[str], next_cursor: str | None)
 
 def answer_bytes(request: Request, body: bytes, *, status: int = 200) -> Response:
     """Return JSON, or 304 and nothing where the caller says that it has it."""
-    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    tag = _tag_of(body)
     headers = {"ETag": tag}
     if request.method in {"GET", "HEAD"} and _names(request.headers.get("if-none-match", ""), tag):
         return Response(None, 304, headers)
     return Response(body, status, headers, _JSON)
 
 
+def require_match(request: Request, document: object) -> None:
+    """Refuse to change what is not as the caller saw it: `If-Match` names the ETag of another document.
+
+    Raises:
+        Problem: it is not.
+    """
+    wanted = request.headers.get("if-match")
+    if wanted is not None and wanted != "*" and _tag_of(_ENCODER.encode(document)) not in _list_tags(wanted):
+        raise Problem(ProblemKind.CHANGED, "it is not as `If-Match` has it any more: read it, and decide anew")
+
+
+def _tag_of(body: bytes) -> str:
+    return f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def _list_tags(header: str) -> list[str]:
+    return [name.strip() for name in header.split(",")]
+
+
 def _names(header: str, tag: str) -> bool:
     """Whether `If-None-Match` names a tag; a weak one compares equal, as RFC 9110 has it for this header."""
-    names = [name.strip().removeprefix("W/") for name in header.split(",")]
+    names = [name.removeprefix("W/") for name in _list_tags(header)]
     return tag in names or names == ["*"]

@@ -100,6 +100,7 @@ _LIFE: Final[dict[str, Any]] = {
     },
 }
 _ID: Final = {"type": "string"}
+_BOOL: Final = {"type": "boolean"}
 _WORD: Final = _TYPES["text"]
 _SENT: Final[dict[str, Any]] = {
     "SentMessage": {
@@ -132,6 +133,27 @@ _SENT: Final[dict[str, Any]] = {
     }
 }
 _WORK: Final[dict[str, Any]] = {
+    "NewAccount": {
+        "allOf": [
+            refer("Account"),
+            {
+                "type": "object",
+                "properties": {"sync_run": {**refer("SyncJob"), "description": "Its first sync."}},
+                "required": ["sync_run"],
+            },
+        ]
+    },
+    "AccountRemoval": {
+        "type": "object",
+        "properties": {
+            "account_id": _ID,
+            "webhooks_removed": {"type": ["integer", "null"], "description": "Null: the platform refused."},
+            **dict.fromkeys(("purged", "token_revoked"), _BOOL),
+            "rows_deleted": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "troubles": {"type": "array", "items": {"type": "string"}, "description": "What a person may do there."},
+        },
+        "required": ["account_id", "purged", "webhooks_removed", "token_revoked", "rows_deleted", "troubles"],
+    },
     "DeadLetter": {
         "type": "object",
         "description": "Work that failed for good, and waits for a person.",

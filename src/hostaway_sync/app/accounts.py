@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hostaway_sync.app.container import Container
+    from hostaway_sync.model.callers import Access
     from hostaway_sync.model.records import AccessToken
     from hostaway_sync.store.accounts.changes import FieldValue
     from hostaway_sync.store.accounts.queries import Account
@@ -118,6 +119,20 @@ class Accounts:
                 name=name,
                 customer_id=customer_id,
             )
+
+    def add_for(
+        self, access: Access, account_id: int, client_secret: SecretStr, *, name: str | None, customer_id: UUID | None
+    ) -> None:
+        """Add an account for a caller; whether one exists that the caller cannot see, only its secret tells.
+
+        Raises:
+            HostawaySyncError: as `add`.
+        """
+        known = account_queries.find_account(self._database, account_id)
+        if known is not None and not access.includes(known.account_id, known.customer_id):
+            self._check_credentials(account_id, client_secret)
+            raise AccountError(f"account {account_id} exists already, and belongs to others: ask who runs this mirror")
+        self.add(account_id, client_secret, name=name, customer_id=customer_id)
 
     def update(
         self, account_id: int, fields: Mapping[str, FieldValue], client_secret: SecretStr | None = None

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.support import sql
+from tests.support.api_rows import add_dead_letters
 
 from hostaway_sync.model.callers import Access, Scope
 
@@ -48,6 +49,7 @@ def test_a_second_sync_waits_for_the_first(callers: Callers) -> None:
 def test_a_dead_letter_is_settled_once(callers: Callers) -> None:
     """Listed while it waits, with its error and without its payload; then tried again, or given up."""
     database = callers.api.mirror._database  # noqa: SLF001  (the test's own)
+    add_dead_letters(database, 1, 2)
     sql.execute(database, 'UPDATE dead_letters SET payload = \'{"account_id"\\: 1, "attempt"\\: 3, "full"\\: true}\'')
     keys = [callers.api.issue_key(f"ops-{one}", Access.of_accounts({one}), {Scope.ACCOUNTS}) for one in (1, 2)]
     with callers.api.client(keys[0]) as one, callers.api.client(keys[1]) as two:
@@ -71,6 +73,7 @@ def test_a_dead_letter_is_settled_once(callers: Callers) -> None:
 def test_work_is_judged_by_caller_scope_row_and_body(callers: Callers) -> None:
     """What is another's is not there, whatever else is wrong; nothing was done by what was refused."""
     database = callers.api.mirror._database  # noqa: SLF001  (the test's own)
+    add_dead_letters(database, 1, 2)
     (letter,) = callers.of_two.get(f"{V1}/dead-letters").json()["items"]
     run = callers.of_two.get(f"{V1}/sync-runs").json()["items"][0]["run_id"]
     key = callers.api.issue_key("ops", Access.of_accounts({1}), {Scope.ACCOUNTS})

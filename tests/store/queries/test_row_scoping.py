@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from tests.support import sql
-from tests.support.api_rows import fill_accounts, open_rows
+from tests.support.api_rows import add_dead_letters, fill_accounts, open_rows
 from tests.support.changes import insert_changes
 
 from hostaway_sync.errors import UsageError
@@ -40,6 +40,7 @@ FOREIGN = {
 def reads(database: Database) -> ScopedReads:
     """Return transactions for callers, without the role of the API: only the questions keep them apart."""
     fill_accounts(database, 1, 2)
+    add_dead_letters(database, 1, 2)
     return ScopedReads(database, None)
 
 

@@ -124,3 +124,15 @@ def test_key_in_a_sentence_is_hidden() -> None:
     assert hide_private(f"refused {TOKEN}, cut {TOKEN[:30]}") == (
         "refused hsk_a1B2c3D4e5F6_[hidden], cut hsk_a1B2c3D4e5F6_[hidden]"
     )
+
+
+def test_an_account_is_seen_by_its_id_or_its_customer() -> None:
+    """Whoever is bound to accounts sees them, whichever customer has them."""
+    ours, theirs = UUID(int=1), UUID(int=2)
+    for access, seen in (
+        (Access.everything(), [True, True]),
+        (Access.of_accounts({5}), [True, False]),
+        (Access.of_customer(ours), [True, False]),
+    ):
+        assert [access.includes(5, ours), access.includes(6, theirs)] == seen
+    assert not Access.of_customer(ours).includes(5, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hostaway_sync.api.routes import (
+    account_changes,
     accounts,
     calendar,
     changes,
@@ -19,6 +20,7 @@ from hostaway_sync.api.routes import (
 
 ROUTERS: Final = (
     accounts.router,
+    account_changes.router,
     listings.router,
     reservations.router,
     calendar.router,

@@ -42,6 +42,12 @@ class Access:
         if self.account_ids is not None and self.customer_id is not None:
             raise ValueError("an access is to accounts or to those of a customer, and not to both")
 
+    def includes(self, account_id: int, customer_id: UUID | None) -> bool:
+        """Whether an account of this customer may be seen."""
+        if self.account_ids is not None:
+            return account_id in self.account_ids
+        return self.customer_id is None or self.customer_id == customer_id
+
     @classmethod
     def everything(cls) -> Self:
         """Return the access to all accounts."""

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hostaway_sync.environment import setting_types, variables
 from hostaway_sync.environment.host_names import is_host_name
+from hostaway_sync.environment.token_settings import TokenSettings
 from hostaway_sync.environment.variables import Environment, list_variable_names, read_environment
 from hostaway_sync.errors import ConfigurationError, UnknownSettings
 from hostaway_sync.model.messages import read_quiet_hours
@@ -81,7 +82,7 @@ def default_data_dir() -> Path:
         ) from None
 
 
-class Settings(BaseSettings):
+class Settings(TokenSettings):
     """All settings of the program, validated once.
 
     Attributes:
@@ -272,7 +273,8 @@ def load_settings(allowed_names: Collection[str] = (), **overrides: Any) -> Sett
         settings = Settings(**{**environment.values, **overrides})
     except ValidationError as error:
         wrong = "; ".join(
-            f"{PREFIX}{str(detail['loc'][0]).upper()} {detail['msg'].removeprefix('Value error, ')}"
+            f"{PREFIX}{str(detail['loc'][0] if detail['loc'] else 'JWT_…').upper()} "
+            f"{detail['msg'].removeprefix('Value error, ')}"
             for detail in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"settings: {wrong}") from None

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PART: Final = "api"
 CONNECTIONS: Final = 8
+_DOTS_OF_A_TOKEN: Final = 2
 _MOST_CONNECTIONS: Final = 1200
 
 
@@ -34,8 +35,11 @@ def open_alerts(mirror: Mirror) -> ChangeAlerts:
 
 def build_api(mirror: Mirror, alerts: ChangeAlerts, *, origins: Sequence[str] = ()) -> ASGIApp:
     """Return the application of a mirror."""
+    tokens = mirror.api_tokens  # what is wrong with the settings is told at the start
 
     def authenticate(token: str) -> Caller | None:
+        if tokens is not None and token.count(".") == _DOTS_OF_A_TOKEN:
+            return tokens.authenticate(token, datetime.now(UTC))
         return mirror.api_keys.authenticate(token, datetime.now(UTC))
 
     return assign_request_ids(create_app(mirror, authenticate, alerts, origins=origins))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hostaway_sync.app.accounts import Accounts
     from hostaway_sync.app.api.limits import ApiLimits
     from hostaway_sync.app.api.state import ApiState
+    from hostaway_sync.app.api.tokens import ApiTokens
     from hostaway_sync.app.api_keys import ApiKeys
     from hostaway_sync.app.calendar import Calendar
     from hostaway_sync.app.calendar_writes import CalendarWrites
@@ -205,6 +206,13 @@ class Mirror:
         from hostaway_sync.app.api.state import ApiState
 
         return ApiState(self._container)
+
+    @cached_property
+    def api_tokens(self) -> ApiTokens | None:
+        """Callers of the API who bring tokens of an identity provider; None: the settings name none."""
+        from hostaway_sync.app.api.tokens import open_tokens
+
+        return open_tokens(self._container.settings)
 
     @cached_property
     def scoped_reads(self) -> ScopedReads:

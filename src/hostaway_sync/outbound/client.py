@@ -87,13 +87,25 @@ class OutboundClient:
             AddressRefused: the target may not be asked; nothing was sent.
             TargetUnavailable: no answer came in time, or the connection failed.
         """
+        return self._exchange("POST", url, body, headers)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> OutboundReply:
+        """Get what a URL names; otherwise as `post`.
+
+        Raises:
+            AddressRefused, TargetUnavailable: as `post`.
+        """
+        return self._exchange("GET", url, b"", headers)
+
+    def _exchange(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> OutboundReply:
         target = self.check(url)
         backend = GuardedBackend(target, Deadline(self._limits.total_s), connect_s=self._limits.connect_s)
-        sent = {"User-Agent": _USER_AGENT, "Connection": "close", "Content-Length": str(len(body)), **headers}
+        length = {"Content-Length": str(len(body))} if method == "POST" else {}
+        sent = {"User-Agent": _USER_AGENT, "Connection": "close", **length, **headers}
         try:
             with (
                 httpcore.ConnectionPool(self._context(target), network_backend=backend, max_connections=1) as pool,
-                pool.stream("POST", target.url, headers=_host_first(target, sent), content=body) as response,
+                pool.stream(method, target.url, headers=_host_first(target, sent), content=body) as response,
             ):
                 return OutboundReply(response.status, self._begin_of(response))
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:

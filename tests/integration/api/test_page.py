@@ -184,6 +184,7 @@ def test_forms_without_the_seal_of_their_session_do_nothing(callers: Callers) ->
 def test_dead_letters_are_retried_and_discarded_by_whoever_may(callers: Callers) -> None:
     """With the scope `admin` or `accounts`, within the accounts of the key, once."""
     database = callers.api.mirror._database  # noqa: SLF001
+    sql.execute(database, "DELETE FROM dead_letters")
     first, second, theirs = (
         add_dead_letter(database, account, of=of)
         for account, of in ((1, "reservations"), (1, "listings"), (2, "reservations"))
@@ -258,7 +259,8 @@ def test_page_says_in_words_when_all_is_well_and_when_it_is_not(callers: Callers
     key = callers.api.issue_key("desk", Access.everything())
     with visiting(callers.api, key) as visitor:
         assert "2 of 2 accounts need a look" in visitor.get("/").text
-        sql.execute(database, "DELETE FROM sent_messages")
+        for table in ("sent_messages", "dead_letters", "alarms"):
+            sql.execute(database, f"DELETE FROM {table}")
         sql.execute(
             database, "UPDATE sync_runs SET state = 'success', error = NULL, triggered_at = now() - interval '1 h'"
         )

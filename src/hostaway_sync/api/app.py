@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from hostaway_sync.api.authorization import Callers
 from hostaway_sync.api.guards import Guards
 from hostaway_sync.api.openapi import describe
-from hostaway_sync.api.page import fleet, objects, sign_in, waiting
+from hostaway_sync.api.page import fleet, objects, reference, sign_in, waiting
 from hostaway_sync.api.refusals import HANDLERS
 from hostaway_sync.api.routes import ROUTERS, graphql
 from hostaway_sync.http_server.metrics_page import MetricsPage
@@ -38,7 +38,7 @@ _SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": F
 _CORS_SECONDS: Final = 600
 _OBSERVERS: Final = 2
 _CHECK_WITHIN_S: Final = 5.0
-_PAGE: Final = (sign_in.router, sign_in.with_session, fleet.router, waiting.router, objects.router)
+_PAGE: Final = (sign_in.router, sign_in.with_session, fleet.router, waiting.router, objects.router, reference.router)
 
 
 def create_app(

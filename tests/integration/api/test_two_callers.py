@@ -128,7 +128,7 @@ def test_answers_hold_nothing_of_another_caller(world: World, db_roles: DbRoles)
         "no WHERE": world.forget(world.env.mirror(database_url=writer), role=db_roles.api),
     }
     assert [one.scoped_reads.role for one in mirrors.values()] == [db_roles.api] * len(mirrors)
-    hold_apart(world, {name: world.serve(mirror) for name, mirror in mirrors.items()}, 9)
+    hold_apart(world, {name: world.serve(mirror) for name, mirror in mirrors.items()}, 6)
     assert world.rows_of_the_other() == before
 
 
@@ -136,7 +136,7 @@ def test_questions_keep_callers_apart_without_the_role(world: World) -> None:
     """Where the role was not made, the accounts that each question names are the only line."""
     mirror = world.env.mirror()
     assert mirror.scoped_reads.role is None
-    hold_apart(world, {"no role": world.serve(mirror)}, 9)
+    hold_apart(world, {"no role": world.serve(mirror)}, 6)
 
 
 def test_a_mirror_without_either_line_is_found_out(world: World) -> None:

@@ -44,7 +44,7 @@ class NewMessage(Body):
     """A message to a guest."""
 
     reservation_id: str = Field(min_length=1, max_length=200, description="Whose guest: its id or key.")
-    message: str = Field(description="The text.")
+    message: str = Field(description="The text.", json_schema_extra={"pattern": r"\S"})
     channel_type: CommunicationType | None = Field(default=None, description="Default: as the guest wrote last.")
     conversation_id: str | None = Field(
         default=None, min_length=1, max_length=200, description="Its thread, by its id or key; default: the newest."

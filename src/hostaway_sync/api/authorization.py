@@ -13,6 +13,7 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
+from ipaddress import IPv6Network, ip_address
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -79,11 +80,13 @@ class Callers:
 
         Args:
             token: as it was sent.
-            address: from which it was sent; an address that sent many wrong ones waits for a minute.
+            address: from which it was sent; an address that sent many wrong ones waits for a minute, and of IPv6 the
+                whole network /64 with it: who has one has 2**64 addresses.
 
         Raises:
             Problem: it is nobody's, or its address must wait.
         """
+        address = _network(address)
         self._require_patience(address)
         caller = self._authenticate(token) if len(token) <= _LONGEST_TOKEN else None
         with self._lock:
@@ -255,6 +258,14 @@ def _read_token(request: Request) -> str | None:
         return found[0].strip() or None
     scheme, _, token = found[0].strip().partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(parsed) if parsed.version == 4 else str(IPv6Network((int(parsed), 64), strict=False))  # noqa: PLR2004
 
 
 def _digest(token: str) -> bytes:

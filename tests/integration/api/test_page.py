@@ -178,6 +178,7 @@ def test_forms_without_the_seal_of_their_session_do_nothing(callers: Callers) ->
         assert sql.row(database, "SELECT resolution FROM dead_letters").resolution is None
     with visiting(callers.api) as stranger:
         assert stranger.client.post("/sign-in", data={"key": keys[0]}).status_code == 403
+        assert stranger.client.post("/sign-in", content="a=1&" * 30).status_code == 413
         assert stranger.get("/").url.path == "/sign-in"
 
 

@@ -56,6 +56,17 @@ def test_an_address_of_many_wrong_keys_waits_for_its_window() -> None:
     assert asked[-1] == "again"
 
 
+def test_addresses_of_one_ipv6_network_wait_together() -> None:
+    """Whoever has one such network has an address for every guess."""
+    asked: list[str] = []
+    callers = Callers(asked.append)
+    for number in range(FAILURES):
+        assert refusal(callers, "wrong", f"2001:db8::{number:x}").kind is ProblemKind.UNAUTHENTICATED
+    assert refusal(callers, "one more", "2001:db8::ffff:1").kind is ProblemKind.TOO_MANY
+    for other in ("2001:db8:0:1::1", "fe80::1%eth0", "192.0.2.1", ""):
+        assert refusal(callers, "other", other).kind is ProblemKind.UNAUTHENTICATED
+
+
 def test_an_enormous_key_is_not_even_looked_up() -> None:
     """No key of ours is that long."""
     asked: list[str] = []

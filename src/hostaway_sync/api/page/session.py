@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 COOKIE: Final = "hostaway_sync_session"
 FORM_COOKIE: Final = "hostaway_sync_form"
 _LARGEST_FORM: Final = 16_384
+_MOST_FIELDS: Final = 20
 _SAME_SITE: Final = {"same-origin", "none", ""}
 _OF_PROXIES: Final = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip", "via")
 _SEE_OTHER: Final = 303
@@ -145,7 +146,10 @@ async def read_form(request: Request, session: str) -> dict[str, str]:
         body += piece
         if len(body) > _LARGEST_FORM:
             raise Problem(ProblemKind.TOO_LARGE, "That is too much for this form.")
-    form = dict(parse_qsl(body.decode(errors="replace"), max_num_fields=20)) if body else {}
+    try:
+        form = dict(parse_qsl(body.decode(errors="replace"), max_num_fields=_MOST_FIELDS)) if body else {}
+    except ValueError as error:
+        raise Problem(ProblemKind.TOO_LARGE, "That is too much for this form.") from error
     seal = await run_in_threadpool(mirror_of(request).api_keys.seal_form, session)
     is_ours = session != "" and hmac.compare_digest(form.get("seal", "").encode(), seal.encode())
     if not is_ours or request.headers.get("sec-fetch-site", "") not in _SAME_SITE:

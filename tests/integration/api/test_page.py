@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from tests.support import sql
 from tests.support.pages import add_dead_letter, visiting
@@ -59,6 +60,19 @@ def test_every_view_shows_the_accounts_of_the_key_alone(callers: Callers) -> Non
         ):
             assert visitor.get(path).status_code == 404, path
         assert visitor.get("/reservations/hostaway:2:7").text.count("of-2") == 0
+
+
+def test_key_of_a_customer_without_accounts_sees_nothing(callers: Callers) -> None:
+    """Where no account is left to ask for, nothing is, and not everything."""
+    database = callers.api.mirror._database  # noqa: SLF001
+    for account in (1, 2):
+        add_dead_letter(database, account, f"dead of-{account}")
+    key = callers.api.issue_key("desk", Access.of_customer(UUID(int=1)))
+    with visiting(callers.api, key) as visitor:
+        for path in ("/", "/dead-letters", "/messages", "/queue"):
+            text = visitor.get(path).text
+            assert not {"of-1", "of-2"} & set(text.lower().replace("<", " ").split()), path
+        assert "No dead letter waits" in visitor.get("/dead-letters").text
 
 
 def test_names_with_markup_and_hidden_letters_are_text(callers: Callers) -> None:

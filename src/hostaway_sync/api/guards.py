@@ -55,7 +55,7 @@ class Guards:
             async with asyncio.timeout(_LONGER.get(scope["path"], LONGEST_ANSWER_S)):
                 await self._app(scope, body.receive, sent.send)
         except TimeoutError:
-            kind = ProblemKind.OVERTIME if body.is_whole else ProblemKind.TOO_SLOW
+            kind = ProblemKind.TOO_SLOW if body.is_awaited else ProblemKind.OVERTIME
             await _refuse(scope, body, sent, Problem(kind))
         except Exception as error:
             log.exception("api: unexpected %s", type(error).__name__)
@@ -72,12 +72,18 @@ class Guards:
 
 
 class _LimitedBody:
-    """The body of a request, of which no more than a megabyte is read."""
+    """The body of a request, of which no more than a megabyte is read.
+
+    Attributes:
+        is_whole: all of it was read.
+        is_awaited: a piece of it is waited for, or was when the request was cut.
+    """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._size = 0
         self.is_whole = False
+        self.is_awaited = False
 
     async def receive(self) -> Message:
         """Return the next piece.
@@ -85,7 +91,9 @@ class _LimitedBody:
         Raises:
             Problem: there is too much of it; the application answers with that, as with any other.
         """
-        message = await self._receive()
+        self.is_awaited = not self.is_whole
+        message = await self._receive()  # where this is cut, the client was too slow, and not the application
+        self.is_awaited = False
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))
             self.is_whole = not message.get("more_body", False)

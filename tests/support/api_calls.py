@@ -162,9 +162,16 @@ def leaks(answer: httpx.Response, other: int, sent: Call) -> list[str]:
     return [one for one in (*marks, f"hostaway:{other}:") if one in whole and one not in asked]
 
 
-def without_request(answer: httpx.Response) -> tuple[int, str, str | None]:
-    """Return what must be the same for two calls that differ in an account alone, which the caller has not."""
-    return answer.status_code, _VOLATILE.sub("", answer.text), answer.headers.get("content-type")
+def without_request(answer: httpx.Response, sent: Call, other: int) -> tuple[int, str, str | None]:
+    """Return what must be the same for two calls that differ in an account alone, which the caller has not.
+
+    An error may name what was sent.
+    """
+    text = _VOLATILE.sub("", answer.text)
+    if not answer.is_success:
+        for _, value in sorted((*sent.places.items(), *sent.query), key=lambda one: -len(one[1])):
+            text = text.replace(repr(_fill(value, other)), "…")
+    return answer.status_code, text, answer.headers.get("content-type")
 
 
 def _is_stream(operation: dict[str, Any]) -> bool:

@@ -112,7 +112,10 @@ def hold_apart(world: World, servers: dict[str, httpx.Client], full: int) -> Non
                 assert answer.status_code < 500, (name, call, answer.text)
                 if call.names_another:
                     nobodys = call.send(asked, NOBODYS)
-                    assert without_request(answer) == without_request(nobodys), (name, call)
+                    assert without_request(answer, call, THEIRS) == without_request(nobodys, call, NOBODYS), (
+                        name,
+                        call,
+                    )
 
     ask()
     assert statuses.count(200) > len(statuses) / 10, "calls are refused too often to show anything"

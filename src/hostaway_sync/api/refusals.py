@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from hostaway_sync.api.problems import Problem, ProblemKind, problem_response
 from hostaway_sync.errors import (
@@ -97,7 +98,20 @@ def _refuse_invalid(request: Request, error: RequestValidationError) -> Response
 
 def _refuse_by_framework(request: Request, error: HTTPException) -> Response:
     kind = _OF_STATUS.get(error.status_code, ProblemKind.INVALID)
-    return problem_response(Problem(kind, headers=error.headers), request.scope["request_id"])
+    headers = dict(error.headers or {})
+    if kind is ProblemKind.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_list_methods(request))
+    return problem_response(Problem(kind, headers=headers), request.scope["request_id"])
+
+
+def _list_methods(request: Request) -> list[str]:
+    """Return the methods of a path; Starlette names those of one route alone, and each method has its own."""
+    from hostaway_sync.api.routes import ROUTERS  # which import what refuses
+
+    found = [
+        route for router in ROUTERS for route in router.routes if route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
 
 
 def _refuse_absent(request: Request, error: ClientDisconnect) -> Response:

@@ -109,4 +109,5 @@ def test_accounts_are_changed_by_callers_with_the_scope_alone(sync_env: Build) -
             ):
                 assert client.post(ROUTE, json=body).status_code == 422, body
             assert client.delete(f"{one}?purge=perhaps").status_code == 422
+            assert client.put(one).headers["allow"] == "DELETE, GET, PATCH"
     assert sql.rows(env.database, "SELECT count(*) FROM accounts WHERE is_active") == [(2,)]

@@ -73,7 +73,8 @@ def create_app(
     app.state.alerts = alerts
     app.state.readiness, app.state.metrics = _observers(mirror.api_state)
     app.state.take = mirror.api_limits.take
-    for router in (*ROUTERS, *_PAGE, graphql.make_router()):
+    app.state.routers = (*ROUTERS, *_PAGE, graphql.make_router())
+    for router in app.state.routers:
         app.include_router(router)
     # It takes a second to make, and whoever asks needs no key. An error is not kept.
     app.openapi = cache(partial(describe, app, mirror))  # type: ignore[method-assign]

@@ -106,11 +106,8 @@ def _refuse_by_framework(request: Request, error: HTTPException) -> Response:
 
 def _list_methods(request: Request) -> list[str]:
     """Return the methods of a path; Starlette names those of one route alone, and each method has its own."""
-    from hostaway_sync.api.routes import ROUTERS  # which import what refuses
-
-    found = [
-        route for router in ROUTERS for route in router.routes if route.matches(request.scope)[0] is not Match.NONE
-    ]
+    routes = [route for router in request.app.state.routers for route in router.routes]
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from hostaway_sync.api.parameters import MOST_ITEMS, Parameters
 from hostaway_sync.api.responses import Responses, document_of, problems
 from hostaway_sync.api.rows import mirror_of
 from hostaway_sync.app.documents.history import change_document
+from hostaway_sync.app.history.history import list_changing, require_changing
 from hostaway_sync.model.callers import Scope
 from hostaway_sync.model.history.feed import OLDEST, FeedCursor
 
@@ -33,12 +34,18 @@ def _cursor(text: str) -> str:
 Cursor = Annotated[str, AfterValidator(_cursor)]
 
 
+def _resource(name: str) -> str:
+    require_changing(name)
+    return name
+
+
+Resource = Annotated[str, AfterValidator(_resource), WithJsonSchema({"type": "string", "enum": list_changing()})]
+
+
 class OfChanges(Parameters):
     """Which changes."""
 
-    resource: str | None = Field(
-        default=None, max_length=100, description="Of this kind of record alone, such as `reservations`."
-    )
+    resource: Resource | None = Field(default=None, description="Of this kind of record alone.")
 
 
 class ChangeList(OfChanges):

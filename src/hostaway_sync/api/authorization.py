@@ -81,21 +81,27 @@ class Callers:
         Args:
             token: as it was sent.
             address: from which it was sent; an address that sent many wrong ones waits for a minute, and of IPv6 the
-                whole network /64 with it: who has one has 2**64 addresses.
+                whole network /64 with it: who has one has 2**64 addresses. A key that was right before does not wait:
+                it may share the address of a proxy with a stranger who guesses.
 
         Raises:
             Problem: it is nobody's, or its address must wait.
         """
-        address = _network(address)
-        self._require_patience(address)
+        address, digest = _network(address), _digest(token)
+        with self._lock:
+            was_right = digest in self._trusted
+        if not was_right:
+            self._require_patience(address)
         caller = self._authenticate(token) if len(token) <= _LONGEST_TOKEN else None
         with self._lock:
             if caller is None:
+                self._trusted.pop(digest, None)
                 began_at, count = self._failures.get(address, (self._seconds(), 0))
                 self._failures[address] = began_at, count + 1
                 _shrink(self._failures)
             else:
-                self._trusted[_digest(token)] = self._seconds(), caller
+                self._trusted[digest] = self._seconds(), caller
+                self._trusted.move_to_end(digest)
                 _shrink(self._trusted)
         if caller is None:
             raise unauthenticated()

@@ -67,6 +67,20 @@ def test_addresses_of_one_ipv6_network_wait_together() -> None:
         assert refusal(callers, "other", other).kind is ProblemKind.UNAUTHENTICATED
 
 
+def test_a_key_that_was_right_before_does_not_wait_for_others() -> None:
+    """It may share its address with a stranger who guesses; once it is refused, it waits as all do."""
+    clock, valid = Clock(), {"good": CALLER}
+    callers = Callers(valid.get, seconds=clock)
+    assert callers.check("good", "192.0.2.1") is CALLER
+    for number in range(FAILURES):
+        refusal(callers, f"wrong {number}")
+    clock.now += TRUSTED_FOR_S
+    assert callers.check("good", "192.0.2.1") is CALLER
+    valid.clear()
+    assert refusal(callers, "good").kind is ProblemKind.UNAUTHENTICATED
+    assert refusal(callers, "good").kind is ProblemKind.TOO_MANY
+
+
 def test_an_enormous_key_is_not_even_looked_up() -> None:
     """No key of ours is that long."""
     asked: list[str] = []

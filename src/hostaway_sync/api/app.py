@@ -16,6 +16,7 @@ from hostaway_sync.api.openapi import describe
 from hostaway_sync.api.page import fleet, objects, reference, sign_in, waiting
 from hostaway_sync.api.refusals import HANDLERS
 from hostaway_sync.api.routes import ROUTERS, graphql
+from hostaway_sync.api.turns import Turns
 from hostaway_sync.http_server.metrics_page import MetricsPage
 from hostaway_sync.http_server.readiness import Readiness, ReadinessCheck
 from hostaway_sync.version import __version__
@@ -71,6 +72,7 @@ def create_app(
     app.state.mirror = mirror
     app.state.callers = Callers(authenticate)
     app.state.alerts = alerts
+    app.state.turns = Turns()
     app.state.readiness, app.state.metrics = _observers(mirror.api_state)
     app.state.take = mirror.api_limits.take
     app.state.routers = (*ROUTERS, *_PAGE, graphql.make_router())

@@ -3,7 +3,7 @@
 401   no caller: no key, no token, or none that is valid
 403   the caller lacks the scope of the route, whatever the row
 429   the caller has no request left
-404   the row is not the caller's, as if it were not there (the routes ask for their row before they read the body)
+404   the row is not the caller's, as if it were not there (the routes ask for their row before they judge the body)
 422   what is asked for is not valid
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import math
 import time
 from collections import OrderedDict
+from contextlib import nullcontext
 from ipaddress import IPv6Network, ip_address
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from hostaway_sync.api.turns import Turns
     from hostaway_sync.model.callers import Caller
 
 TRUSTED_FOR_S: Final = 5.0
@@ -130,6 +132,7 @@ def needs(
     row: Callable[[Request], object] | None = None,
     *,
     row_of_body: Callable[[Request, Mapping[str, Any]], object] | None = None,
+    waits: bool = False,
 ) -> Callable[[Endpoint], Endpoint]:
     """Declare which scope a route needs, and which row of the caller's it is about.
 
@@ -137,10 +140,11 @@ def needs(
         scope: without which the answer is 403.
         row: finds the row, and raises the problem 404 where the caller has none; it blocks. None: about no single row.
         row_of_body: the same, where the body names the row; it gets the members of the body, which nobody has judged.
+        waits: whether it only waits most of the time, and takes no turn of its caller's.
     """
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.__dict__.update(scope=scope, row=row, row_of_body=row_of_body)
+        endpoint.__dict__.update(scope=scope, row=row, row_of_body=row_of_body, waits=waits)
         return endpoint
 
     return declare
@@ -159,6 +163,7 @@ class AuthorizedRoute(APIRoute):
         scope: Scope = self.endpoint.scope  # type: ignore[attr-defined]  # see `needs`
         row: Callable[[Request], object] | None = self.endpoint.row  # type: ignore[attr-defined]
         row_of_body = self.endpoint.row_of_body  # type: ignore[attr-defined]
+        waits: bool = self.endpoint.waits  # type: ignore[attr-defined]
 
         async def authorize(request: Request) -> Response:
             caller = await _find_caller(request)
@@ -167,15 +172,18 @@ class AuthorizedRoute(APIRoute):
             if not caller.may(scope):
                 raise Problem(ProblemKind.SCOPE_MISSING, f"this needs the scope {scope}", scope=str(scope))
             await count_request(request, caller)
-            if row is not None:
-                request.state.row = await run_in_threadpool(row, request)
-            if row_of_body is not None:
-                request.state.row = await run_in_threadpool(row_of_body, request, await _read_members(request))
-            # FastAPI would take a body that is too large for one that is no JSON.
+            # FastAPI would take a body that is too large for one that is no JSON. A slow one takes no turn.
+            members = await _read_members(request) if row_of_body is not None else {}
             if request.method not in _BODILESS:
                 await request.body()
-            with acting_for(caller.name):
-                return await handle(request)
+            turns: Turns = request.app.state.turns
+            async with nullcontext() if waits else turns.of(caller.identity):
+                if row is not None:
+                    request.state.row = await run_in_threadpool(row, request)
+                if row_of_body is not None:
+                    request.state.row = await run_in_threadpool(row_of_body, request, members)
+                with acting_for(caller.name):
+                    return await handle(request)
 
         return _traced(authorize)
 

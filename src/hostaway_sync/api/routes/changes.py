@@ -69,7 +69,7 @@ class ChangeStream(OfChanges):
 
 
 @router.get("", responses=document_of("ChangePage"))
-@needs(Scope.READ)
+@needs(Scope.READ, waits=True)
 async def list_changes(request: Request, wanted: Annotated[ChangeList, Query()]) -> Response:
     """List changes, each record's in their order; with `wait` the answer may take as long."""
     access = request.state.caller.access
@@ -95,7 +95,7 @@ _STREAM: Final[Responses] = {
 
 
 @router.get("/stream", response_class=Response, responses={**problems(), **_STREAM})
-@needs(Scope.READ)
+@needs(Scope.READ, waits=True)
 async def stream_changes(
     request: Request,
     wanted: Annotated[ChangeStream, Query()],

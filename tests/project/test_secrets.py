@@ -31,6 +31,7 @@ HARMLESS = {
     "me:T0K3N@": "an address that is refused because it has a password",
     "user:word@": "an address that is refused because it has a password",
     "hunter2": "the password that the whole world knows",
+    "wrong-secret": "says what is wrong with it",
     "landed.sha256: hexadecimal key": "what each migration is known by",
     "test_calendar_days.py: hexadecimal key": "the hash of a day",
     "test_contracts_processes.py: hexadecimal key": "what other releases wrote of words that everybody knows",

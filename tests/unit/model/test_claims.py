@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -20,7 +20,7 @@ GOOD: dict[str, Any] = {
     "scope": "read openid",
     "accounts": [70001, "70002"],
 }
-CUSTOMER = uuid4()
+CUSTOMER = UUID("84c06cb4-cdef-4916-a7d5-1a2b3c4d5e6f")
 
 
 def without(*names: str, **more: object) -> dict[str, Any]:

@@ -59,11 +59,15 @@ def open_listener(host: str, port: int, *, part: str) -> socket.socket:
     except socket.gaierror as error:
         raise OSError(error.errno, error.strerror, f"--host {host}") from None
     try:
-        return socket.create_server(found, family=family, backlog=BACKLOG, dualstack_ipv6=is_both)
+        listener = socket.create_server(found, family=family, backlog=BACKLOG, dualstack_ipv6=is_both)
     except OSError as error:
         # The text of the error names the address once more, as Python writes it.
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise type(error)(error.errno, reason, f"{host}:{port}") from None
+    # Connections inherit it. asyncio would set it, but takes these for no TCP, because Python made them without naming
+    # the protocol; the body of an answer then waits 40 ms for the caller to acknowledge the head.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

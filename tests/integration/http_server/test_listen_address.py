@@ -40,6 +40,18 @@ def test_wildcard_address_accepts_ipv4_and_ipv6(host: str) -> None:
             socket.create_connection((address, port), timeout=10).close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param("::", marks=needs_both)])
+def test_no_answer_waits_for_a_caller_to_acknowledge_its_head(host: str) -> None:
+    """The system would hold its body back for 40 ms."""
+    with (
+        open_listener(host, 0, part="api") as listener,
+        socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=10),
+    ):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 @needs_both
 def test_single_address_is_the_only_one() -> None:
     """No other address of the machine answers."""

@@ -1,4 +1,4 @@
-"""Answers: JSON that nobody keeps, with an ETag, so that a caller who has it already gets 304."""
+"""Answers: JSON that no cache keeps, with an ETag, so that a caller who has it already gets 304."""
 
 from __future__ import annotations
 

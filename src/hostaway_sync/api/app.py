@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from hostaway_sync.app.mirror import Mirror
     from hostaway_sync.model.callers import Caller
 
-PREFIX: Final = "/api/v1"
 _TITLE: Final = "hostaway-sync"
 # FastAPI would send spans and logs of its own where the environment names a collector: with paths, ids and values.
 _SILENT: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
@@ -53,7 +52,7 @@ def create_app(
 
     Args:
         mirror: answers.
-        authenticate: returns who a key or token belongs to; None: nobody.
+        authenticate: returns who a key or token belongs to; None: it proves no caller.
         alerts: wakes requests that wait for changes.
         origins: of pages whose scripts may ask; none: no page of another origin may.
     """
@@ -78,7 +77,7 @@ def create_app(
     app.state.routers = (*ROUTERS, *_PAGE, graphql.make_router())
     for router in app.state.routers:
         app.include_router(router)
-    # It takes a second to make, and whoever asks needs no key. An error is not kept.
+    # It takes a second to make, and asking needs no key. An error is not kept.
     app.openapi = cache(partial(describe, app, mirror))  # type: ignore[method-assign]
     return Guards(app, mirror.api_state.meter)
 

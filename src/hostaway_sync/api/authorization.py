@@ -58,7 +58,8 @@ class Callers:
     """Finds the caller of a key or token; safe to use from several threads.
 
     Args:
-        authenticate: returns who a key or token belongs to; None: nobody. It blocks, and takes the same time for both.
+        authenticate: returns who a key or token belongs to; None: it proves no caller. It blocks, and takes the same
+            time for both.
         seconds: a monotonic clock.
     """
 
@@ -87,7 +88,7 @@ class Callers:
                 it may share the address of a proxy with a stranger who guesses.
 
         Raises:
-            Problem: it is nobody's, or its address must wait.
+            Problem: it proves no caller, or its address must wait.
         """
         address, digest = _network(address), _digest(token)
         with self._lock:
@@ -122,7 +123,7 @@ class Callers:
 
 
 def unauthenticated() -> Problem:
-    """Return the problem of a request that nobody sent, whatever the reason: guessing learns nothing."""
+    """Return the problem of a request without a caller, whatever the reason: guessing learns nothing."""
     detail = "send a key as `Authorization: Bearer hsk_…` or as `X-API-Key: hsk_…`"
     return Problem(ProblemKind.UNAUTHENTICATED, detail, headers=_CHALLENGE)
 
@@ -139,7 +140,7 @@ def needs(
     Args:
         scope: without which the answer is 403.
         row: finds the row, and raises the problem 404 where the caller has none; it blocks. None: about no single row.
-        row_of_body: the same, where the body names the row; it gets the members of the body, which nobody has judged.
+        row_of_body: the same, where the body names the row; it gets the members of the body, which are not checked yet.
         waits: whether it only waits most of the time, and takes no turn of its caller's.
     """
 

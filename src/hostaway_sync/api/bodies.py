@@ -34,7 +34,7 @@ def find_in_body(request: Request, wanted: RowList, members: Mapping[str, Any], 
     Args:
         request: of the caller.
         wanted: in which list.
-        members: of the body, which nobody has judged.
+        members: of the body, which are not checked yet.
         name: of the member that names the row.
 
     Raises:

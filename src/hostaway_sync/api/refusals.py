@@ -112,7 +112,7 @@ def _list_methods(request: Request) -> list[str]:
 
 
 def _refuse_absent(request: Request, error: ClientDisconnect) -> Response:
-    """Return what nobody reads: the caller left before its body was whole."""
+    """Return an answer that is not read: the caller left before its body was whole."""
     del error
     return problem_response(Problem(ProblemKind.TOO_SLOW), request.scope["request_id"])
 

@@ -117,7 +117,7 @@ class ApiKeys:
         return IssuedKey(*rotated)
 
     def authenticate(self, token: str, now: datetime) -> Caller | None:
-        """Return the caller whom a key proves; None: whatever it is, it proves nobody.
+        """Return the caller whom a key proves; None: whatever it is, it proves no caller.
 
         Raises:
             StoreError, StoreUnavailable: the database cannot be asked.
@@ -146,7 +146,7 @@ class ApiKeys:
         return {identity for key_id, identity in by_key.items() if key_id not in valid}
 
     def begin_session(self, token: str, now: datetime) -> str | None:
-        """Return a session of the caller whom a key proves; None: it proves nobody.
+        """Return a session of the caller whom a key proves; None: it proves no caller.
 
         A session ends after twelve hours, and with its key: revoked, expired, or rotated and no longer valid.
 

@@ -170,12 +170,12 @@ def end_session(request: Request, response: Response) -> None:
 
 
 def begin_form(request: Request, response: Response, nonce: str) -> None:
-    """Have the browser keep what the form of somebody without a session is sealed for."""
+    """Have the browser keep what a form outside any session is sealed for."""
     _set_cookie(request, response, FORM_COOKIE, nonce, None)
 
 
 def form_nonce(request: Request) -> str:
-    """Return what the form of somebody without a session is sealed for: what the browser keeps, or something new."""
+    """Return what a form outside any session is sealed for: what the browser keeps, or something new."""
     return request.cookies.get(FORM_COOKIE, "")[:64] or secrets.token_urlsafe(24)
 
 

@@ -36,7 +36,7 @@ def ask(request: Request) -> Response:
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Begin a session for whoever has a valid key."""
+    """Begin a session for a valid key."""
     try:
         form = await session.read_form(request, request.cookies.get(session.FORM_COOKIE, ""))
     except Problem as problem:

@@ -1,4 +1,4 @@
-"""`/dead-letters`: work that failed for good, until somebody has it tried again or gives it up."""
+"""`/dead-letters`: work that failed for good, until a person has it tried again or gives it up."""
 
 from __future__ import annotations
 

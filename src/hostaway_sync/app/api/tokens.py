@@ -99,7 +99,7 @@ class ApiTokens:
         self._find_key = find_key
 
     def authenticate(self, token: str, now: datetime) -> Caller | None:
-        """Return the caller whom a token proves; None: whatever it is, it proves nobody.
+        """Return the caller whom a token proves; None: whatever it is, it proves no caller.
 
         Raises:
             SecretsUnavailable: the keys of the issuer cannot be read.

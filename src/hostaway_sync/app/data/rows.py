@@ -212,7 +212,7 @@ class Rows:
         """Return the next changes after a cursor that the caller may see, at most `limit`.
 
         The cursors are those of `hostaway-sync changes`. A page without entries that is the last one is what a follower
-        meets who waits: the database notifies on `feed.CHANNEL`, whoever's the change is.
+        meets who waits: the database notifies on `feed.CHANNEL`, of whichever account.
 
         Raises:
             UsageError: no such resource has changes, or the cursor is ahead of this database.

@@ -73,7 +73,7 @@ class Caller:
         scopes: the kinds of requests that it may make.
         access: the accounts that it may see.
         identity: what no other caller has, now or later: which key, or whose token.
-        until: it proves nobody from then on; None: until it is revoked.
+        until: it proves no caller from then on; None: until it is revoked.
     """
 
     name: str

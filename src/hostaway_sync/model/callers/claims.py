@@ -1,6 +1,6 @@
 """Tokens of an identity provider: whom the claims of one prove, once its signature was found to be right.
 
-A claim of the wrong type proves nobody: it is never taken for one that is not there.
+A claim of the wrong type proves no caller: it is never taken for one that is not there.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class TokenRules:
 
 
 def read_caller(claims: Mapping[str, Any], rules: TokenRules, now: datetime) -> Caller | None:
-    """Return the caller whom claims prove now; None: nobody."""
+    """Return the caller whom claims prove now; None: no caller."""
     subject, until = claims.get("sub"), _moment(claims.get("exp"))
     access, scopes = _read_access(claims, rules), _read_scopes(claims.get(rules.scope, ""))
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():

@@ -112,7 +112,7 @@ def hash_token(pepper: bytes, token: str) -> bytes:
 
 
 def accept(stored: StoredKey | None, digest: bytes, now: datetime) -> Caller | None:
-    """Return the caller whom a key proves; None: it proves nobody.
+    """Return the caller whom a key proves; None: it proves no caller.
 
     It takes the same time whether the key is unknown, revoked, expired or wrong.
 

@@ -1,7 +1,7 @@
 """The role of the API: what transactions become that answer a caller, so that they read its accounts and no more.
 
-Whoever may use SQL can set a setting, and the policies of this role trust one. So it is a group of its own: a member of
-no other, and nobody is a member of it but the API's own log-in role. A transaction becomes it with `SET LOCAL ROLE`.
+Every session can set a setting, and the policies of this role trust one. So it is a group of its own: a member of
+no other, and its one member is the API's own log-in role. A transaction becomes it with `SET LOCAL ROLE`.
 """
 
 from __future__ import annotations
